@@ -1,0 +1,113 @@
+//! Floor 1: the configuration in force. Everything above sees only these validated types.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::domain::{Collector, Secret, Tenant};
+
+/// What one process watches, and how.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How AvePoint Elements is reached.
+    pub elements: Elements,
+    /// The tenants in the order of the file, at least one, each tenant id once.
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// How AvePoint Elements is reached.
+#[derive(Debug, Clone)]
+pub struct Elements {
+    /// Base of the API; an origin with an optional path, without a slash at its end's path.
+    pub api_url: Url,
+    /// The token endpoint.
+    pub token_url: Url,
+    /// The app registration's id.
+    pub client_id: String,
+    /// The app registration's secret, already read from where the file said it is.
+    pub client_secret: Secret,
+    /// Connections and their deadlines.
+    pub http: HttpSettings,
+    /// How often the API may be asked.
+    pub rate_limit: RateLimit,
+    /// How much the API may answer.
+    pub limits: Limits,
+}
+
+/// Connections and their deadlines.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// One request, from connecting to the last byte.
+    pub timeout: Duration,
+    /// Connecting, TLS included.
+    pub connect_timeout: Duration,
+    /// All tries of one request together, from the first sending on.
+    pub retry_deadline: Duration,
+    /// PEM text of certificates trusted beside the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// A proxy for all requests; a secret since it may hold a password.
+    pub proxy_url: Option<Secret>,
+}
+
+/// How often one API host may be asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    /// Sustained requests per second; finite and above 0.
+    pub requests_per_second: f64,
+    /// Requests that may go out at once after a rest; at least 1.
+    pub burst: u32,
+    /// Requests under way at once; at least 1.
+    pub max_concurrent_requests: usize,
+}
+
+/// How much the API may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one response, both as sent and decoded.
+    pub response_bytes: usize,
+    /// Rows of one listing.
+    pub rows: u64,
+}
+
+/// One tenant and what is collected of it.
+#[derive(Debug, Clone)]
+pub struct TenantConfig {
+    /// Ids, names and labels.
+    pub tenant: Arc<Tenant>,
+    /// The collectors that are on for it, in the order of [`Collector::ALL`].
+    pub collectors: Vec<CollectorConfig>,
+}
+
+/// One collector of one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectorConfig {
+    /// The time from one poll to the next.
+    pub interval: Duration,
+    /// The age at which figures leave the exposition.
+    pub stale_after: Duration,
+    /// Which collector, with its own options.
+    pub kind: CollectorKind,
+}
+
+/// Which collector, with its own options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectorKind {
+    /// The users with security findings.
+    SecurityUsers {
+        /// Leave users out that are marked as test users.
+        exclude_test_users: bool,
+    },
+    /// The users that Cloud Backup knows.
+    ProtectedUsers,
+}
+
+impl CollectorKind {
+    /// The collector without its options.
+    pub const fn collector(self) -> Collector {
+        match self {
+            Self::SecurityUsers { .. } => Collector::SecurityUsers,
+            Self::ProtectedUsers => Collector::ProtectedUsers,
+        }
+    }
+}

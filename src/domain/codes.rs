@@ -1,0 +1,140 @@
+//! The numbers by which AvePoint says what is the matter with a user and what is backed up.
+
+use std::borrow::Cow;
+
+macro_rules! code {
+    ($(#[$doc:meta])* $name:ident { $($code:literal => $label:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// The codes with a documented meaning, ascending.
+            pub const KNOWN: &'static [Self] = &[$(Self($code)),+];
+
+            /// The code's value as a label: its name, or `unknown_<n>`.
+            pub fn label(self) -> Cow<'static, str> {
+                match self.0 {
+                    $($code => Cow::Borrowed($label),)+
+                    other => Cow::Owned(format!("unknown_{other}")),
+                }
+            }
+
+            /// The number that stands for it upstream.
+            pub const fn code(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl From<i64> for $name {
+            fn from(code: i64) -> Self {
+                Self(code)
+            }
+        }
+    };
+}
+
+code!(
+    /// A security finding on a user. Source: AvePoint's table of `status` codes for security users.
+    SecurityStatus {
+        0 => "mfa_disabled",
+        1 => "sign_in_blocked",
+        2 => "password_expired",
+        3 => "high_risk",
+        4 => "medium_risk",
+        5 => "compliance",
+        6 => "inactive",
+        7 => "pending_deletion",
+        8 => "test_user",
+    }
+);
+code!(
+    /// A part of Microsoft 365 that Cloud Backup protects. Source: AvePoint's table of `module` codes.
+    BackupModule {
+        0 => "mailbox",
+        2 => "onedrive",
+    }
+);
+
+impl SecurityStatus {
+    /// The mark of a user that exists for tests only.
+    pub const TEST_USER: Self = Self(8);
+}
+
+/// The distinct codes of one row. Codes from 0 to 63 cost no allocation; all that are known are among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodeSet {
+    low: u64,
+    others: Vec<i64>,
+}
+
+impl CodeSet {
+    /// Adds a code; one that is there already changes nothing.
+    pub fn insert(&mut self, code: i64) {
+        match u32::try_from(code) {
+            Ok(bit @ 0..64) => self.low |= 1 << bit,
+            _ if self.others.contains(&code) => {}
+            _ => self.others.push(code),
+        }
+    }
+
+    /// Whether the code is in the set.
+    pub fn contains(&self, code: i64) -> bool {
+        match u32::try_from(code) {
+            Ok(bit @ 0..64) => self.low & 1 << bit != 0,
+            _ => self.others.contains(&code),
+        }
+    }
+
+    /// Whether no code is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.low == 0 && self.others.is_empty()
+    }
+
+    /// How many codes are in the set.
+    pub fn len(&self) -> usize {
+        self.low.count_ones() as usize + self.others.len()
+    }
+
+    /// The codes: those from 0 to 63 ascending, then the others as they came.
+    pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
+        let mut low = self.low;
+        std::iter::from_fn(move || {
+            let bit = low.trailing_zeros();
+            low &= low.wrapping_sub(1);
+            (bit < 64).then_some(i64::from(bit))
+        })
+        .chain(self.others.iter().copied())
+    }
+}
+
+impl FromIterator<i64> for CodeSet {
+    fn from_iter<I: IntoIterator<Item = i64>>(codes: I) -> Self {
+        let mut set = Self::default();
+        codes.into_iter().for_each(|code| set.insert(code));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_code_keeps_its_number_in_its_label() {
+        assert_eq!(SecurityStatus::from(3).label(), "high_risk");
+        assert_eq!(SecurityStatus::from(12).label(), "unknown_12");
+        assert_eq!(BackupModule::from(1).label(), "unknown_1");
+        assert_eq!(BackupModule::from(-4).label(), "unknown_-4");
+    }
+
+    #[test]
+    fn a_set_holds_each_code_once_whatever_its_size() {
+        let set: CodeSet = [63, 3, 3, 0, 64, -1, 64, i64::MAX].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 3, 63, 64, -1, i64::MAX]);
+        assert_eq!(set.len(), 6);
+        assert!(set.contains(63) && set.contains(-1) && !set.contains(1));
+        assert!(CodeSet::default().is_empty());
+        assert_eq!(CodeSet::default().iter().next(), None);
+    }
+}

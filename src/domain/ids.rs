@@ -1,0 +1,120 @@
+//! Identifiers of customers and tenants. Both are GUIDs upstream; kept as numbers, so that
+//! one written in capitals is the same tenant, and so that none can bend a URL's path.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The text was not a GUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a GUID; expected 32 hexadecimal digits such as 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec")]
+pub struct InvalidId;
+
+/// Where the hyphens stand in the text of a GUID.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+fn parse(text: &str) -> Result<u128, InvalidId> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return Err(InvalidId);
+    }
+    let mut value = 0u128;
+    for (at, byte) in bytes.iter().enumerate() {
+        if HYPHENS.contains(&at) {
+            if *byte != b'-' {
+                return Err(InvalidId);
+            }
+        } else {
+            let digit = char::from(*byte).to_digit(16).ok_or(InvalidId)?;
+            value = value << 4 | u128::from(digit);
+        }
+    }
+    Ok(value)
+}
+
+fn write(value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        value >> 96,
+        value >> 80 & 0xffff,
+        value >> 64 & 0xffff,
+        value >> 48 & 0xffff,
+        value & 0xffff_ffff_ffff
+    )
+}
+
+macro_rules! guid {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The id with this number as its 128 bits.
+            pub const fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
+            /// The id's 128 bits.
+            pub const fn bits(self) -> u128 {
+                self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+    };
+}
+
+guid!(
+    /// A Microsoft 365 tenant's id.
+    TenantId
+);
+guid!(
+    /// The id of a customer in AvePoint Elements.
+    CustomerId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_in_capitals_is_the_same_id() {
+        let upper: TenantId = "0C7715B3-BC2F-4C4C-A8A0-F3634DCFACEC".parse().unwrap();
+        assert_eq!(upper.to_string(), "0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec");
+        assert_eq!(Ok(upper), upper.to_string().parse());
+    }
+
+    #[test]
+    fn what_is_no_guid_is_refused() {
+        for text in [
+            "",
+            "contoso",
+            "0c7715b3bc2f4c4ca8a0f3634dcfacec",
+            "0c7715b3-bc2f-4c4c-a8a0-f3634dcface",
+            "0c7715b3-bc2f-4c4c-a8a0-f3634dcfaceg",
+            "0c7715b3+bc2f-4c4c-a8a0-f3634dcfacec",
+            "../../../../../../../../../../../..",
+        ] {
+            assert_eq!(text.parse::<CustomerId>(), Err(InvalidId), "{text:?}");
+        }
+    }
+}

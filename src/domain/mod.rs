@@ -1,0 +1,19 @@
+//! Floor 0: the field's words as types. No I/O, no JSON, no HTTP.
+
+mod byte_size;
+mod clock;
+mod codes;
+mod duration;
+mod ids;
+mod reason;
+mod secret;
+mod tenant;
+
+pub use byte_size::{ByteSize, InvalidByteSize};
+pub use clock::{Clock, Timestamp};
+pub use codes::{BackupModule, CodeSet, SecurityStatus};
+pub use duration::{InvalidDuration, PromDuration};
+pub use ids::{CustomerId, InvalidId, TenantId};
+pub use reason::Reason;
+pub use secret::Secret;
+pub use tenant::{Collector, Tenant};

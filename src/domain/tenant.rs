@@ -1,0 +1,49 @@
+//! Whom the exporter watches, and which listings it reads of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{CustomerId, TenantId};
+
+/// One Microsoft 365 tenant of one customer, with its names and the operator's labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// The customer in AvePoint Elements that the tenant belongs to.
+    pub customer_id: CustomerId,
+    /// The tenant; unique in one exporter.
+    pub tenant_id: TenantId,
+    /// For people; the id where none is known.
+    pub customer_name: String,
+    /// For people; the id where none is known.
+    pub tenant_name: String,
+    /// The operator's own labels for `avepoint_tenant_info`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One kind of listing that is polled per tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Collector {
+    /// The users with security findings.
+    SecurityUsers,
+    /// The users that Cloud Backup knows.
+    ProtectedUsers,
+}
+
+impl Collector {
+    /// All of them. A tenant's protected users come last: they are matched against the other listings.
+    pub const ALL: &'static [Self] = &[Self::SecurityUsers, Self::ProtectedUsers];
+
+    /// The value of the label `collector` and the key in the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SecurityUsers => "security_users",
+            Self::ProtectedUsers => "protected_users",
+        }
+    }
+}
+
+impl fmt::Display for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

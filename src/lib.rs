@@ -1,0 +1,4 @@
+//! avepoint-exporter.
+
+pub mod config;
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The program: parse arguments, run, map the outcome to an exit status.
+
+fn main() {}
