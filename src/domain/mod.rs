@@ -8,6 +8,7 @@ mod ids;
 mod reason;
 mod secret;
 mod tenant;
+mod user;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use clock::{Clock, Timestamp};
@@ -17,3 +18,4 @@ pub use ids::{CustomerId, InvalidId, TenantId};
 pub use reason::Reason;
 pub use secret::Secret;
 pub use tenant::{Collector, Tenant};
+pub use user::{UserKey, UserKeys};

@@ -1,0 +1,256 @@
+//! One request to AvePoint Elements with all its tries: rate limiter, token, transport, retry policy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::config;
+use crate::domain::Clock;
+
+use super::auth::TokenSource;
+use super::error::{ApiError, Cause};
+use super::json::JsonError;
+use super::limiter::{Limiter, Slot};
+use super::personal::Pseudonyms;
+use super::retry::{Failure, Policy};
+use super::stats::{Api, Stats};
+use super::transport::{Answer, NoAnswer, Request, Transport};
+use super::tries::{Failed, Tries};
+
+/// One kind of request: what all requests of a listing have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endpoint {
+    pub(super) method: fn() -> Method,
+    /// The path below the API's base, with placeholders for ids.
+    pub(super) route: &'static str,
+    /// What a POST sends.
+    pub(super) body: &'static str,
+    /// What the app registration must be allowed.
+    pub(super) permission: &'static str,
+}
+
+/// The client of AvePoint Elements, shared by all polls.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) api_url: Url,
+    pub(super) max_rows: u64,
+    pub(super) pseudonyms: Pseudonyms,
+    response_bytes: usize,
+    timeout: Duration,
+    policy: Policy,
+    transport: Transport,
+    tokens: TokenSource,
+    limiter: Limiter,
+    stats: Stats,
+}
+
+impl Client {
+    /// A client for the endpoints that need these permissions. Opens no connection yet.
+    ///
+    /// # Errors
+    /// When TLS or the proxy cannot be set up as configured.
+    pub fn new(
+        config: &config::Elements,
+        permissions: &[&'static str],
+        stats: &Stats,
+        clock: &Clock,
+    ) -> anyhow::Result<Arc<Self>> {
+        let transport = Transport::new(&config.http, stats.clone(), clock.clone())?;
+        let policy = Policy::new(config.http.retry_deadline);
+        let rate = config.rate_limit.requests_per_second;
+        stats
+            .rate_limit
+            .with_label_values(&[Api::Elements.as_str()])
+            .set(rate);
+        Ok(Arc::new(Self {
+            api_url: config.api_url.clone(),
+            max_rows: config.limits.rows,
+            pseudonyms: Pseudonyms::default(),
+            response_bytes: config.limits.response_bytes,
+            timeout: config.http.timeout,
+            policy,
+            tokens: TokenSource::new(
+                config,
+                permissions,
+                transport.clone(),
+                policy,
+                stats.clone(),
+                clock.clone(),
+            ),
+            limiter: Limiter::new(config.rate_limit),
+            transport,
+            stats: stats.clone(),
+        }))
+    }
+
+    /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200; a 204
+    /// is `None`.
+    pub(super) async fn call<T>(
+        &self,
+        endpoint: &Endpoint,
+        url: &Url,
+        decode: impl Fn(&[u8]) -> Result<T, JsonError>,
+    ) -> Result<Option<T>, ApiError> {
+        let mut tries = Tries::new(&self.policy, &self.stats, Api::Elements, endpoint.route);
+        loop {
+            let fail = |cause, request_id| ApiError {
+                route: endpoint.route,
+                cause,
+                request_id,
+            };
+            let token = self
+                .tokens
+                .token()
+                .await
+                .map_err(|error| fail(Cause::Credential(error), None))?;
+            let slot = self.slot().await;
+            let timeout = tries.begin(self.timeout);
+            let answer = self
+                .transport
+                .send(self.request(endpoint, url, token.header(), timeout))
+                .await;
+            drop(slot);
+            let failed = match judge(endpoint, answer, timeout, &decode) {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            if failed.failure == Failure::Unauthorized {
+                self.tokens.reject(&token);
+            }
+            let reason = failed.problem.reason();
+            tries
+                .failed(failed, reason.as_str())
+                .await
+                .map_err(|failed| fail(failed.problem, failed.request_id))?;
+        }
+    }
+
+    async fn slot(&self) -> Slot {
+        let start = Instant::now();
+        let slot = self.limiter.slot().await;
+        let waited = self
+            .stats
+            .rate_limit_wait
+            .with_label_values(&[Api::Elements.as_str()]);
+        waited.inc_by(start.elapsed().as_secs_f64());
+        slot
+    }
+
+    fn request<'a>(
+        &self,
+        endpoint: &'a Endpoint,
+        url: &Url,
+        token: HeaderValue,
+        timeout: Duration,
+    ) -> Request<'a> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, token);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let method = (endpoint.method)();
+        if method == Method::POST {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Request {
+            api: Api::Elements,
+            route: endpoint.route,
+            method,
+            url: url.clone(),
+            headers,
+            body: endpoint.body.as_bytes(),
+            max_bytes: self.response_bytes,
+            timeout,
+        }
+    }
+}
+
+/// Reads an answer, or says what its failure means.
+fn judge<T>(
+    endpoint: &Endpoint,
+    answer: Result<Answer, NoAnswer>,
+    timeout: Duration,
+    decode: impl Fn(&[u8]) -> Result<T, JsonError>,
+) -> Result<Option<T>, Failed<Cause>> {
+    let Answer {
+        status,
+        request_id,
+        retry_after,
+        body,
+    } = match answer {
+        Ok(answer) => answer,
+        Err(no_answer) => {
+            let (failure, problem) = unanswered(no_answer, timeout);
+            return Err(Failed {
+                failure,
+                problem,
+                request_id: None,
+            });
+        }
+    };
+    let transient = Failure::Transient { retry_after };
+    let (failure, problem) = match status.as_u16() {
+        200 => match decode(&body) {
+            Ok(value) => return Ok(Some(value)),
+            Err(JsonError::Truncated(place)) => (Failure::CutBody, Cause::Truncated(place)),
+            Err(JsonError::TooDeep(text)) => (Failure::Final, Cause::Limit(text)),
+            Err(JsonError::Unexpected(text)) => (Failure::Final, Cause::Decode(text)),
+        },
+        204 => return Ok(None),
+        401 => (Failure::Unauthorized, Cause::Unauthorized),
+        403 => (
+            Failure::Final,
+            Cause::Forbidden {
+                permission: endpoint.permission,
+            },
+        ),
+        404 => (Failure::Final, Cause::NotFound),
+        429 => (transient, Cause::Throttled { retry_after }),
+        status @ (500 | 502 | 503 | 504) => (
+            transient,
+            Cause::Unavailable {
+                status,
+                retry_after,
+            },
+        ),
+        status @ (501 | 505..600) => (
+            Failure::Final,
+            Cause::Unavailable {
+                status,
+                retry_after,
+            },
+        ),
+        status @ 400..500 => (Failure::Final, Cause::BadRequest(status)),
+        status @ 300..400 => (
+            Failure::Final,
+            Cause::Refused(format!("{status}: the API redirects elsewhere")),
+        ),
+        status => (Failure::Final, Cause::Decode(format!("status {status}"))),
+    };
+    Err(Failed {
+        failure,
+        problem,
+        request_id,
+    })
+}
+
+/// What a try without an answer means.
+fn unanswered(no_answer: NoAnswer, timeout: Duration) -> (Failure, Cause) {
+    match no_answer {
+        NoAnswer::Timeout => (Failure::NoAnswer, Cause::Timeout { after: timeout }),
+        NoAnswer::Connection(text) => (Failure::NoAnswer, Cause::Connection(text)),
+        NoAnswer::Truncated => (
+            Failure::CutBody,
+            Cause::Truncated("inside its gzip encoding".to_owned()),
+        ),
+        NoAnswer::Encoding(text) => (Failure::Final, Cause::Decode(text.to_owned())),
+        NoAnswer::TooLarge { max_bytes } => (
+            Failure::Final,
+            Cause::Limit(format!(
+                "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
+            )),
+        ),
+    }
+}

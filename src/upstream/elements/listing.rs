@@ -1,0 +1,257 @@
+//! Reading a listing page by page.
+
+use serde::de::{Deserialize, Deserializer, MapAccess};
+use url::Url;
+
+use crate::domain::Tenant;
+use crate::upstream::client::{Client, Endpoint};
+use crate::upstream::json::{self, Fields, JsonError, Text};
+use crate::upstream::paging::{Next, Page, Pager};
+use crate::upstream::personal::Pseudonyms;
+use crate::upstream::{ApiError, Cause};
+
+/// The page size asked for: the largest that AvePoint documents. What comes may be less.
+const PAGE_SIZE: u32 = 100;
+
+/// All paths of the API start with this.
+const PREFIX: &str = "/partner/external/v3";
+
+/// A row of a listing, without anything personal.
+pub(super) trait Row: Sized + Send {
+    /// How it is asked for.
+    const ENDPOINT: Endpoint;
+    /// The fields that are read.
+    type Wire<'de>: Deserialize<'de>;
+
+    /// What remains of a row. `None` for one that nothing tells apart from others.
+    fn from_wire(wire: &Self::Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self>;
+}
+
+/// What reading a listing took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListingSize {
+    /// Rows delivered, repeated ones included.
+    pub rows: u64,
+    /// Pages asked for, tries aside.
+    pub pages: u64,
+}
+
+impl Client {
+    /// Reads a tenant's whole listing and hands each page to `each`, in order.
+    pub(super) async fn list<R: Row>(
+        &self,
+        tenant: &Tenant,
+        mut each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
+    ) -> Result<ListingSize, ApiError> {
+        let fail = |cause| ApiError {
+            route: R::ENDPOINT.route,
+            cause,
+            request_id: None,
+        };
+        let base = self.listing_url(R::ENDPOINT.route, tenant);
+        let mut pager = Pager::new(base.clone(), self.max_rows);
+        let mut url = page_url(&base, 1);
+        loop {
+            let page = self
+                .call(&R::ENDPOINT, &url, |body| read_page(body, &self.pseudonyms))
+                .await?;
+            let page = page.unwrap_or_else(Page::empty);
+            let next = pager.after(&page).map_err(fail)?;
+            each(page).map_err(fail)?;
+            url = match next {
+                Next::Index(index) => page_url(&base, index),
+                Next::Link(link) => link,
+                Next::End => {
+                    return Ok(ListingSize {
+                        rows: pager.delivered(),
+                        pages: pager.pages(),
+                    });
+                }
+            };
+        }
+    }
+
+    fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
+        let path = route
+            .replace("{customerId}", &tenant.customer_id.to_string())
+            .replace("{tenantId}", &tenant.tenant_id.to_string());
+        let mut url = self.api_url.clone();
+        url.set_path(&format!(
+            "{}{PREFIX}{path}",
+            self.api_url.path().trim_end_matches('/')
+        ));
+        url
+    }
+}
+
+fn page_url(base: &Url, index: u64) -> Url {
+    let mut url = base.clone();
+    url.set_query(Some(&format!("pageIndex={index}&pageSize={PAGE_SIZE}")));
+    url
+}
+
+fn read_page<R: Row>(body: &[u8], pseudonyms: &Pseudonyms) -> Result<Page<R>, JsonError> {
+    let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
+    let total = envelope.metadata.total_count;
+    let data = match envelope.data {
+        Some(data) => data,
+        // An answer without rows is an empty listing only where it says so itself.
+        None if total == Some(0) => Vec::new(),
+        None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
+    };
+    let mut rows = Vec::with_capacity(data.len());
+    for (at, wire) in data.iter().enumerate() {
+        rows.push(R::from_wire(wire, pseudonyms).ok_or_else(|| {
+            JsonError::Unexpected(format!(
+                "row {} of the page has neither id nor mail address nor principal name",
+                at + 1
+            ))
+        })?);
+    }
+    let next_link = envelope
+        .next_link
+        .or(envelope.metadata.next_link)
+        .map(|link| link.0.into_owned());
+    Ok(Page {
+        rows,
+        total,
+        next_link: next_link.filter(|link| !link.is_empty()),
+    })
+}
+
+/// The object around the rows of every listing.
+struct Envelope<'de, W> {
+    data: Option<Vec<W>>,
+    metadata: Metadata<'de>,
+    next_link: Option<Text<'de>>,
+}
+
+impl<W> Default for Envelope<'_, W> {
+    fn default() -> Self {
+        Self {
+            data: None,
+            metadata: Metadata::default(),
+            next_link: None,
+        }
+    }
+}
+
+impl<'de, W: Deserialize<'de>> Fields<'de> for Envelope<'de, W> {
+    const EXPECTED: &'static str = "an object with the list `data`";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "data" => self.data = map.next_value()?,
+            "metadata" => self.metadata = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "nextLink" => self.next_link = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de, W: Deserialize<'de>> Deserialize<'de> for Envelope<'de, W> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::object(deserializer)
+    }
+}
+
+/// What a page says of its listing. The page's own size is of no use: rows are counted.
+#[derive(Default)]
+struct Metadata<'de> {
+    total_count: Option<u64>,
+    next_link: Option<Text<'de>>,
+}
+
+impl<'de> Fields<'de> for Metadata<'de> {
+    const EXPECTED: &'static str = "an object of paging figures";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "totalCount" => self.total_count = map.next_value()?,
+            "nextLink" => self.next_link = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::object(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{ProtectedUser, SecurityUser};
+
+    #[track_caller]
+    fn check(body: &str, rows: usize, total: Option<u64>, next_link: Option<&str>) {
+        let page = read_page::<SecurityUser>(body.as_bytes(), &Pseudonyms::default()).unwrap();
+        assert_eq!(
+            (page.rows.len(), page.total, page.next_link.as_deref()),
+            (rows, total, next_link)
+        );
+    }
+
+    #[test]
+    fn a_page_is_read_with_its_paging_figures() {
+        check(
+            r#"{"data": [{"id": "a"}], "metadata": {"pageIndex": 1, "totalCount": 7}}"#,
+            1,
+            Some(7),
+            None,
+        );
+        check(
+            r#"{"Data": [{"Id": "a"}], "Metadata": {"TotalCount": 7}}"#,
+            1,
+            Some(7),
+            None,
+        );
+        check(r#"{"data": [], "metadata": null}"#, 0, None, None);
+        check(r#"{"data": [], "nextLink": "/x"}"#, 0, None, Some("/x"));
+        check(
+            r#"{"data": [], "metadata": {"nextLink": "/x"}, "nextLink": null}"#,
+            0,
+            None,
+            Some("/x"),
+        );
+        check(r#"{"data": [], "nextLink": ""}"#, 0, None, None);
+        check(
+            r#"{"data": null, "metadata": {"totalCount": 0}}"#,
+            0,
+            Some(0),
+            None,
+        );
+    }
+
+    #[test]
+    fn an_answer_without_rows_is_no_empty_listing() {
+        for body in [
+            r#"{"error": "x"}"#,
+            r#"{"data": null}"#,
+            "[]",
+            "{}",
+            r#"{"metadata": {"totalCount": 3}}"#,
+        ] {
+            let page = read_page::<SecurityUser>(body.as_bytes(), &Pseudonyms::default());
+            assert!(matches!(page, Err(JsonError::Unexpected(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_nothing_tells_apart_fails_its_page() {
+        let Err(JsonError::Unexpected(text)) = read_page::<ProtectedUser>(
+            br#"{"data": [{"id": "a"}, {"email": ""}]}"#,
+            &Pseudonyms::default(),
+        ) else {
+            panic!("accepted")
+        };
+        assert_eq!(
+            text,
+            "row 2 of the page has neither id nor mail address nor principal name"
+        );
+    }
+}

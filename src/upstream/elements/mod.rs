@@ -1,0 +1,9 @@
+//! The listings of AvePoint Elements, and what remains of their rows.
+
+mod listing;
+mod protected_users;
+mod security_users;
+
+pub use listing::ListingSize;
+pub use protected_users::ProtectedUser;
+pub use security_users::SecurityUser;

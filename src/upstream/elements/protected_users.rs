@@ -1,0 +1,202 @@
+//! Protected users: whom Cloud Backup for Microsoft 365 knows. Source: AvePoint's `cloud-backup-m365/users/batch`.
+
+use http::Method;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+
+use crate::domain::{CodeSet, Tenant, UserKeys};
+use crate::upstream::client::Endpoint;
+use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::personal::Pseudonyms;
+use crate::upstream::{ApiError, Cause, Client, Page};
+
+use super::listing::{ListingSize, Row};
+
+/// What remains of a protected user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedUser {
+    /// Who it is. The listing knows no principal names.
+    pub keys: UserKeys,
+    /// The modules listed as protected, as codes of [`crate::domain::BackupModule`].
+    pub protected: CodeSet,
+    /// The modules listed as not protected. A module that is listed twice, once as either, is here only.
+    pub unprotected: CodeSet,
+}
+
+impl ProtectedUser {
+    /// What the app registration must be allowed to read them.
+    pub const PERMISSION: &'static str = "elements.cbprotected.read.all";
+}
+
+impl Client {
+    /// Reads a tenant's users whom Cloud Backup knows, and hands each page to `each`, in order.
+    ///
+    /// # Errors
+    /// What the request that failed says; or what `each` says of a page.
+    pub async fn protected_users(
+        &self,
+        tenant: &Tenant,
+        each: impl FnMut(Page<ProtectedUser>) -> Result<(), Cause> + Send,
+    ) -> Result<ListingSize, ApiError> {
+        self.list(tenant, each).await
+    }
+}
+
+impl Row for ProtectedUser {
+    const ENDPOINT: Endpoint = Endpoint {
+        method: || Method::POST,
+        route: "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
+        body: "{}",
+        permission: Self::PERMISSION,
+    };
+    type Wire<'de> = Wire<'de>;
+
+    fn from_wire(wire: &Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self> {
+        let keys = UserKeys {
+            id: wire.id.as_ref().and_then(|id| pseudonyms.id(&id.0)),
+            mail: wire
+                .email
+                .as_ref()
+                .and_then(|email| pseudonyms.address(&email.0)),
+            principal: None,
+        };
+        keys.identity()?;
+        let modules = || wire.module_status.iter().flatten().flatten();
+        let unprotected: CodeSet = modules()
+            .filter(|status| !status.is_protected)
+            .map(|status| status.module)
+            .collect();
+        let protected = modules()
+            .map(|status| status.module)
+            .filter(|module| !unprotected.contains(*module))
+            .collect();
+        Some(Self {
+            keys,
+            protected,
+            unprotected,
+        })
+    }
+}
+
+/// The fields that are read of a row.
+#[derive(Default)]
+pub(super) struct Wire<'de> {
+    id: Option<Text<'de>>,
+    email: Option<Text<'de>>,
+    module_status: Option<Vec<Option<ModuleStatus>>>,
+}
+
+impl<'de> Fields<'de> for Wire<'de> {
+    const EXPECTED: &'static str = "a protected user";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "email" => self.email = map.next_value()?,
+            "moduleStatus" => self.module_status = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Wire<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::object(deserializer)
+    }
+}
+
+/// One module of a user. Half of it would say nothing, so both halves must be there.
+struct ModuleStatus {
+    module: i64,
+    is_protected: bool,
+}
+
+#[derive(Default)]
+struct ModuleStatusFields {
+    module: Option<i64>,
+    is_protected: Option<bool>,
+}
+
+impl<'de> Fields<'de> for ModuleStatusFields {
+    const EXPECTED: &'static str = "a module with its protection";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "module" => self.module = map.next_value()?,
+            "isProtected" => self.is_protected = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for ModuleStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match json::object(deserializer)? {
+            ModuleStatusFields {
+                module: Some(module),
+                is_protected: Some(is_protected),
+            } => Ok(Self {
+                module,
+                is_protected,
+            }),
+            _ => Err(D::Error::custom(
+                "half a module, expected both module and isProtected",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::json::{JsonError, read};
+
+    #[track_caller]
+    fn check(modules: &str, protected: &[i64], unprotected: &[i64]) {
+        let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
+        let user = ProtectedUser::from_wire(&read(row.as_bytes()).unwrap(), &Pseudonyms::default())
+            .unwrap();
+        assert_eq!(user.protected.iter().collect::<Vec<_>>(), protected);
+        assert_eq!(user.unprotected.iter().collect::<Vec<_>>(), unprotected);
+    }
+
+    #[test]
+    fn modules_are_read_by_whether_they_are_protected() {
+        check(
+            r#"[{"module": 0, "isProtected": true}, {"module": 2, "isProtected": false}]"#,
+            &[0],
+            &[2],
+        );
+        check(r#"[{"Module": 7, "IsProtected": true}, null]"#, &[7], &[]);
+        check("null", &[], &[]);
+        check("[]", &[], &[]);
+    }
+
+    #[test]
+    fn a_module_that_is_listed_as_both_is_not_protected() {
+        check(
+            r#"[{"module": 0, "isProtected": true}, {"module": 0, "isProtected": false}]"#,
+            &[],
+            &[0],
+        );
+    }
+
+    #[test]
+    fn half_a_module_fails_the_page() {
+        for modules in [
+            r#"[{"module": 0}]"#,
+            r#"[{"isProtected": false}]"#,
+            r#"[{"module": null, "isProtected": true}]"#,
+        ] {
+            let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
+            assert!(
+                matches!(
+                    read::<Wire<'_>>(row.as_bytes()),
+                    Err(JsonError::Unexpected(_))
+                ),
+                "{modules}"
+            );
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Reading JSON that nobody vouches for: names in camel or Pascal case, unknown fields skipped, depth
+//! bounded, and errors that never quote the text, which may be personal data.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JsonError {
+    /// The text ends inside a value.
+    Truncated(String),
+    /// The text nests deeper than any real answer.
+    TooDeep(String),
+    /// The text is no JSON, or not of the expected shape.
+    Unexpected(String),
+}
+
+/// Reads a whole body. A byte order mark at its start is skipped.
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::from_slice(body).map_err(|error| describe(&error))
+}
+
+/// Says where and what, but for the text that was found there.
+fn describe(error: &serde_json::Error) -> JsonError {
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    match error.classify() {
+        serde_json::error::Category::Eof => JsonError::Truncated(place),
+        // No other category or code tells this one apart.
+        _ if message.starts_with("recursion limit exceeded") => {
+            JsonError::TooDeep(format!("nested too deep {place}"))
+        }
+        serde_json::error::Category::Data => {
+            // serde's messages are "<what was found, quoted>, expected <what our code says> at line …":
+            // only the last part is free of the answer's text.
+            let (message, _) = message.rsplit_once(" at line ").unwrap_or((&message, ""));
+            match message.rsplit_once(", expected ") {
+                Some((_, expected)) => {
+                    JsonError::Unexpected(format!("{expected} expected {place}"))
+                }
+                None => JsonError::Unexpected(format!("another shape expected {place}")),
+            }
+        }
+        _ => JsonError::Unexpected(format!("no JSON {place}")),
+    }
+}
+
+/// An object of the wire: named fields, of which some are read.
+///
+/// Not derived by serde, for two reasons: a derived reader skips unknown values without any bound on
+/// their depth, and needs an alias for each name's other spelling.
+pub(super) trait Fields<'de>: Default {
+    /// What the object is, for error messages.
+    const EXPECTED: &'static str;
+
+    /// Reads the value of the field `name` (in camel case), or skips it by [`skip`].
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Skips the value of a field.
+pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<Skipped>().map(|_| ())
+}
+
+/// Reads an object by its [`Fields`].
+pub(super) fn object<'de, T: Fields<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+
+    impl<'de, T: Fields<'de>> Visitor<'de> for Reader<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(T::EXPECTED)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let mut object = T::default();
+            while let Some(name) = map.next_key::<Text<'de>>()? {
+                match name.0.as_bytes().first() {
+                    Some(first) if first.is_ascii_uppercase() => {
+                        let mut camel = name.0.into_owned();
+                        camel.get_mut(..1).map(str::make_ascii_lowercase);
+                        object.field(&camel, &mut map)?;
+                    }
+                    _ => object.field(&name.0, &mut map)?,
+                }
+            }
+            Ok(object)
+        }
+    }
+
+    deserializer.deserialize_map(Reader(PhantomData))
+}
+
+/// Text, borrowed from the body unless it holds escapes.
+pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+/// A value that nobody needs. serde's own [`IgnoredAny`] would do, did it not follow any depth.
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Skipped;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Skipped, E> {
+                Ok(Skipped)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Skipped, A::Error> {
+                while seq.next_element::<Skipped>()?.is_some() {}
+                Ok(Skipped)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Skipped, A::Error> {
+                while map.next_entry::<IgnoredAny, Skipped>()?.is_some() {}
+                Ok(Skipped)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Person {
+        age: Option<u64>,
+    }
+
+    impl<'de> Fields<'de> for Person {
+        const EXPECTED: &'static str = "a person";
+
+        fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+            match name {
+                "ageInYears" => self.age = map.next_value()?,
+                _ => skip(map)?,
+            }
+            Ok(())
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Person {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            object(deserializer)
+        }
+    }
+
+    #[track_caller]
+    fn check(body: &str, expected: Result<Option<u64>, JsonError>) {
+        assert_eq!(
+            read::<Person>(body.as_bytes()).map(|person| person.age),
+            expected
+        );
+    }
+
+    #[test]
+    fn names_are_read_in_camel_and_in_pascal_case() {
+        check(r#"{"ageInYears": 7}"#, Ok(Some(7)));
+        check(r#"{"AgeInYears": 7}"#, Ok(Some(7)));
+        check(r#"{"\u0041geInYears": 7}"#, Ok(Some(7)));
+    }
+
+    #[test]
+    fn null_and_missing_are_the_same_and_unknown_fields_are_skipped() {
+        check(r#"{"ageInYears": null}"#, Ok(None));
+        check("\u{feff}{}", Ok(None));
+        check(
+            r#"{"": 1, "x": [1, -2, 3.5e300, "\n", {"ageInYears": 9}, true, null], "ageInYears": 7}"#,
+            Ok(Some(7)),
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_the_expectation_but_not_the_text() {
+        let unexpected = |text: &str| Err(JsonError::Unexpected(text.to_owned()));
+        check(
+            r#"{"ageInYears": "alice, expected x"}"#,
+            unexpected("u64 expected at line 1 column 34"),
+        );
+        check(
+            r#""alice@contoso.example""#,
+            unexpected("a person expected at line 1 column 23"),
+        );
+        check(
+            "<html>alice</html>",
+            unexpected("no JSON at line 1 column 1"),
+        );
+        check("{} alice", unexpected("no JSON at line 1 column 4"));
+    }
+
+    #[test]
+    fn a_body_that_ends_early_is_told_apart_from_a_wrong_one() {
+        for body in ["", "{", r#"{"ageInY"#, r#"{"ageInYears": 7"#, r#"{"x": ["#] {
+            assert!(
+                matches!(
+                    read::<Person>(body.as_bytes()),
+                    Err(JsonError::Truncated(_))
+                ),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_refused_even_where_it_is_skipped() {
+        let body = format!(r#"{{"x": {}"#, "[".repeat(100_000));
+        assert!(matches!(
+            read::<Person>(body.as_bytes()),
+            Err(JsonError::TooDeep(_))
+        ));
+        let body = format!(
+            r#"{{"x": {}1{}}}"#,
+            r#"{"a":"#.repeat(1000),
+            "}".repeat(1000)
+        );
+        assert!(matches!(
+            read::<Person>(body.as_bytes()),
+            Err(JsonError::TooDeep(_))
+        ));
+    }
+}

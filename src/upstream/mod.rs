@@ -1,0 +1,23 @@
+//! Floor 2: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
+//!
+//! Reading order: `elements` (listings and what a row becomes), `client` (one request with its
+//! `tries`), `paging`, `retry` (policy), `limiter`, `transport`, `auth`, `json`, `personal`, `error`, `stats`.
+
+mod auth;
+mod client;
+mod elements;
+mod error;
+mod json;
+mod limiter;
+mod paging;
+mod personal;
+mod retry;
+mod stats;
+mod transport;
+mod tries;
+
+pub use client::Client;
+pub use elements::{ListingSize, ProtectedUser, SecurityUser};
+pub use error::{ApiError, Cause, RequestId};
+pub use paging::Page;
+pub use stats::{Api, Stats};

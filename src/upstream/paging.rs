@@ -1,0 +1,225 @@
+//! Where a listing goes on and where it ends. Pure: counts in, next step out.
+
+use url::Url;
+
+use super::Cause;
+
+/// One page of a listing, its rows already stripped of what is not needed.
+#[derive(Debug)]
+pub struct Page<R> {
+    /// The rows in the order of the page.
+    pub rows: Vec<R>,
+    /// How many rows the listing has, as this page says.
+    pub total: Option<u64>,
+    /// Where the next page is, as this page says; resolved and checked by [`Pager`].
+    pub(super) next_link: Option<String>,
+}
+
+impl<R> Page<R> {
+    /// The page that ends any listing.
+    pub(super) fn empty() -> Self {
+        Self {
+            rows: Vec::new(),
+            total: None,
+            next_link: None,
+        }
+    }
+}
+
+/// What to ask for after a page.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The page with this index, counted from 1.
+    Index(u64),
+    /// The page behind this link.
+    Link(Url),
+    /// Nothing: the listing has ended.
+    End,
+}
+
+/// Follows one listing.
+#[derive(Debug)]
+pub(super) struct Pager {
+    base: Url,
+    max_rows: u64,
+    index: u64,
+    delivered: u64,
+}
+
+/// A listing whose pages hold fewer rows than this on average is cut off: it would cost more requests than
+/// any real one (the smallest page that AvePoint documents has 50 rows).
+const FEWEST_ROWS_PER_PAGE: u64 = 10;
+
+/// Pages that any listing may have, however short they are.
+const PAGES_ALWAYS_ALLOWED: u64 = 1000;
+
+impl Pager {
+    pub(super) fn new(base: Url, max_rows: u64) -> Self {
+        Self {
+            base,
+            max_rows,
+            index: 1,
+            delivered: 0,
+        }
+    }
+
+    /// Rows delivered so far, repeated ones included.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Pages asked for so far.
+    pub(super) fn pages(&self) -> u64 {
+        self.index
+    }
+
+    /// Counts a page and says what to ask for next.
+    ///
+    /// # Errors
+    /// `Limit` when the listing is, or grows, beyond bounds; `Refused` when a link leads elsewhere.
+    pub(super) fn after<R>(&mut self, page: &Page<R>) -> Result<Next, Cause> {
+        if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
+            return Err(Cause::Limit(format!(
+                "the listing has {total} rows, {} are allowed; see elements.limits.rows",
+                self.max_rows
+            )));
+        }
+        self.delivered += page.rows.len() as u64;
+        if self.delivered > self.max_rows {
+            return Err(Cause::Limit(format!(
+                "the listing does not end within {} rows; see elements.limits.rows",
+                self.max_rows
+            )));
+        }
+        if page.rows.is_empty() || page.total.is_some_and(|total| self.delivered >= total) {
+            return Ok(Next::End);
+        }
+        if self.index >= PAGES_ALWAYS_ALLOWED.max(self.max_rows / FEWEST_ROWS_PER_PAGE) {
+            return Err(Cause::Limit(format!(
+                "the listing does not end within {} pages",
+                self.index
+            )));
+        }
+        self.index += 1;
+        match &page.next_link {
+            Some(link) => self.same_origin(link).map(Next::Link),
+            None => Ok(Next::Index(self.index)),
+        }
+    }
+
+    fn same_origin(&self, link: &str) -> Result<Url, Cause> {
+        // The link itself is not quoted: it is the sender's text.
+        match self.base.join(link) {
+            Ok(url)
+                if url.origin() == self.base.origin()
+                    && url.username().is_empty()
+                    && url.password().is_none() =>
+            {
+                Ok(url)
+            }
+            Ok(_) => Err(Cause::Refused(
+                "the listing's next page is on another host".to_owned(),
+            )),
+            Err(_) => Err(Cause::Refused(
+                "the listing's next page is no address".to_owned(),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Reason;
+
+    fn pager(max_rows: u64) -> Pager {
+        Pager::new(
+            "https://graph.avepoint.example/partner/x".parse().unwrap(),
+            max_rows,
+        )
+    }
+
+    fn page(rows: usize, total: Option<u64>) -> Page<()> {
+        Page {
+            rows: vec![(); rows],
+            total,
+            next_link: None,
+        }
+    }
+
+    #[test]
+    fn a_listing_ends_when_as_many_rows_came_as_it_has() {
+        let mut pager = pager(1000);
+        assert_eq!(pager.after(&page(100, Some(150))).unwrap(), Next::Index(2));
+        assert_eq!(pager.after(&page(50, Some(150))).unwrap(), Next::End);
+        assert_eq!((pager.delivered(), pager.pages()), (150, 2));
+    }
+
+    #[test]
+    fn a_clamped_page_does_not_end_the_listing() {
+        let mut pager = pager(1000);
+        assert_eq!(pager.after(&page(7, Some(20))).unwrap(), Next::Index(2));
+        assert_eq!(pager.after(&page(7, Some(20))).unwrap(), Next::Index(3));
+        assert_eq!(pager.after(&page(6, Some(20))).unwrap(), Next::End);
+    }
+
+    #[test]
+    fn without_a_total_the_first_empty_page_is_the_end() {
+        let mut pager = pager(1000);
+        assert_eq!(pager.after(&page(50, None)).unwrap(), Next::Index(2));
+        assert_eq!(pager.after(&Page::<()>::empty()).unwrap(), Next::End);
+    }
+
+    #[test]
+    fn an_empty_page_ends_a_listing_that_promised_more() {
+        assert_eq!(pager(1000).after(&page(0, Some(10))).unwrap(), Next::End);
+    }
+
+    #[test]
+    fn a_listing_that_says_it_is_too_large_fails_at_its_first_page() {
+        assert_eq!(
+            pager(1000)
+                .after(&page(100, Some(1001)))
+                .unwrap_err()
+                .reason(),
+            Reason::Limit
+        );
+    }
+
+    #[test]
+    fn a_listing_that_never_ends_is_cut_off() {
+        let (mut long, mut short) = (pager(1000), pager(1_000_000));
+        let failed_at = (1..).find(|_| long.after(&page(100, None)).is_err());
+        assert_eq!(failed_at, Some(11));
+        let error = (0..1_000_000).find_map(|_| short.after(&page(1, None)).err());
+        assert_eq!(error.unwrap().reason(), Reason::Limit);
+        assert_eq!(short.pages(), 100_000);
+    }
+
+    #[test]
+    fn a_link_is_followed_within_the_api_only() {
+        let after = |link: &str| {
+            pager(1000).after(&Page {
+                next_link: Some(link.to_owned()),
+                ..page(1, None)
+            })
+        };
+        let local = "https://graph.avepoint.example/partner/x?pageIndex=2";
+        assert_eq!(after(local).unwrap(), Next::Link(local.parse().unwrap()));
+        assert_eq!(
+            after("?pageIndex=2").unwrap(),
+            Next::Link(local.parse().unwrap())
+        );
+        for link in [
+            "https://evil.example/partner/x",
+            "//evil.example/",
+            "http://graph.avepoint.example/partner/x",
+            "https://graph.avepoint.example:8443/x",
+            "https://a@graph.avepoint.example/x",
+            "file:///etc/passwd",
+            "https://",
+        ] {
+            assert_eq!(after(link).unwrap_err().reason(), Reason::Refused, "{link}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The one-way door for personal data: identifiers come in as text and leave as keyed hashes.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::domain::UserKey;
+
+/// Hashes identifiers under a random key of this process (`SipHash`: who does not know the key can neither
+/// guess a person from a number nor make two persons collide).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pseudonyms(RandomState);
+
+/// Keeps ids and addresses apart, should one ever look like the other.
+const ID: u8 = 0;
+const ADDRESS: u8 = 1;
+
+/// An address at most this long is brought to lower case without an allocation.
+const SHORT: usize = 128;
+
+impl Pseudonyms {
+    /// The key of a user id; `None` when it is empty.
+    pub(super) fn id(&self, id: &str) -> Option<UserKey> {
+        self.hash(ID, id.as_bytes())
+    }
+
+    /// The key of a mail address or principal name, whatever its letter case; `None` when it is empty.
+    pub(super) fn address(&self, address: &str) -> Option<UserKey> {
+        let mut short = [0; SHORT];
+        match short.get_mut(..address.len()) {
+            Some(lower) if address.is_ascii() => {
+                lower.copy_from_slice(address.as_bytes());
+                lower.make_ascii_lowercase();
+                self.hash(ADDRESS, lower)
+            }
+            _ => self.hash(ADDRESS, address.to_lowercase().as_bytes()),
+        }
+    }
+
+    fn hash(&self, kind: u8, bytes: &[u8]) -> Option<UserKey> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let mut hasher = self.0.build_hasher();
+        hasher.write_u8(kind);
+        hasher.write(bytes);
+        // The one hash that is zero gives its place to its neighbour.
+        Some(UserKey::new(hasher.finish()).unwrap_or(UserKey::MIN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_compared_without_case_and_ids_with_it() {
+        let keys = Pseudonyms::default();
+        assert_eq!(
+            keys.address("Alice@Contoso.example"),
+            keys.address("alice@contoso.EXAMPLE")
+        );
+        assert_eq!(
+            keys.address("ÄNNE@contoso.example"),
+            keys.address("änne@contoso.example")
+        );
+        let long = "A".repeat(1000);
+        assert_eq!(keys.address(&long), keys.address(&long.to_lowercase()));
+        assert_ne!(keys.id("A"), keys.id("a"));
+    }
+
+    #[test]
+    fn an_id_is_never_taken_for_an_address() {
+        let keys = Pseudonyms::default();
+        assert_ne!(
+            keys.id("alice@contoso.example"),
+            keys.address("alice@contoso.example")
+        );
+    }
+
+    #[test]
+    fn nothing_is_nobody() {
+        assert_eq!(Pseudonyms::default().id(""), None);
+        assert_eq!(Pseudonyms::default().address(""), None);
+    }
+
+    #[test]
+    fn another_process_gives_other_numbers() {
+        assert_ne!(
+            Pseudonyms::default().id("alice"),
+            Pseudonyms::default().id("alice")
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! The tries of one request: keeps their history, asks the policy, waits.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::PromDuration;
+
+use super::error::RequestId;
+use super::retry::{self, Decision, Failure, History, Policy};
+use super::stats::{Api, Stats};
+
+/// A try that failed: what it means for the policy, and for people.
+#[derive(Debug)]
+pub(super) struct Failed<P> {
+    pub(super) failure: Failure,
+    pub(super) problem: P,
+    pub(super) request_id: Option<RequestId>,
+}
+
+/// What is known about a request that has not succeeded yet.
+#[derive(Debug)]
+pub(super) struct Tries<'a> {
+    policy: &'a Policy,
+    stats: &'a Stats,
+    api: Api,
+    route: &'static str,
+    history: History,
+    first_sent: Option<Instant>,
+}
+
+impl<'a> Tries<'a> {
+    pub(super) fn new(policy: &'a Policy, stats: &'a Stats, api: Api, route: &'static str) -> Self {
+        Self {
+            policy,
+            stats,
+            api,
+            route,
+            history: History::default(),
+            first_sent: None,
+        }
+    }
+
+    /// Call it right before sending: starts the deadline at the first try, and says how long this try may
+    /// take, `timeout` at most.
+    pub(super) fn begin(&mut self, timeout: Duration) -> Duration {
+        let start = *self.first_sent.get_or_insert_with(Instant::now);
+        timeout.min(self.policy.deadline.saturating_sub(start.elapsed()))
+    }
+
+    /// Call it after a try that failed: returns when the next one is due, or hands the failure back when it
+    /// is final. `reason` is the value of the label in the metrics.
+    pub(super) async fn failed<P: Display>(
+        &mut self,
+        failed: Failed<P>,
+        reason: &'static str,
+    ) -> Result<(), Failed<P>> {
+        self.history.failures += 1;
+        self.history.cut_bodies += u32::from(failed.failure == Failure::CutBody);
+        self.history.elapsed = self
+            .first_sent
+            .map(|start| start.elapsed())
+            .unwrap_or_default();
+        let wait = match retry::decide(self.policy, &self.history, failed.failure, fastrand::f64())
+        {
+            Decision::GiveUp => return Err(failed),
+            Decision::RenewToken => {
+                self.history.renewed = true;
+                Duration::ZERO
+            }
+            Decision::Wait(wait) => wait,
+        };
+        tracing::debug!(
+            route = self.route,
+            reason,
+            request_id = failed.request_id.as_ref().map(tracing::field::display),
+            wait = %PromDuration(wait),
+            error = %failed.problem,
+            "request failed, trying again"
+        );
+        self.stats
+            .retries
+            .with_label_values(&[self.api.as_str(), reason])
+            .inc();
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
