@@ -1,5 +1,8 @@
 //! avepoint-exporter.
 
+pub mod collectors;
 pub mod config;
 pub mod domain;
+pub mod scheduler;
+pub mod snapshot;
 pub mod upstream;

@@ -207,27 +207,27 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(body: &str, expected: Result<Option<u64>, JsonError>) {
+    fn check(body: &str, expected: &Result<Option<u64>, JsonError>) {
         assert_eq!(
-            read::<Person>(body.as_bytes()).map(|person| person.age),
+            &read::<Person>(body.as_bytes()).map(|person| person.age),
             expected
         );
     }
 
     #[test]
     fn names_are_read_in_camel_and_in_pascal_case() {
-        check(r#"{"ageInYears": 7}"#, Ok(Some(7)));
-        check(r#"{"AgeInYears": 7}"#, Ok(Some(7)));
-        check(r#"{"\u0041geInYears": 7}"#, Ok(Some(7)));
+        check(r#"{"ageInYears": 7}"#, &Ok(Some(7)));
+        check(r#"{"AgeInYears": 7}"#, &Ok(Some(7)));
+        check(r#"{"\u0041geInYears": 7}"#, &Ok(Some(7)));
     }
 
     #[test]
     fn null_and_missing_are_the_same_and_unknown_fields_are_skipped() {
-        check(r#"{"ageInYears": null}"#, Ok(None));
-        check("\u{feff}{}", Ok(None));
+        check(r#"{"ageInYears": null}"#, &Ok(None));
+        check("\u{feff}{}", &Ok(None));
         check(
             r#"{"": 1, "x": [1, -2, 3.5e300, "\n", {"ageInYears": 9}, true, null], "ageInYears": 7}"#,
-            Ok(Some(7)),
+            &Ok(Some(7)),
         );
     }
 
@@ -236,17 +236,17 @@ mod tests {
         let unexpected = |text: &str| Err(JsonError::Unexpected(text.to_owned()));
         check(
             r#"{"ageInYears": "alice, expected x"}"#,
-            unexpected("u64 expected at line 1 column 34"),
+            &unexpected("u64 expected at line 1 column 34"),
         );
         check(
             r#""alice@contoso.example""#,
-            unexpected("a person expected at line 1 column 23"),
+            &unexpected("a person expected at line 1 column 23"),
         );
         check(
             "<html>alice</html>",
-            unexpected("no JSON at line 1 column 1"),
+            &unexpected("no JSON at line 1 column 1"),
         );
-        check("{} alice", unexpected("no JSON at line 1 column 4"));
+        check("{} alice", &unexpected("no JSON at line 1 column 4"));
     }
 
     #[test]

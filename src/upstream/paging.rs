@@ -63,16 +63,6 @@ impl Pager {
         }
     }
 
-    /// Rows delivered so far, repeated ones included.
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered
-    }
-
-    /// Pages asked for so far.
-    pub(super) fn pages(&self) -> u64 {
-        self.index
-    }
-
     /// Counts a page and says what to ask for next.
     ///
     /// # Errors
@@ -152,7 +142,6 @@ mod tests {
         let mut pager = pager(1000);
         assert_eq!(pager.after(&page(100, Some(150))).unwrap(), Next::Index(2));
         assert_eq!(pager.after(&page(50, Some(150))).unwrap(), Next::End);
-        assert_eq!((pager.delivered(), pager.pages()), (150, 2));
     }
 
     #[test]
@@ -189,11 +178,11 @@ mod tests {
     #[test]
     fn a_listing_that_never_ends_is_cut_off() {
         let (mut long, mut short) = (pager(1000), pager(1_000_000));
-        let failed_at = (1..).find(|_| long.after(&page(100, None)).is_err());
+        let failed_at = (1..100).find(|_| long.after(&page(100, None)).is_err());
         assert_eq!(failed_at, Some(11));
         let error = (0..1_000_000).find_map(|_| short.after(&page(1, None)).err());
         assert_eq!(error.unwrap().reason(), Reason::Limit);
-        assert_eq!(short.pages(), 100_000);
+        assert_eq!(short.index, 100_000);
     }
 
     #[test]

@@ -43,10 +43,12 @@ impl<'a> Tries<'a> {
     }
 
     /// Call it right before sending: starts the deadline at the first try, and says how long this try may
-    /// take, `timeout` at most.
+    /// take: `timeout` at most, and what is left until the deadline. A try that the rate limiter held back
+    /// until then still gets a second, so that its failure tells of the API and not of the waiting.
     pub(super) fn begin(&mut self, timeout: Duration) -> Duration {
         let start = *self.first_sent.get_or_insert_with(Instant::now);
-        timeout.min(self.policy.deadline.saturating_sub(start.elapsed()))
+        let left = self.policy.deadline.saturating_sub(start.elapsed());
+        timeout.min(left.max(Duration::from_secs(1)))
     }
 
     /// Call it after a try that failed: returns when the next one is due, or hands the failure back when it

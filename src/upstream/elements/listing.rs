@@ -27,12 +27,12 @@ pub(super) trait Row: Sized + Send {
     fn from_wire(wire: &Self::Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self>;
 }
 
-/// What reading a listing took.
+/// How much of a listing was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListingSize {
     /// Rows delivered, repeated ones included.
     pub rows: u64,
-    /// Pages asked for, tries aside.
+    /// Pages, tries aside.
     pub pages: u64,
 }
 
@@ -41,8 +41,9 @@ impl Client {
     pub(super) async fn list<R: Row>(
         &self,
         tenant: &Tenant,
+        size: &mut ListingSize,
         mut each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
-    ) -> Result<ListingSize, ApiError> {
+    ) -> Result<(), ApiError> {
         let fail = |cause| ApiError {
             route: R::ENDPOINT.route,
             cause,
@@ -56,17 +57,14 @@ impl Client {
                 .call(&R::ENDPOINT, &url, |body| read_page(body, &self.pseudonyms))
                 .await?;
             let page = page.unwrap_or_else(Page::empty);
+            size.pages += 1;
+            size.rows += page.rows.len() as u64;
             let next = pager.after(&page).map_err(fail)?;
             each(page).map_err(fail)?;
             url = match next {
                 Next::Index(index) => page_url(&base, index),
                 Next::Link(link) => link,
-                Next::End => {
-                    return Ok(ListingSize {
-                        rows: pager.delivered(),
-                        pages: pager.pages(),
-                    });
-                }
+                Next::End => return Ok(()),
             };
         }
     }

@@ -28,16 +28,18 @@ impl ProtectedUser {
 }
 
 impl Client {
-    /// Reads a tenant's users whom Cloud Backup knows, and hands each page to `each`, in order.
+    /// Reads a tenant's users whom Cloud Backup knows, and hands each page to `each`, in order. `size` tells what
+    /// was read until the end, be it good or bad.
     ///
     /// # Errors
     /// What the request that failed says; or what `each` says of a page.
     pub async fn protected_users(
         &self,
         tenant: &Tenant,
+        size: &mut ListingSize,
         each: impl FnMut(Page<ProtectedUser>) -> Result<(), Cause> + Send,
-    ) -> Result<ListingSize, ApiError> {
-        self.list(tenant, each).await
+    ) -> Result<(), ApiError> {
+        self.list(tenant, size, each).await
     }
 }
 

@@ -30,16 +30,18 @@ impl SecurityUser {
 }
 
 impl Client {
-    /// Reads a tenant's users with security findings, and hands each page to `each`, in order.
+    /// Reads a tenant's users with security findings, and hands each page to `each`, in order. `size` tells what
+    /// was read until the end, be it good or bad.
     ///
     /// # Errors
     /// What the request that failed says; or what `each` says of a page.
     pub async fn security_users(
         &self,
         tenant: &Tenant,
+        size: &mut ListingSize,
         each: impl FnMut(Page<SecurityUser>) -> Result<(), Cause> + Send,
-    ) -> Result<ListingSize, ApiError> {
-        self.list(tenant, each).await
+    ) -> Result<(), ApiError> {
+        self.list(tenant, size, each).await
     }
 }
 

@@ -1,0 +1,89 @@
+//! Floor 3: listings become figures. Each collector folds the pages of its listing while they are read; the
+//! join is made on the way. Pure but for [`poll`], which asks the client for the pages.
+
+mod codes;
+mod exposure;
+mod protected_users;
+mod security_users;
+mod seen;
+
+use std::sync::Arc;
+
+use crate::config::CollectorKind;
+use crate::domain::Tenant;
+use crate::upstream::{ApiError, Client, ListingSize, ProtectedUser, SecurityUser};
+
+pub use exposure::{Exposure, FlaggedUsers};
+pub use protected_users::{ProtectedUsersFold, Protection};
+pub use security_users::{SecurityUsers, SecurityUsersFold};
+
+/// What one poll has found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Totals {
+    /// Of the collector `security_users`.
+    SecurityUsers(SecurityUsers),
+    /// Of the collector `protected_users`.
+    ProtectedUsers {
+        /// Who is backed up.
+        protection: Protection,
+        /// Who is at risk and not backed up; `None` when there was no listing to match against.
+        exposure: Option<Exposure>,
+    },
+}
+
+/// A poll that has ended.
+#[derive(Debug)]
+pub struct Polled {
+    /// What was read until the end, be it good or bad.
+    pub size: ListingSize,
+    /// The figures, and the users that the next poll of the protected users is matched against.
+    pub outcome: Result<(Totals, Option<Arc<FlaggedUsers>>), ApiError>,
+}
+
+/// The permission that a collector's endpoint needs.
+pub const fn permission(kind: CollectorKind) -> &'static str {
+    match kind {
+        CollectorKind::SecurityUsers { .. } => SecurityUser::PERMISSION,
+        CollectorKind::ProtectedUsers => ProtectedUser::PERMISSION,
+    }
+}
+
+/// Reads one listing of a tenant and folds it. `flagged` are the users of the tenant's last security
+/// listing, if it is fresh.
+pub async fn poll(
+    client: &Client,
+    tenant: &Tenant,
+    kind: CollectorKind,
+    flagged: Option<Arc<FlaggedUsers>>,
+) -> Polled {
+    let mut size = ListingSize::default();
+    let outcome = match kind {
+        CollectorKind::SecurityUsers { exclude_test_users } => {
+            let mut fold = SecurityUsersFold::new(exclude_test_users);
+            let end = client
+                .security_users(tenant, &mut size, |page| fold.page(&page))
+                .await;
+            end.map(|()| {
+                let (totals, flagged) = fold.finish();
+                (Totals::SecurityUsers(totals), Some(Arc::new(flagged)))
+            })
+        }
+        CollectorKind::ProtectedUsers => {
+            let mut fold = ProtectedUsersFold::new(flagged);
+            let end = client
+                .protected_users(tenant, &mut size, |page| fold.page(&page))
+                .await;
+            end.map(|()| {
+                let (protection, exposure) = fold.finish();
+                (
+                    Totals::ProtectedUsers {
+                        protection,
+                        exposure,
+                    },
+                    None,
+                )
+            })
+        }
+    };
+    Polled { size, outcome }
+}

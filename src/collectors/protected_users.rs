@@ -1,0 +1,96 @@
+//! The collector `protected_users`: users by what Cloud Backup protects of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::BackupModule;
+use crate::upstream::{Cause, Page, ProtectedUser};
+
+use super::codes::{CodeCounts, CodeTable};
+use super::exposure::{Exposure, ExposureJoin, FlaggedUsers};
+use super::seen::SeenUsers;
+
+/// The figures of one listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// Distinct users in the listing.
+    pub users: u64,
+    /// Users that list a module as protected, by module, all known modules included.
+    pub protected: BTreeMap<BackupModule, u64>,
+    /// Users that list a module as not protected, by module, all known modules included.
+    pub unprotected: BTreeMap<BackupModule, u64>,
+    /// Users by how much of what they list is protected.
+    pub coverage: Coverage,
+}
+
+/// Users by how many of their listed modules are protected. Each user is in one of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// All of them.
+    pub full: u64,
+    /// Some of them.
+    pub partial: u64,
+    /// None of them, or the user lists none.
+    pub none: u64,
+}
+
+/// The figures of a listing that is being read.
+#[derive(Debug, Default)]
+pub struct ProtectedUsersFold {
+    seen: SeenUsers,
+    modules: CodeTable,
+    protected: CodeCounts,
+    unprotected: CodeCounts,
+    coverage: Coverage,
+    join: Option<ExposureJoin>,
+}
+
+impl ProtectedUsersFold {
+    /// Begins a listing, matched against these users with findings.
+    pub fn new(flagged: Option<Arc<FlaggedUsers>>) -> Self {
+        Self {
+            join: flagged.map(ExposureJoin::new),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a page.
+    ///
+    /// # Errors
+    /// `Limit` when the listing has too many distinct codes.
+    pub fn page(&mut self, page: &Page<ProtectedUser>) -> Result<(), Cause> {
+        self.seen.expect(page.total);
+        for user in &page.rows {
+            if !self.seen.is_first(user.keys.identity()) {
+                continue;
+            }
+            let protected = self.modules.mask(&user.protected)?;
+            let unprotected = self.modules.mask(&user.unprotected)?;
+            self.protected.add(protected);
+            self.unprotected.add(unprotected);
+            match (protected, unprotected) {
+                (0, _) => self.coverage.none += 1,
+                (_, 0) => self.coverage.full += 1,
+                _ => self.coverage.partial += 1,
+            }
+            if let Some(join) = &mut self.join {
+                join.listed(&user.keys, protected, unprotected);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the listing: its figures, and the join if there was something to join with.
+    pub fn finish(self) -> (Protection, Option<Exposure>) {
+        let by_module = |counts: &CodeCounts| {
+            counts.by_code(&self.modules, BackupModule::KNOWN.iter().copied())
+        };
+        let protection = Protection {
+            users: self.seen.len(),
+            protected: by_module(&self.protected),
+            unprotected: by_module(&self.unprotected),
+            coverage: self.coverage,
+        };
+        (protection, self.join.map(|join| join.finish(&self.modules)))
+    }
+}

@@ -1,0 +1,7 @@
+//! Floor 4: which listing is read when. One task decides, starts polls and publishes what they found; it is
+//! the only writer of the snapshot.
+
+mod run;
+mod slots;
+
+pub use run::Scheduler;

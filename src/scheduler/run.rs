@@ -1,0 +1,390 @@
+//! The loop that starts polls and publishes what they found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{IntCounterVec, Registry, opts};
+use tokio::sync::watch;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::collectors::{self, FlaggedUsers, Polled, Totals};
+use crate::config::{CollectorKind, Config};
+use crate::domain::{Clock, Collector, Reason, Timestamp};
+use crate::snapshot::{Figures, LastPoll, Snapshot, Snapshots};
+use crate::upstream::{Client, ListingSize};
+
+use super::slots::{After, Slots};
+
+/// Listings that are read at once, for each request that may be under way. Above one, so that a listing
+/// that waits for its next try leaves no slot of the rate limiter unused; not much above, since each
+/// listing that is being read holds a key for each of its rows.
+const LISTINGS_PER_REQUEST: usize = 2;
+
+/// The longest sleep between two looks at the clock, should it be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Decides what is polled when, and publishes what is found.
+#[derive(Debug)]
+pub struct Scheduler {
+    client: Arc<Client>,
+    clock: Clock,
+    published: watch::Sender<Arc<Snapshot>>,
+    snapshot: Snapshot,
+    jobs: Vec<Job>,
+    /// The users with findings of each tenant's last security listing, by place in the snapshot.
+    flagged: Vec<Option<Arc<FlaggedUsers>>>,
+    running: JoinSet<(Polled, Duration)>,
+    running_jobs: HashMap<task::Id, usize>,
+    most_running: usize,
+    poll_failures: IntCounterVec,
+}
+
+/// One collector of one tenant.
+#[derive(Debug)]
+struct Job {
+    /// Places in the snapshot.
+    tenant: usize,
+    collector: usize,
+    kind: CollectorKind,
+    slots: Slots,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The first poll of the protected users waits for the tenant's other listings.
+    WaitsForOthers,
+    Due(Timestamp),
+    Running {
+        due: Timestamp,
+    },
+    Done,
+}
+
+impl State {
+    fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Due(due) => Some(due),
+            Self::WaitsForOthers | Self::Running { .. } | Self::Done => None,
+        }
+    }
+}
+
+impl Scheduler {
+    /// Plans the polls of these tenants: the first round at once. Nothing runs yet.
+    ///
+    /// # Errors
+    /// When the registry holds the scheduler's counter already.
+    pub fn new(
+        config: &Config,
+        client: Arc<Client>,
+        clock: Clock,
+        registry: &Registry,
+    ) -> prometheus::Result<(Self, Snapshots)> {
+        let poll_failures = IntCounterVec::new(
+            opts!(
+                "avepoint_poll_failures_total",
+                "Polls of all tenants that failed."
+            ),
+            &["collector", "reason"],
+        )?;
+        registry.register(Box::new(poll_failures.clone()))?;
+        for collector in Collector::ALL {
+            for reason in Reason::ALL {
+                poll_failures.with_label_values(&[collector.as_str(), reason.as_str()]);
+            }
+        }
+        let now = clock.now();
+        let jobs =
+            config
+                .tenants
+                .iter()
+                .enumerate()
+                .flat_map(|(tenant, config)| {
+                    let others = config.collectors.len() > 1;
+                    config.collectors.iter().enumerate().map(
+                        move |(collector, collector_config)| {
+                            let kind = collector_config.kind;
+                            let waits = others && kind.collector() == Collector::ProtectedUsers;
+                            Job {
+                                tenant,
+                                collector,
+                                kind,
+                                slots: Slots::new(
+                                    &config.tenant,
+                                    kind.collector(),
+                                    collector_config.interval,
+                                ),
+                                state: if waits {
+                                    State::WaitsForOthers
+                                } else {
+                                    State::Due(now)
+                                },
+                            }
+                        },
+                    )
+                });
+        let jobs: Vec<Job> = jobs.collect();
+        let mut snapshot = Snapshot::new(config);
+        for job in &jobs {
+            if let Some(tenant) = snapshot.tenants.get_mut(job.tenant).map(Arc::make_mut)
+                && let Some(collector) = tenant.collectors.get_mut(job.collector)
+            {
+                collector.next_poll = job.state.due();
+            }
+        }
+        let (published, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+        let scheduler = Self {
+            client,
+            clock,
+            published,
+            jobs,
+            flagged: vec![None; snapshot.tenants.len()],
+            snapshot,
+            running: JoinSet::new(),
+            running_jobs: HashMap::new(),
+            most_running: config
+                .elements
+                .rate_limit
+                .max_concurrent_requests
+                .saturating_mul(LISTINGS_PER_REQUEST),
+            poll_failures,
+        };
+        Ok((scheduler, snapshots))
+    }
+
+    /// Polls until the shutdown; polls that are under way then are cancelled and count nowhere.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let sleep = self.start_due_polls();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(ended) = self.running.join_next_with_id() => self.end(ended, |after| State::Due(after.next)),
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Polls everything once. Returns how many polls failed.
+    pub async fn run_once(mut self) -> u64 {
+        loop {
+            self.start_due_polls();
+            match self.running.join_next_with_id().await {
+                Some(ended) => self.end(ended, |_| State::Done),
+                None => {
+                    return self
+                        .snapshot
+                        .collectors()
+                        .map(|collector| collector.failures)
+                        .sum();
+                }
+            }
+        }
+    }
+
+    /// Starts what is due, the longest due first, as far as there is room. Returns how long to sleep until
+    /// there is something to start, should nothing end before.
+    fn start_due_polls(&mut self) -> Duration {
+        let now = self.clock.now();
+        let mut waiting: Vec<(Timestamp, usize)> = Vec::new();
+        for (place, job) in self.jobs.iter_mut().enumerate() {
+            if let State::Due(due) = &mut job.state {
+                // Further ahead than any slot: planned before the clock was set back.
+                *due = (*due).min(job.slots.furthest(now));
+                waiting.push((*due, place));
+            }
+        }
+        waiting.sort_unstable();
+        let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(due, _)| *due <= now);
+        let room = self.most_running.saturating_sub(self.running.len());
+        for (due, place) in due.into_iter().take(room) {
+            self.start(place, due);
+        }
+        // When there is no room, the next look comes with the end of a poll.
+        later
+            .first()
+            .map_or(LONGEST_SLEEP, |(due, _)| due.since(now).min(LONGEST_SLEEP))
+    }
+
+    fn start(&mut self, place: usize, due: Timestamp) {
+        let Some(job) = self.jobs.get_mut(place) else {
+            return;
+        };
+        job.state = State::Running { due };
+        let Some(snapshot) = self.snapshot.tenants.get(job.tenant) else {
+            return;
+        };
+        let tenant = Arc::clone(&snapshot.tenant);
+        // A stale listing is not matched against: its join would not be shown now, and must not be later.
+        let flagged = snapshot
+            .security_users(self.clock.now())
+            .and_then(|_| self.flagged.get(job.tenant)?.clone());
+        let client = Arc::clone(&self.client);
+        let kind = job.kind;
+        let poll = self.running.spawn(async move {
+            let start = Instant::now();
+            let polled = collectors::poll(&client, &tenant, kind, flagged).await;
+            (polled, start.elapsed())
+        });
+        self.running_jobs.insert(poll.id(), place);
+    }
+
+    /// Takes in what a poll found, plans what comes next, and publishes.
+    fn end(
+        &mut self,
+        ended: Result<(task::Id, (Polled, Duration)), JoinError>,
+        then: fn(After) -> State,
+    ) {
+        let (id, ended) = match ended {
+            Ok((id, polled)) => (id, Ok(polled)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some(place) = self.running_jobs.remove(&id) else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(place) else {
+            return;
+        };
+        let State::Running { due } = job.state else {
+            return;
+        };
+        let Some(tenant) = self.snapshot.tenants.get_mut(job.tenant).map(Arc::make_mut) else {
+            return;
+        };
+        let Some(collector) = tenant.collectors.get_mut(job.collector) else {
+            return;
+        };
+        let now = self.clock.now();
+        let after = job.slots.after(due, now);
+        job.state = then(after);
+
+        let span = tracing::info_span!(
+            "poll",
+            tenant_id = %tenant.tenant.tenant_id,
+            tenant_name = tenant.tenant.tenant_name,
+            collector = job.kind.collector().as_str(),
+        );
+        let _in_span = span.enter();
+        let was_failing = collector
+            .last_poll
+            .is_some_and(|poll| poll.failure.is_some());
+        let (last_poll, found) = conclude(ended, was_failing);
+        collector.next_poll = job.state.due();
+        collector.polls += 1;
+        collector.skipped += after.skipped;
+        if let Some(reason) = last_poll.failure {
+            collector.failures += 1;
+            self.poll_failures
+                .with_label_values(&[job.kind.collector().as_str(), reason.as_str()])
+                .inc();
+        }
+        collector.last_poll = Some(last_poll);
+        if let Some((totals, flagged)) = found {
+            collector.figures = Some(Figures {
+                at: now,
+                totals: Arc::new(totals),
+            });
+            if let (Some(flagged), Some(last)) = (flagged, self.flagged.get_mut(job.tenant)) {
+                *last = Some(flagged);
+            }
+        }
+        let tenant = job.tenant;
+        self.start_those_who_waited(tenant, now);
+        self.publish();
+    }
+
+    /// After the tenant's other listings were read, well or badly, the protected users are due.
+    fn start_those_who_waited(&mut self, tenant: usize, now: Timestamp) {
+        let Some(snapshot) = self.snapshot.tenants.get(tenant) else {
+            return;
+        };
+        let was_polled = |job: &Job| {
+            snapshot
+                .collectors
+                .get(job.collector)
+                .is_some_and(|one| one.last_poll.is_some())
+        };
+        let mut of_tenant = self.jobs.iter_mut().filter(|job| job.tenant == tenant);
+        if of_tenant
+            .by_ref()
+            .all(|job| job.state == State::WaitsForOthers || was_polled(job))
+        {
+            for job in self
+                .jobs
+                .iter_mut()
+                .filter(|job| job.tenant == tenant && job.state == State::WaitsForOthers)
+            {
+                job.state = State::Due(now);
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.published.send_replace(Arc::new(self.snapshot.clone()));
+    }
+}
+
+/// What a successful poll found.
+type Found = (Totals, Option<Arc<FlaggedUsers>>);
+
+/// Says how a poll went, to the snapshot and to the log. A panic is a failure of its poll alone.
+fn conclude(
+    ended: Result<(Polled, Duration), JoinError>,
+    was_failing: bool,
+) -> (LastPoll, Option<Found>) {
+    let last_poll = |ListingSize { rows, pages }, duration, failure| LastPoll {
+        duration,
+        rows,
+        pages,
+        failure,
+    };
+    match ended {
+        Ok((
+            Polled {
+                size,
+                outcome: Ok(found),
+            },
+            duration,
+        )) => {
+            let duration_seconds = duration.as_secs_f64();
+            if was_failing {
+                tracing::info!(rows = size.rows, duration_seconds, "poll succeeded again");
+            } else {
+                tracing::debug!(rows = size.rows, duration_seconds, "poll succeeded");
+            }
+            (last_poll(size, duration, None), Some(found))
+        }
+        Ok((
+            Polled {
+                size,
+                outcome: Err(error),
+            },
+            duration,
+        )) => {
+            let reason = error.reason();
+            tracing::warn!(
+                %reason,
+                %error,
+                request_id = error.request_id.as_ref().map(tracing::field::display),
+                duration_seconds = duration.as_secs_f64(),
+                "poll failed; the previous figures stay until they are stale"
+            );
+            (last_poll(size, duration, Some(reason)), None)
+        }
+        Err(_) => {
+            // The panic itself was logged where it happened.
+            tracing::error!(reason = %Reason::Internal, "poll failed by a fault of the exporter; please report it");
+            (
+                last_poll(
+                    ListingSize::default(),
+                    Duration::ZERO,
+                    Some(Reason::Internal),
+                ),
+                None,
+            )
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The slots of a poll: one in each interval, at a place that is its own and stays the same over restarts,
+//! so that the load is level. Pure.
+
+use std::time::Duration;
+
+use crate::domain::{Collector, Tenant, Timestamp};
+
+/// When a poll is due, once in each interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slots {
+    interval: Duration,
+    /// From the start of an interval to the slot in it.
+    phase: Duration,
+}
+
+/// What comes after a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct After {
+    /// The next slot.
+    pub(super) next: Timestamp,
+    /// Slots that passed while the poll ran or waited.
+    pub(super) skipped: u64,
+}
+
+impl Slots {
+    pub(super) fn new(tenant: &Tenant, collector: Collector, interval: Duration) -> Self {
+        let id = tenant.tenant_id.bits().to_be_bytes();
+        let seed = id
+            .into_iter()
+            .chain(collector.as_str().bytes())
+            .fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
+        let fraction = seed as f64 / u64::MAX as f64;
+        Self {
+            interval,
+            phase: interval.mul_f64(fraction),
+        }
+    }
+
+    /// The slot after a poll that was due at `due` and has ended by `now`.
+    pub(super) fn after(&self, due: Timestamp, now: Timestamp) -> After {
+        // Half an interval after `due`: for a slot that is the next one, and it keeps the second poll from
+        // following at once on the first, which is not due at a slot.
+        let planned = self.at_or_after(due.after(self.interval / 2));
+        let next = if planned > now {
+            planned
+        } else {
+            self.at_or_after(now.after(Duration::from_nanos(1)))
+        };
+        let passed = next.since(planned).as_nanos() / self.interval.as_nanos().max(1);
+        After {
+            next,
+            skipped: u64::try_from(passed).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// No poll is planned further ahead than this.
+    pub(super) fn furthest(&self, now: Timestamp) -> Timestamp {
+        now.after(self.interval * 2)
+    }
+
+    /// The first slot that is not before `time`.
+    fn at_or_after(&self, time: Timestamp) -> Timestamp {
+        let interval = self.interval.as_nanos().max(1);
+        let phase = self.phase.as_nanos();
+        let intervals = time
+            .since_unix()
+            .as_nanos()
+            .saturating_sub(phase)
+            .div_ceil(interval);
+        let nanos = u64::try_from(intervals * interval + phase).unwrap_or(u64::MAX);
+        Timestamp::from_unix(Duration::from_nanos(nanos))
+    }
+}
+
+/// Spreads bits evenly (splitmix64).
+fn mix(bits: u64) -> u64 {
+    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CustomerId, TenantId};
+
+    const INTERVAL: Duration = Duration::from_secs(300);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(Duration::from_secs(seconds))
+    }
+
+    fn slots(tenant: u128, collector: Collector) -> Slots {
+        let tenant = Tenant {
+            customer_id: CustomerId::from_bits(0),
+            tenant_id: TenantId::from_bits(tenant),
+            customer_name: String::new(),
+            tenant_name: String::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        Slots::new(&tenant, collector, INTERVAL)
+    }
+
+    /// Slots at 100, 400, 700, …
+    const SLOTS: Slots = Slots {
+        interval: INTERVAL,
+        phase: Duration::from_secs(100),
+    };
+
+    #[track_caller]
+    fn check(due: u64, now: u64, next: u64, skipped: u64) {
+        assert_eq!(
+            SLOTS.after(at(due), at(now)),
+            After {
+                next: at(next),
+                skipped
+            }
+        );
+    }
+
+    #[test]
+    fn after_a_poll_comes_the_next_slot() {
+        check(1000, 1001, 1300, 0);
+        check(1000, 1299, 1300, 0);
+    }
+
+    #[test]
+    fn slots_that_passed_meanwhile_are_left_out_and_counted() {
+        check(1000, 1300, 1600, 1);
+        check(1000, 1301, 1600, 1);
+        check(1000, 2650, 2800, 5);
+    }
+
+    #[test]
+    fn the_first_poll_takes_its_place_in_the_schedule_without_a_second_one_close_behind() {
+        check(900, 910, 1300, 0);
+        check(1040, 1050, 1300, 0);
+        check(1200, 1210, 1600, 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_breaks_nothing() {
+        check(1000, 0, 1300, 0);
+    }
+
+    #[test]
+    fn phases_are_stable_and_spread_evenly() {
+        let phase = |tenant, collector| slots(tenant, collector).phase.as_secs();
+        let first = phase(
+            0x0c77_15b3_bc2f_4c4c_a8a0_f363_4dcf_acec,
+            Collector::SecurityUsers,
+        );
+        assert_eq!(
+            first, 86,
+            "changing this moves all polls of all users at their next update"
+        );
+        let mut tenths = [0; 10];
+        for tenant in 0..1000 {
+            for collector in Collector::ALL {
+                tenths[(phase(tenant, *collector) / 30) as usize] += 1;
+            }
+        }
+        assert!(tenths.iter().all(|n| (150..250).contains(n)), "{tenths:?}");
+    }
+}
