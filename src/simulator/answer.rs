@@ -25,6 +25,8 @@ use super::server::{Stats, Upstream};
 /// Bodies of requests are bounded.
 const REQUEST_BYTES: usize = 1 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 const HTML: &str = "<!DOCTYPE html><title>Maintenance</title><p>We will be back soon.";
 
 type Answer = Response<AnswerBody>;
@@ -163,6 +165,7 @@ impl Upstream {
     }
 
     fn token(&self, parts: &Parts, form: &[u8], strikes: &[Fault]) -> Answer {
+        let form = if has_type(parts, FORM) { form } else { b"" };
         let grant = match self.identity.give(form) {
             Ok(grant) => grant,
             Err(Refusal(status, name)) => {
@@ -200,10 +203,7 @@ impl Upstream {
         let Some(tenant) = tenant.filter(|tenant| tenant.customer_id == target.customer) else {
             return error(StatusCode::NOT_FOUND, "no such customer or tenant");
         };
-        let content_type = parts.headers.get(header::CONTENT_TYPE);
-        if target.listing == Listing::Protected
-            && !content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
-        {
+        if target.listing == Listing::Protected && !has_type(parts, JSON) {
             return error(StatusCode::BAD_REQUEST, "the body is not JSON");
         }
         let query = parts.uri.query().unwrap_or("");
@@ -288,6 +288,12 @@ impl Drop for InFlight<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .in_flight -= 1;
     }
+}
+
+/// Whether the body of a request is said to be of this type.
+fn has_type(parts: &Parts, media_type: &str) -> bool {
+    let value = parts.headers.get(header::CONTENT_TYPE);
+    value.is_some_and(|value| value.as_bytes().starts_with(media_type.as_bytes()))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

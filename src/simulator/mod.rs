@@ -4,13 +4,17 @@
 
 mod answer;
 mod body;
+mod chance;
 mod distort;
 mod faults;
 mod identity;
 mod names;
 mod page;
+mod places;
 mod seeded;
 mod server;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod world;
 

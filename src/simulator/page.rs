@@ -100,8 +100,10 @@ impl Ask {
 /// Marks a query that was taken from a `nextLink`.
 pub(super) const VIA_LINK: &str = "via=nextLink";
 
+/// A number from 1; so small that no sum of indices overflows.
 fn positive(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|n| *n > 0)
+    let number: u32 = text.parse().ok().filter(|n| *n > 0)?;
+    usize::try_from(number).ok()
 }
 
 /// What a page is made from.

@@ -5,8 +5,7 @@
 //! listing skips one user in every few. All else about a user hangs on a hash of the user's number.
 //! Shares are counted in ten-thousandths.
 
-use crate::domain::{CustomerId, TenantId};
-
+use super::chance::{below, bits, guid, mix, pick};
 use super::names;
 use super::world::{Module, ProtectedUser, SecurityUser, Statuses};
 
@@ -22,80 +21,6 @@ const NOT_SET: &str = "1970-01-01T00:00:00Z";
 const ID: u64 = 0x1d;
 const FINDINGS: u64 = 0xf1;
 const BACKUP: u64 = 0xba;
-
-/// The step of `SplitMix64`.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A hash of two numbers, bijective in the second (the finaliser of `SplitMix64`).
-fn mix(seed: u64, n: usize) -> u64 {
-    let mut z = seed.wrapping_add((n as u64).wrapping_add(1).wrapping_mul(GOLDEN));
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
-
-/// A number below `end`, which is not 0, by a hash.
-fn below(hash: u64, end: usize) -> usize {
-    usize::try_from(hash % end as u64).unwrap_or(0)
-}
-
-fn pick(list: &[&'static str], hash: u64) -> &'static str {
-    list.get(below(hash, list.len())).copied().unwrap_or("")
-}
-
-fn bits(seed: u64, n: usize) -> u128 {
-    u128::from(mix(seed, n)) << 64 | u128::from(mix(!seed, n))
-}
-
-/// Where a tenant stands in a made-up world.
-pub(super) struct Place {
-    pub(super) customer_id: CustomerId,
-    pub(super) tenant_id: TenantId,
-    pub(super) customer_name: String,
-    pub(super) tenant_name: String,
-    /// The name in the tenant's mail domains.
-    pub(super) domain: String,
-    /// What the tenant's rows are made up from.
-    pub(super) seed: u64,
-}
-
-/// Ids and names of tenant `n`; every fifth belongs to the customer before it.
-pub(super) fn place(seed: u64, n: usize) -> Place {
-    let second = n % 5 == 4;
-    let customer = n - (n + 1) / 5;
-    let name = names::CUSTOMERS
-        .get(customer % names::CUSTOMERS.len())
-        .copied()
-        .unwrap_or("");
-    let round = customer / names::CUSTOMERS.len() + 1;
-    let mut customer_name = name.to_owned();
-    let mut domain = name.replace(' ', "").to_ascii_lowercase();
-    if round > 1 {
-        customer_name = format!("{customer_name} {round}");
-        domain = format!("{domain}{round}");
-    }
-    if second {
-        domain.push_str("-lab");
-    }
-    Place {
-        customer_id: CustomerId::from_bits(bits(mix(seed, 1), customer)),
-        tenant_id: TenantId::from_bits(bits(mix(seed, 2), n)),
-        customer_name,
-        tenant_name: format!("{domain}.onmicrosoft.com"),
-        domain,
-        seed: mix(mix(seed, 3), n),
-    }
-}
-
-/// How many users tenant `n` of `tenants` has; see [`super::World::seeded`].
-pub(super) fn users_of(seed: u64, n: usize, tenants: usize, users: usize) -> usize {
-    let more = below(mix(mix(seed, 4), n / 2), users / 2 + 1);
-    match n % 2 {
-        0 if n + 1 == tenants => users,
-        0 => users + more,
-        _ => users - more,
-    }
-}
 
 /// A tenant's rows: what they hang on.
 #[derive(Debug, Clone)]
@@ -314,19 +239,6 @@ fn date(hash: u64) -> String {
     format!("{year}-{month:02}-{day:02}T00:00:00Z")
 }
 
-fn guid(bits: u128) -> String {
-    let mut text = String::with_capacity(36);
-    for (n, byte) in bits.to_be_bytes().into_iter().enumerate() {
-        if matches!(n, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
@@ -355,30 +267,6 @@ mod tests {
         }
         let other = World::seeded(8, 3, 200);
         assert_ne!(one.tenants()[0].tenant_id, other.tenants()[0].tenant_id);
-    }
-
-    #[test]
-    fn the_mean_number_of_users_is_exact() {
-        for tenants in [1, 2, 5, 10] {
-            let all: Vec<usize> = (0..tenants)
-                .map(|n| super::users_of(3, n, tenants, 1_000))
-                .collect();
-            assert_eq!(all.iter().sum::<usize>(), tenants * 1_000);
-        }
-        assert_eq!(super::users_of(3, 0, 1, 1_000), 1_000);
-    }
-
-    #[test]
-    fn ids_and_names_are_distinct_and_every_fifth_tenant_shares_its_customer() {
-        let world = World::seeded(1, 200, 10);
-        let tenants = world.tenants();
-        let distinct = |of: fn(&Tenant) -> String| tenants.iter().map(of).collect::<HashSet<_>>();
-        assert_eq!(distinct(|t| t.tenant_id.to_string()).len(), 200);
-        assert_eq!(distinct(|t| t.tenant_name.clone()).len(), 200);
-        assert_eq!(distinct(|t| t.customer_id.to_string()).len(), 160);
-        assert_eq!(distinct(|t| t.customer_name.clone()).len(), 160);
-        assert_eq!(tenants[3].customer_id, tenants[4].customer_id);
-        assert_ne!(tenants[4].customer_id, tenants[5].customer_id);
     }
 
     #[test]
@@ -415,14 +303,14 @@ mod tests {
         let world = World::seeded(5, 12, 3_000);
         let mut flagged_shares = HashSet::new();
         for tenant in world.tenants() {
-            let users = tenant.protected_users(0).count() as f64 * 1.1;
+            let users = tenant.protected_count() * 11 / 10;
             let flagged = tenant.security_count(0);
-            assert!((0.3..0.5).contains(&(flagged as f64 / users)));
+            assert!((0.3..0.5).contains(&(flagged as f64 / users as f64)));
             let high = have(tenant, 0, 3) as f64 / flagged as f64;
             assert!((0.003..0.04).contains(&high), "{high}");
             assert!(have(tenant, 0, 0) > flagged / 2);
             assert!(have(tenant, 0, 4) > have(tenant, 0, 3));
-            flagged_shares.insert(flagged * 1000 / users as usize);
+            flagged_shares.insert(flagged * 1000 / users);
         }
         assert!(flagged_shares.len() > 5);
     }

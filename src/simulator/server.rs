@@ -163,7 +163,7 @@ impl Simulator {
         })
     }
 
-    /// The origin of the API, such as `http://127.0.0.1:10045`.
+    /// The origin of the API, such as `http://127.0.0.1:10045`: the address that the listener is bound to.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::domain::{CustomerId, TenantId};
 
+use super::places;
 use super::seeded::Seeded;
 
 /// The codes of one row, in one of the two ways in which upstream writes them.
@@ -233,7 +234,7 @@ impl World {
     /// tenant before it.
     pub fn seeded(seed: u64, tenants: usize, users: usize) -> Self {
         let tenants = (0..tenants).map(|n| {
-            let place = super::seeded::place(seed, n);
+            let place = places::place(seed, n);
             Tenant {
                 customer_id: place.customer_id,
                 tenant_id: place.tenant_id,
@@ -241,7 +242,7 @@ impl World {
                 tenant_name: place.tenant_name,
                 rows: Rows::Seeded(Seeded::new(
                     place.seed,
-                    super::seeded::users_of(seed, n, tenants, users),
+                    places::users_of(seed, n, tenants, users),
                     place.domain,
                 )),
             }
