@@ -94,6 +94,10 @@ impl Seeded {
 
     /// A share that swings by so many percent of itself.
     fn drifted(&self, share: usize, percent: i64, tick: u64) -> usize {
+        // Asked for each code of each row, and mostly of a world that stands still.
+        if percent == 0 || tick == 0 {
+            return share;
+        }
         let factor = usize::try_from(100_000 + self.wave(tick) * percent).unwrap_or(0);
         (share * factor / 100_000).min(WHOLE)
     }
