@@ -1,0 +1,316 @@
+//! The ways in which the simulated service misbehaves, and when. Knows only their names and their
+//! timing; what they do on the wire is done in `answer`, `page` and `distort`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::TenantId;
+
+/// Strikes each time.
+const ALWAYS: u64 = 1;
+/// For what a client gets over by trying again.
+const OFTEN: u64 = 20;
+/// For what costs a client its whole timeout, or the poll.
+const SELDOM: u64 = 100;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident => $text:literal every $every:expr),+ $(,)?) => {
+        /// A way to misbehave.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Fault {
+            $($(#[$doc])* $name),+
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its name on the command line.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text),+
+                }
+            }
+
+            /// At which of so many requests it strikes when nobody says otherwise.
+            pub const fn usual_rate(self) -> u64 {
+                match self {
+                    $(Self::$name => $every),+
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// 429 with `Retry-After` in seconds.
+    Throttle => "throttle" every OFTEN,
+    /// 429 with `Retry-After` as an HTTP date.
+    ThrottleDate => "throttle-date" every OFTEN,
+    /// All tokens die early: 401.
+    ExpireTokens => "expire-tokens" every OFTEN,
+    /// 503.
+    Unavailable => "unavailable" every OFTEN,
+    /// The connection ends in the middle of the body, although `Content-Length` promised more.
+    Cut => "cut" every OFTEN,
+    /// A 200 with a right `Content-Length` whose JSON ends in the middle.
+    Truncate => "truncate" every OFTEN,
+    /// A body that comes a byte per second.
+    Slow => "slow" every SELDOM,
+    /// No answer, ever.
+    Hang => "hang" every SELDOM,
+    /// Pages of half the size that was asked for; `metadata.pageSize` says so.
+    Clamp => "clamp" every ALWAYS,
+    /// All rows move down by three (or a page, if that is less) once the first page is read: three
+    /// users come twice, the last three never. `totalCount` stays.
+    MoveRows => "move-rows" every ALWAYS,
+    /// Status and module codes that nobody knows: see [`super::unknown_statuses`].
+    UnknownCodes => "unknown-codes" every ALWAYS,
+    /// Null and missing fields: see [`super::null_security_fields`].
+    NullFields => "null-fields" every ALWAYS,
+    /// Keys with a capital at their start.
+    PascalCase => "pascal-case" every ALWAYS,
+    /// A UTF-8 byte order mark before the body.
+    Bom => "bom" every ALWAYS,
+    /// Full pages for ever; `totalCount` grows along.
+    Endless => "endless" every ALWAYS,
+    /// Full pages for ever, without a `totalCount`.
+    EndlessUncounted => "endless-uncounted" every ALWAYS,
+    /// A streamed body of 64 MiB without a `Content-Length`.
+    Oversized => "oversized" every SELDOM,
+    /// A small gzip body that decodes to 256 MiB, whatever the client accepts.
+    GzipBomb => "gzip-bomb" every SELDOM,
+    /// An unknown field nested 20,000 deep.
+    Deep => "deep" every SELDOM,
+    /// An HTML page with status 200.
+    NotJson => "not-json" every SELDOM,
+    /// 302 to the foreign origin.
+    Redirect => "redirect" every SELDOM,
+    /// A `nextLink` to the foreign origin, on each page.
+    ForeignLink => "foreign-link" every SELDOM,
+    /// A legal `nextLink` on each page but the last.
+    NextLink => "next-link" every ALWAYS,
+    /// 403.
+    Forbidden => "forbidden" every SELDOM,
+    /// 404.
+    NotFound => "not-found" every SELDOM,
+    /// 400.
+    BadRequest => "bad-request" every SELDOM,
+    /// 204 for a page without rows.
+    NoContent => "no-content" every ALWAYS,
+    /// 400 whose body and `request-id` repeat the token and personal data.
+    SecretEcho => "secret-echo" every SELDOM,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Listing {
+    /// The users with security findings.
+    Security,
+    /// The users that Cloud Backup knows.
+    Protected,
+    /// An access token.
+    Token,
+}
+
+/// At which requests a fault strikes. Requests are counted per rule, and only those that match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When {
+    /// Requests for this tenant, or for any.
+    pub tenant: Option<TenantId>,
+    /// Requests for this, or for either listing. A token request matches only when named.
+    pub listing: Option<Listing>,
+    /// So many requests go well first.
+    pub skip: u64,
+    /// After so many strikes it is over.
+    pub times: Option<u64>,
+    /// Then at the first of each so many.
+    pub every: u64,
+}
+
+impl When {
+    /// At each request.
+    pub const fn always() -> Self {
+        Self {
+            tenant: None,
+            listing: None,
+            skip: 0,
+            times: None,
+            every: 1,
+        }
+    }
+
+    /// At the first `n` requests.
+    pub const fn first(n: u64) -> Self {
+        let mut when = Self::always();
+        when.times = Some(n);
+        when
+    }
+
+    /// At the last of each `n` requests; 0 is read as 1.
+    pub const fn every(n: u64) -> Self {
+        let mut when = Self::always();
+        when.skip = n.saturating_sub(1);
+        when.every = n;
+        when
+    }
+
+    /// The same, after `n` requests that go well.
+    #[must_use]
+    pub const fn after(mut self, n: u64) -> Self {
+        self.skip = n;
+        self
+    }
+
+    /// The same, for this tenant only.
+    #[must_use]
+    pub const fn for_tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// The same, for this listing (or for tokens) only.
+    #[must_use]
+    pub const fn on(mut self, listing: Listing) -> Self {
+        self.listing = Some(listing);
+        self
+    }
+
+    /// Whether such a request counts.
+    pub(super) fn matches(&self, listing: Listing, tenant: Option<TenantId>) -> bool {
+        let listed = match self.listing {
+            Some(wanted) => wanted == listing,
+            None => listing != Listing::Token,
+        };
+        listed && (self.tenant.is_none() || self.tenant == tenant)
+    }
+
+    /// Whether it strikes at a matching request, the `n`-th counted from 0.
+    pub(super) fn strikes(&self, n: u64) -> bool {
+        let every = self.every.max(1);
+        n.checked_sub(self.skip).is_some_and(|n| {
+            n.is_multiple_of(every) && self.times.is_none_or(|times| n / every < times)
+        })
+    }
+}
+
+/// A fault and when it strikes. Read from `name` (at its usual rate) or `name:n` (at each `n`-th request).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// What happens.
+    pub fault: Fault,
+    /// When it happens.
+    pub when: When,
+}
+
+impl Rule {
+    /// A fault and when it strikes.
+    pub const fn new(fault: Fault, when: When) -> Self {
+        Self { fault, when }
+    }
+}
+
+/// The text names no fault, or its rate is no number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFault {
+    /// There is no such fault.
+    #[error("unknown fault `{0}`; known are {list}", list = names())]
+    Name(String),
+    /// What follows the colon is no rate.
+    #[error("`{0}` is no rate; expected a whole number from 1 after the colon, as in throttle:20")]
+    Rate(String),
+}
+
+fn names() -> String {
+    let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Fault {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        let found = Self::ALL.iter().find(|fault| fault.as_str() == text);
+        found
+            .copied()
+            .ok_or_else(|| InvalidFault::Name(text.to_owned()))
+    }
+}
+
+impl FromStr for Rule {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        let Some((name, rate)) = text.split_once(':') else {
+            let fault: Fault = text.parse()?;
+            return Ok(Self::new(fault, When::every(fault.usual_rate())));
+        };
+        match rate.parse() {
+            Ok(n @ 1..) => Ok(Self::new(name.parse()?, When::every(n))),
+            _ => Err(InvalidFault::Rate(rate.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn struck(when: When) -> Vec<u64> {
+        (0..10).filter(|n| when.strikes(*n)).collect()
+    }
+
+    #[test]
+    fn rules_strike_when_they_should() {
+        assert_eq!(struck(When::first(2)), [0, 1]);
+        assert_eq!(struck(When::first(2).after(3)), [3, 4]);
+        assert_eq!(struck(When::every(4)), [3, 7]);
+        assert_eq!(struck(When::always()).len(), 10);
+    }
+
+    #[test]
+    fn a_rule_without_a_listing_spares_the_token_service() {
+        let tenant = TenantId::from_bits(7);
+        assert!(When::always().matches(Listing::Security, Some(tenant)));
+        assert!(!When::always().matches(Listing::Token, None));
+        assert!(
+            When::always()
+                .on(Listing::Token)
+                .matches(Listing::Token, None)
+        );
+        let mine = When::always().for_tenant(tenant);
+        assert!(mine.matches(Listing::Protected, Some(tenant)));
+        assert!(!mine.matches(Listing::Protected, Some(TenantId::from_bits(8))));
+        assert!(
+            !mine
+                .on(Listing::Security)
+                .matches(Listing::Protected, Some(tenant))
+        );
+    }
+
+    #[test]
+    fn a_rule_is_read_from_its_name_and_rate() {
+        for fault in Fault::ALL {
+            let rule: Rule = fault.to_string().parse().unwrap();
+            assert_eq!(rule, Rule::new(*fault, When::every(fault.usual_rate())));
+        }
+        let rule: Rule = "throttle:7".parse().unwrap();
+        assert_eq!(rule, Rule::new(Fault::Throttle, When::every(7)));
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_ones() {
+        let error = "throtle".parse::<Rule>().unwrap_err().to_string();
+        assert!(error.starts_with("unknown fault `throtle`; known are throttle, throttle-date, "));
+        for text in ["cut:0", "cut:", "cut:x", "cut:-1"] {
+            let rate = text.trim_start_matches("cut:").to_owned();
+            assert_eq!(text.parse::<Rule>(), Err(InvalidFault::Rate(rate)));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The simulated upstream: a peer of the real service, which misbehaves on request. It has its own
+//! structs and writes its own JSON, so that one mistake cannot cancel itself out; it knows nothing of
+//! the client. Read `world` (what is true), `faults` (what goes wrong), `page`, then `answer`.
+
+mod answer;
+mod body;
+mod chance;
+mod distort;
+mod faults;
+mod identity;
+mod names;
+mod page;
+mod places;
+mod seeded;
+mod server;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod world;
+
+pub use distort::{null_protected_fields, null_security_fields, unknown_modules, unknown_statuses};
+pub use faults::{Fault, InvalidFault, Listing, Rule, When};
+pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
+pub use server::{Options, Simulator, Stats};
+pub use world::{Module, ProtectedUser, SecurityUser, Statuses, Tenant, World};

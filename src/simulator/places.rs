@@ -1,0 +1,87 @@
+//! Which tenants a made-up world has: ids, names, sizes. Knows nothing of their rows.
+
+use crate::domain::{CustomerId, TenantId};
+
+use super::chance::{below, bits, mix};
+use super::names;
+
+/// Where a tenant stands in a made-up world.
+pub(super) struct Place {
+    pub(super) customer_id: CustomerId,
+    pub(super) tenant_id: TenantId,
+    pub(super) customer_name: String,
+    pub(super) tenant_name: String,
+    /// The name in the tenant's mail domains.
+    pub(super) domain: String,
+    /// What the tenant's rows are made up from.
+    pub(super) seed: u64,
+}
+
+/// Ids and names of tenant `n`; every fifth belongs to the customer before it.
+pub(super) fn place(seed: u64, n: usize) -> Place {
+    let second = n % 5 == 4;
+    let customer = n - (n + 1) / 5;
+    let name = names::CUSTOMERS
+        .get(customer % names::CUSTOMERS.len())
+        .copied()
+        .unwrap_or("");
+    let round = customer / names::CUSTOMERS.len() + 1;
+    let mut customer_name = name.to_owned();
+    let mut domain = name.replace(' ', "").to_ascii_lowercase();
+    if round > 1 {
+        customer_name = format!("{customer_name} {round}");
+        domain = format!("{domain}{round}");
+    }
+    if second {
+        domain.push_str("-lab");
+    }
+    Place {
+        customer_id: CustomerId::from_bits(bits(mix(seed, 1), customer)),
+        tenant_id: TenantId::from_bits(bits(mix(seed, 2), n)),
+        customer_name,
+        tenant_name: format!("{domain}.onmicrosoft.com"),
+        domain,
+        seed: mix(mix(seed, 3), n),
+    }
+}
+
+/// How many users tenant `n` of `tenants` has; see [`super::World::seeded`].
+pub(super) fn users_of(seed: u64, n: usize, tenants: usize, users: usize) -> usize {
+    let more = below(mix(mix(seed, 4), n / 2), users / 2 + 1);
+    match n % 2 {
+        0 if n + 1 == tenants => users,
+        0 => users + more,
+        _ => users - more,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crate::simulator::{Tenant, World};
+
+    #[test]
+    fn the_mean_number_of_users_is_exact() {
+        for tenants in [1, 2, 5, 10] {
+            let all: Vec<usize> = (0..tenants)
+                .map(|n| super::users_of(3, n, tenants, 1_000))
+                .collect();
+            assert_eq!(all.iter().sum::<usize>(), tenants * 1_000);
+        }
+        assert_eq!(super::users_of(3, 0, 1, 1_000), 1_000);
+    }
+
+    #[test]
+    fn ids_and_names_are_distinct_and_every_fifth_tenant_shares_its_customer() {
+        let world = World::seeded(1, 200, 10);
+        let tenants = world.tenants();
+        let distinct = |of: fn(&Tenant) -> String| tenants.iter().map(of).collect::<HashSet<_>>();
+        assert_eq!(distinct(|t| t.tenant_id.to_string()).len(), 200);
+        assert_eq!(distinct(|t| t.tenant_name.clone()).len(), 200);
+        assert_eq!(distinct(|t| t.customer_id.to_string()).len(), 160);
+        assert_eq!(distinct(|t| t.customer_name.clone()).len(), 160);
+        assert_eq!(tenants[3].customer_id, tenants[4].customer_id);
+        assert_ne!(tenants[4].customer_id, tenants[5].customer_id);
+    }
+}
