@@ -3,7 +3,9 @@
 pub mod collectors;
 pub mod config;
 pub mod domain;
+pub mod exposition;
 pub mod scheduler;
+pub mod server;
 pub mod simulator;
 pub mod snapshot;
 pub mod upstream;

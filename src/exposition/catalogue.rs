@@ -1,0 +1,329 @@
+//! The series of the tenants: one table with all there is to say about each metric. The exporter's own
+//! series are not here, but in the registry of the `prometheus` crate.
+
+use crate::config::CollectorKind;
+use crate::domain::Timestamp;
+use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
+
+use super::text::Samples as Out;
+
+/// A metric of the tenants.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it goes up only.
+    pub kind: Kind,
+    /// What it means, in one line.
+    pub help: &'static str,
+    /// The labels beside those that tell the tenant.
+    pub labels: &'static [&'static str],
+    pub(super) samples: Source,
+}
+
+/// Whether a metric goes up only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It goes up and down.
+    Gauge,
+    /// It goes up until the exporter is restarted.
+    Counter,
+}
+
+impl Kind {
+    /// The type's name in the text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// Where a metric's samples come from; this is its scope.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// All tenants together.
+    Fleet(fn(&Snapshot, &mut Out<'_>)),
+    /// Each tenant: its id and name come first among the labels.
+    Tenant(fn(&TenantSnapshot, Timestamp, &mut Out<'_>)),
+    /// Each collector of each tenant, with its name: the tenant's id and name come first.
+    Collector(fn(&CollectorSnapshot, &'static str, &mut Out<'_>)),
+}
+
+/// All metrics of the tenants, in the order of the exposition.
+pub const CATALOGUE: &[Metric] = &[
+    Metric {
+        name: "avepoint_tenants",
+        kind: Kind::Gauge,
+        help: "Tenants that this exporter knows, by whether it polls them.",
+        labels: &["state"],
+        samples: Source::Fleet(|snapshot, out| {
+            out.count(&["active"], snapshot.tenants.len() as u64);
+        }),
+    },
+    Metric {
+        name: "avepoint_tenant_info",
+        kind: Kind::Gauge,
+        help: "Always 1: what is known of a tenant, to be joined to its other series.",
+        labels: &["customer_id", "customer_name", "source"],
+        samples: Source::Tenant(|snapshot, _, out| {
+            let tenant = &snapshot.tenant;
+            let operators = tenant
+                .labels
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()));
+            let values = [
+                tenant.customer_id.to_string(),
+                tenant.customer_name.clone(),
+                "config".to_owned(),
+            ];
+            out.put_with(&values.each_ref().map(String::as_str), operators, 1.0);
+        }),
+    },
+    // Security users.
+    Metric {
+        name: "avepoint_security_users",
+        kind: Kind::Gauge,
+        help: "Distinct users in the listing of security users. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.security_users(now) {
+                out.count(&[], figures.users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_security_users_by_status",
+        kind: Kind::Gauge,
+        help: "Users with this finding; one with several counts in each. From the last successful poll.",
+        labels: &["status"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for (status, users) in tenant
+                .security_users(now)
+                .iter()
+                .flat_map(|figures| &figures.by_status)
+            {
+                out.count(&[&status.label()], *users);
+            }
+        }),
+    },
+    // Backup protection.
+    Metric {
+        name: "avepoint_backup_users",
+        kind: Kind::Gauge,
+        help: "Distinct users in the backup listing. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.protection(now) {
+                out.count(&[], figures.users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_backup_users_by_module",
+        kind: Kind::Gauge,
+        help: "Users that list this backup module, by whether it is protected. From the last successful poll.",
+        labels: &["module", "protected"],
+        samples: Source::Tenant(|tenant, now, out| {
+            let Some(figures) = tenant.protection(now) else {
+                return;
+            };
+            for (module, users) in &figures.protected {
+                out.count(&[&module.label(), "true"], *users);
+            }
+            for (module, users) in &figures.unprotected {
+                out.count(&[&module.label(), "false"], *users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_backup_users_by_coverage",
+        kind: Kind::Gauge,
+        help: "Users by how many of their listed backup modules are protected: all, some, none. \
+               From the last successful poll.",
+        labels: &["coverage"],
+        samples: Source::Tenant(|tenant, now, out| {
+            let Some(figures) = tenant.protection(now) else {
+                return;
+            };
+            out.count(&["full"], figures.coverage.full);
+            out.count(&["partial"], figures.coverage.partial);
+            out.count(&["none"], figures.coverage.none);
+        }),
+    },
+    // Exposure.
+    Metric {
+        name: "avepoint_exposed_users",
+        kind: Kind::Gauge,
+        help: "Users with this finding who are not in the backup listing, or list no module, or one that is \
+               not protected. From the last successful polls of both listings.",
+        labels: &["status"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for (status, users) in tenant
+                .exposure(now)
+                .iter()
+                .flat_map(|figures| &figures.users)
+            {
+                out.count(&[&status.label()], *users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_exposed_users_by_module",
+        kind: Kind::Gauge,
+        help: "Users with this finding who list this backup module as not protected. \
+               From the last successful polls of both listings.",
+        labels: &["status", "module"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for ((status, module), users) in tenant
+                .exposure(now)
+                .iter()
+                .flat_map(|figures| &figures.by_module)
+            {
+                out.count(&[&status.label(), &module.label()], *users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_exposed_unlisted_users",
+        kind: Kind::Gauge,
+        help: "Users with this finding who are not in the backup listing at all. \
+               From the last successful polls of both listings.",
+        labels: &["status"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for (status, users) in tenant
+                .exposure(now)
+                .iter()
+                .flat_map(|figures| &figures.unlisted)
+            {
+                out.count(&[&status.label()], *users);
+            }
+        }),
+    },
+    // Collection health: these stay while the figures are stale.
+    Metric {
+        name: "avepoint_collector_up",
+        kind: Kind::Gauge,
+        help: "Whether the last poll succeeded.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(poll) = collector.last_poll {
+                out.put(&[name], f64::from(u8::from(poll.failure.is_none())));
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_last_success_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the last successful poll ended.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(figures) = &collector.figures {
+                out.put(&[name], figures.at.as_secs_f64());
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_last_duration_seconds",
+        kind: Kind::Gauge,
+        help: "How long the last poll took, be it good or bad.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(poll) = collector.last_poll {
+                out.put(&[name], poll.duration.as_secs_f64());
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_last_rows",
+        kind: Kind::Gauge,
+        help: "Rows that the last poll read, repeated ones included, be it good or bad.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(poll) = collector.last_poll {
+                out.count(&[name], poll.rows);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_next_poll_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the next poll is due, or the one that runs was.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(next_poll) = collector.next_poll {
+                out.put(&[name], next_poll.as_secs_f64());
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_interval_seconds",
+        kind: Kind::Gauge,
+        help: "The time from one poll to the next, as configured for this tenant.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            out.put(&[name], collector.config.interval.as_secs_f64());
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_stale_after_seconds",
+        kind: Kind::Gauge,
+        help: "The age at which figures are withdrawn, as configured for this tenant.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            out.put(&[name], collector.config.stale_after.as_secs_f64());
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_polls_total",
+        kind: Kind::Counter,
+        help: "Polls that ended, be it well or badly.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| out.count(&[name], collector.polls)),
+    },
+    Metric {
+        name: "avepoint_collector_failures_total",
+        kind: Kind::Counter,
+        help: "Polls that failed.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| out.count(&[name], collector.failures)),
+    },
+    Metric {
+        name: "avepoint_collector_skipped_polls_total",
+        kind: Kind::Counter,
+        help: "Polls that were left out since the one before took too long.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| out.count(&[name], collector.skipped)),
+    },
+    Metric {
+        name: "avepoint_collector_failing",
+        kind: Kind::Gauge,
+        help: "Always 1: why the last poll failed; absent when it succeeded.",
+        labels: &["collector", "reason"],
+        samples: Source::Collector(|collector, name, out| {
+            if let Some(reason) = collector.last_poll.and_then(|poll| poll.failure) {
+                out.put(&[name, reason.as_str()], 1.0);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_info",
+        kind: Kind::Gauge,
+        help: "Always 1: how the figures are made. A change of it changes what they mean.",
+        labels: &["collector", "mode", "source_endpoint", "exclude_test_users"],
+        samples: Source::Collector(|collector, name, out| {
+            let exclude = match collector.config.kind {
+                CollectorKind::SecurityUsers {
+                    exclude_test_users: true,
+                } => "true",
+                CollectorKind::SecurityUsers { .. } | CollectorKind::ProtectedUsers => "false",
+            };
+            let endpoint = match collector.config.kind {
+                CollectorKind::SecurityUsers { .. } => "v3",
+                CollectorKind::ProtectedUsers => "batch",
+            };
+            out.put(&[name, "scan", endpoint, exclude], 1.0);
+        }),
+    },
+];

@@ -1,0 +1,8 @@
+//! Floor 4: a snapshot becomes the text that Prometheus reads.
+
+mod catalogue;
+mod render;
+mod text;
+
+pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use render::{Body, gzip, render};

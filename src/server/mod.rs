@@ -1,0 +1,11 @@
+//! Floor 5: HTTP. Answers come from memory and never wait for the upstream.
+
+mod connections;
+mod encoding;
+mod pages;
+mod parts;
+mod ready;
+mod stall;
+
+pub use connections::serve;
+pub use pages::{Pages, Sources};

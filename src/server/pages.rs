@@ -1,0 +1,192 @@
+//! The pages and who may ask for them how.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Request, Response, StatusCode};
+use prometheus::{Encoder as _, IntCounterVec, Registry, TextEncoder, opts};
+use tokio::sync::{Semaphore, watch};
+
+use crate::domain::Clock;
+use crate::exposition::Body;
+use crate::snapshot::Snapshots;
+
+use super::encoding::accepts_gzip;
+use super::parts::Parts;
+use super::ready::Ready;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const EXPOSITION: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// What the pages show.
+#[derive(Debug)]
+pub struct Sources {
+    /// The tenants' series, rendered.
+    pub tenants: watch::Receiver<Body>,
+    /// The exporter's own series.
+    pub registry: Registry,
+    /// What is known.
+    pub snapshots: Snapshots,
+    /// Tells the time of day.
+    pub clock: Clock,
+}
+
+/// The pages of the exporter.
+#[derive(Debug)]
+pub struct Pages {
+    sources: Sources,
+    telemetry_path: String,
+    scrapes: Arc<Semaphore>,
+    ready: Ready,
+    requests: IntCounterVec,
+}
+
+impl Pages {
+    /// The pages, with the exposition at `telemetry_path` and at most `max_requests` scrapes at once.
+    ///
+    /// # Errors
+    /// When the registry holds the counter of requests already.
+    pub fn new(
+        sources: Sources,
+        telemetry_path: String,
+        max_requests: usize,
+    ) -> prometheus::Result<Self> {
+        let requests = IntCounterVec::new(
+            opts!(
+                "avepoint_exporter_http_requests_total",
+                "Requests to the exporter that were answered."
+            ),
+            &["handler", "code"],
+        )?;
+        sources.registry.register(Box::new(requests.clone()))?;
+        let ready = Ready::new(sources.clock.now());
+        Ok(Self {
+            sources,
+            telemetry_path,
+            scrapes: Arc::new(Semaphore::new(max_requests)),
+            ready,
+            requests,
+        })
+    }
+
+    /// Answers a request.
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Parts> {
+        let path = request.uri().path();
+        let handler = match path {
+            _ if path == self.telemetry_path => "metrics",
+            "/" => "root",
+            "/-/healthy" => "healthy",
+            "/-/ready" => "ready",
+            _ => "other",
+        };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut response = match handler {
+            "other" => text(
+                StatusCode::NOT_FOUND,
+                "not found; see / for the pages there are\n",
+            ),
+            _ if !reads => {
+                let mut response = text(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "only GET and HEAD are allowed\n",
+                );
+                response
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
+            }
+            "metrics" => self.metrics(accepts_gzip(request.headers())),
+            "ready" => self.ready(),
+            "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
+            _ => self.root(),
+        };
+        response
+            .headers_mut()
+            .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        self.requests
+            .with_label_values(&[handler, response.status().as_str()])
+            .inc();
+        response
+    }
+
+    fn metrics(&self, gzip: bool) -> Response<Parts> {
+        let Ok(permit) = Arc::clone(&self.scrapes).try_acquire_owned() else {
+            let mut response = text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many scrapes at once; see --web.max-requests\n",
+            );
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            return response;
+        };
+        let mut own = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.sources.registry.gather(), &mut own) {
+            tracing::error!(%error, "failed to render the exporter's own series");
+            return text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "failed to render the exporter's own series; see its log\n",
+            );
+        }
+        let tenants = self.sources.tenants.borrow().clone();
+        let parts = if gzip {
+            Parts::new([tenants.gzip, crate::exposition::gzip(&own)])
+        } else {
+            Parts::new([tenants.plain, own.into()])
+        };
+        let mut response = Response::new(parts.holding(permit));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, EXPOSITION);
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    fn ready(&self) -> Response<Parts> {
+        let snapshot = Arc::clone(&self.sources.snapshots.borrow());
+        if self.ready.is_ready(&snapshot, self.sources.clock.now()) {
+            text(StatusCode::OK, "avepoint-exporter is ready\n")
+        } else {
+            text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first round of polls is still under way\n",
+            )
+        }
+    }
+
+    fn root(&self) -> Response<Parts> {
+        let metrics = &self.telemetry_path;
+        let html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>avepoint-exporter</title></head>\n\
+             <body>\n<h1>avepoint-exporter</h1>\n<p>Version {}.</p>\n<ul>\n\
+             <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
+             <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
+             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled, or tried</li>\n\
+             </ul>\n</body>\n</html>\n",
+            env!("CARGO_PKG_VERSION"),
+        );
+        respond(StatusCode::OK, HTML, html)
+    }
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Parts> {
+    respond(status, TEXT, Bytes::from_static(text.as_bytes()))
+}
+
+fn respond(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Parts> {
+    let mut response = Response::new(Parts::new([body.into()]));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

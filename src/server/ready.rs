@@ -1,0 +1,37 @@
+//! Whether the exporter has something to show.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::domain::Timestamp;
+use crate::snapshot::Snapshot;
+
+/// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
+/// being scraped.
+const READY_AFTER: Duration = Duration::from_secs(120);
+
+/// A latch: once ready, always ready.
+#[derive(Debug)]
+pub(super) struct Ready {
+    started: Timestamp,
+    latched: AtomicBool,
+}
+
+impl Ready {
+    pub(super) fn new(started: Timestamp) -> Self {
+        Self {
+            started,
+            latched: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether each poll was tried once, or the time is up.
+    pub(super) fn is_ready(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
+        if self.latched.load(Ordering::Relaxed) {
+            return true;
+        }
+        let ready = snapshot.first_round_ended() || now.since(self.started) >= READY_AFTER;
+        self.latched.fetch_or(ready, Ordering::Relaxed);
+        ready
+    }
+}
