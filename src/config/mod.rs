@@ -1,10 +1,27 @@
 //! Floor 1: the configuration in force. Everything above sees only these validated types.
 
+//!
+//! `raw` holds the keys as written, `read` and `outline` turn text into them and know where each stands,
+//! `checker` and one module per section turn them into the types below and collect all that is wrong.
+
+mod checker;
+mod collectors;
+mod elements;
+mod files;
+mod load;
+mod outline;
+mod problem;
+mod raw;
+mod read;
+mod tenants;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::load::Source;
+pub use self::problem::{ConfigError, Problems};
 use crate::domain::{Collector, Secret, Tenant};
 
 /// What one process watches, and how.
