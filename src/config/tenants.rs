@@ -12,7 +12,7 @@ use crate::domain::{CustomerId, InvalidId, Tenant, TenantId};
 
 /// Names that the operator's labels may not take: what scrapers and their environments attach to a target, and
 /// what our own series carry. In order.
-const RESERVED_LABELS: [&str; 21] = [
+const RESERVED_LABELS: [&str; 22] = [
     "cluster",
     "container",
     "customer",
@@ -34,6 +34,7 @@ const RESERVED_LABELS: [&str; 21] = [
     "source",
     "target",
     "tenant",
+    "tenant_id",
 ];
 
 /// Checks `tenants`; what it returns is only complete when nothing was reported.
