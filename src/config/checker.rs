@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
         T: FromStr<Err: fmt::Display> + fmt::Display + PartialOrd,
     {
         let value = match text.parse::<T>() {
-            Err(error) => Err(format!("{} has no such form; {error}", shown(text))),
+            Err(error) => Err(format!("{} is not understood; {error}", shown(text))),
             Ok(value) if bounds.contains(&value) => Ok(value),
             Ok(value) => Err(format!(
                 "{value} is out of bounds; expected {} to {}",
@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
     pub(super) fn name(&mut self, path: &KeyPath, text: String) -> Option<String> {
         let length = text.chars().count();
         let found = if text.trim().is_empty() {
-            Err("is empty; expected text, or no such key".to_owned())
+            Err("is empty; expected text".to_owned())
         } else if text.contains(char::is_control) {
             Err("holds a control character or line break; expected printable text".to_owned())
         } else if length > MAX_NAME {

@@ -125,9 +125,9 @@ fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Optio
     // With an unknown environment the explicit URLs are still checked.
     let [api_default, token_default] = environment.unwrap_or(ENVIRONMENTS[0].1);
     let api = raw.api_url.as_deref().unwrap_or(api_default);
-    let api = checker.take(&path.key("api_url"), https_url(api));
+    let api = checker.take(&path.key("api_url"), https_url(api, api_default));
     let token = raw.token_url.as_deref().unwrap_or(token_default);
-    let token = checker.take(&path.key("token_url"), https_url(token));
+    let token = checker.take(&path.key("token_url"), https_url(token, token_default));
     let (mut api, token) = (api?, token?);
     let base = api.path().trim_end_matches('/').to_owned();
     api.set_path(&base);
@@ -135,9 +135,9 @@ fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Optio
 }
 
 /// A URL to send credentials to. No message shows the text: what is not allowed in it may be a password.
-fn https_url(text: &str) -> Result<Url, String> {
-    const EXPECTED: &str = "expected a URL such as https://graph-us.avepointonlineservices.com";
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {EXPECTED}"))?;
+fn https_url(text: &str, example: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .map_err(|error| format!("is not a URL ({error}); expected one such as {example}"))?;
     let loopback = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -154,7 +154,7 @@ fn https_url(text: &str) -> Result<Url, String> {
         _ => "does not start with https://",
     };
     Err(format!(
-        "{fault}; {EXPECTED} (http:// only to a loopback address)"
+        "{fault}; expected a URL such as {example} (http:// only to a loopback address)"
     ))
 }
 

@@ -51,7 +51,10 @@ impl Config {
         })?;
         let text = bytes
             .ok_or_else(|| {
-                Problem::of_document(Place::START, "is larger than 1MiB; expected a smaller file")
+                Problem::of_document(
+                    Place::START,
+                    "the file is larger than 1MiB; expected a smaller file",
+                )
             })
             .and_then(utf8)
             .map_err(|problem| ConfigError::Invalid(Problems::new(&name, vec![problem])))?;
@@ -98,7 +101,10 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
         let place = read::place_of(&String::from_utf8_lossy(valid), valid.len());
         Problem::of_document(
             place,
-            "is not UTF-8 text; expected UTF-8 without a byte order mark",
+            "the file is not UTF-8 text; expected UTF-8 without a byte order mark",
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,8 @@ struct Reader<'text> {
 
 impl<'text> Reader<'text> {
     fn document(&mut self) -> Result<(), Problem> {
-        let empty = "is empty; expected the keys elements and tenants (see config.example.yaml)";
+        let empty =
+            "the file is empty; expected the keys elements and tenants (see config.example.yaml)";
         loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
@@ -111,9 +112,9 @@ impl<'text> Reader<'text> {
                 Content::Map(_) => "",
                 Content::Null => empty,
                 Content::Scalar => {
-                    "is text; expected the keys elements and tenants, each followed by a colon"
+                    "the file is plain text; expected the keys elements and tenants, each followed by a colon"
                 }
-                Content::List(_) => "is a list; expected the keys elements and tenants",
+                Content::List(_) => "the file is a list; expected the keys elements and tenants",
             };
             if !found.is_empty() {
                 return Err(Problem::of_document(root.place, found));
@@ -211,31 +212,33 @@ impl<'text> Reader<'text> {
         let mut entries = HashMap::new();
         let mut places = HashMap::new();
         loop {
-            let (key, key_place) = match self.next()? {
+            let (key, key_span) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Content::Map(entries)),
-                (Event::Scalar(key, ..), span) => (key.into_owned(), place(span)),
+                (Event::Scalar(key, ..), span) => (key.into_owned(), span),
                 (_, span) => {
                     let message = "a key is not plain text; expected a key such as timeout";
                     return Err(Problem::of_document(place(span), message));
                 }
             };
-            let path = path.key(&key);
+            let (path, key_place) = (path.key(&key), place(key_span));
             let (event, span) = self.next()?;
+            // The span of an empty value is that of whatever follows it.
+            let empty = matches!(event, Event::Scalar(..)) && span.is_empty();
+            let span = if empty { key_span } else { span };
             let node = self.node(event, span, &path, depth + 1)?;
-            if let Some(Node {
-                place,
-                content: Content::Null,
-            }) = self.outline.nodes.get_mut(node)
-            {
-                // The place of an empty value is that of whatever follows it.
-                *place = key_place;
-                if !SECTIONS.contains(&key.as_str()) && is_plain_key(&key) {
-                    self.problems.push(Problem {
-                        place: key_place,
-                        key: path.to_string(),
-                        message: "has no value; expected one, or no such key (a value that starts with one of # & * ! needs quotes)".to_owned(),
-                    });
-                }
+            let is_null = matches!(
+                self.outline.nodes.get(node),
+                Some(Node {
+                    content: Content::Null,
+                    ..
+                })
+            );
+            if is_null && !SECTIONS.contains(&key.as_str()) && is_plain_key(&key) {
+                self.problems.push(Problem {
+                    place: key_place,
+                    key: path.to_string(),
+                    message: "has no value; expected one, or no such key (a value that starts with one of # & * ! needs quotes)".to_owned(),
+                });
             }
             if let Some(Place { line, .. }) = places.insert(key.clone(), key_place) {
                 self.problems.push(Problem {
@@ -261,7 +264,7 @@ fn place(span: Span) -> Place {
 fn too_deep(place: Place) -> Problem {
     Problem::of_document(
         place,
-        format!("nests deeper than {MAX_DEPTH} levels; expected at most 5"),
+        format!("the file nests deeper than {MAX_DEPTH} levels; expected at most 5"),
     )
 }
 
@@ -281,7 +284,7 @@ fn syntax(error: &ScanError) -> Problem {
             format!("not valid YAML: {info}; expected spaces, not tabs, before a key")
         }
         "simple key expect ':'" => {
-            "not valid YAML: the key before this has no value; expected \"key: value\", with a space after the colon".to_owned()
+            "not valid YAML: the line before this is no key with a value; expected \"key: value\", with a space after the colon".to_owned()
         }
         "mapping values are not allowed in this context" => {
             "not valid YAML: a second colon, or a wrong indentation; expected \"key: value\", in quotes if the value holds \": \"".to_owned()
@@ -289,7 +292,13 @@ fn syntax(error: &ScanError) -> Problem {
         info if info.contains("unknown anchor") => {
             "an alias (*) without its anchor; expected a value, in quotes if it starts with an asterisk".to_owned()
         }
-        info => format!("not valid YAML: {info}"),
+        info if info.contains("did not find expected key") => {
+            "not valid YAML: the indentation is that of no key above; expected the same as of the keys beside it".to_owned()
+        }
+        info if info.contains("quoted scalar") => {
+            "not valid YAML: a text in quotes does not end well; expected its closing quote, and only escapes that YAML knows".to_owned()
+        }
+        info => format!("not valid YAML: {info}; expected \"key: value\", and each bracket closed"),
     };
     Problem::of_document(place, message)
 }

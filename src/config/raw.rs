@@ -173,3 +173,49 @@ impl Visitor<'_> for TextVisitor {
         Self::refuse("has no value")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The keys of a section, from serde's own list of them.
+    fn keys<T: DeserializeOwned>() -> Vec<String> {
+        let error = serde_yaml::from_str::<T>("{no_such_key: 1}").err().unwrap();
+        let text = error.to_string();
+        let (_, list) = text.split_once("expected ").unwrap();
+        list.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_example_shows_every_key() {
+        let example = include_str!("../../config.example.yaml");
+        let all = [
+            keys::<File>(),
+            keys::<Elements>(),
+            keys::<RateLimit>(),
+            keys::<Limits>(),
+            keys::<Collectors>(),
+            keys::<SecurityUsers>(),
+            keys::<ProtectedUsers>(),
+            keys::<Tenant>(),
+        ];
+        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 39, "{all:?}");
+        for key in all.iter().flatten() {
+            let shown = example.lines().any(|line| {
+                let line = line
+                    .trim_start()
+                    .trim_start_matches(['#', '-'])
+                    .trim_start();
+                line.strip_prefix(key.as_str())
+                    .is_some_and(|rest| rest.starts_with(':'))
+            });
+            assert!(shown, "{key} is not in config.example.yaml");
+        }
+    }
+}

@@ -29,7 +29,7 @@ fn foreign_character(text: &str) -> Option<Problem> {
     let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     let at = text.find(|c| c == '\u{feff}' || !allowed(c))?;
     let message = if at == 0 && text.starts_with('\u{feff}') {
-        "starts with a byte order mark; expected UTF-8 without one"
+        "the file starts with a byte order mark; expected UTF-8 without one"
     } else {
         "a control character or byte order mark; expected printable text"
     };
@@ -143,7 +143,7 @@ fn expectation(expected: &str) -> &str {
         "a sequence" => "a list",
         "a boolean" => "true or false",
         "f64" => "a number",
-        "a string" | "text" => "text",
+        "a string" => "a single value",
         other => other,
     }
 }
