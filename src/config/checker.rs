@@ -107,7 +107,7 @@ impl<'a> Checker<'a> {
         self.take(path, found)
     }
 
-    /// A whole number within the bounds, all of which must be below 2^53 and fit the target.
+    /// A whole number within the bounds.
     pub(super) fn whole(
         &mut self,
         path: &KeyPath,

@@ -116,19 +116,29 @@ fn file_shown(checker: &Checker<'_>, name: &str) -> String {
 }
 
 fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_name {
-        // Not shown: people put the secret itself here.
+    let is_name = |letter: fn(&u8) -> bool| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| letter(&b) || b.is_ascii_digit() || b == b'_')
+    };
+    if !is_name(u8::is_ascii_alphabetic) {
         return Err("is not the name of an environment variable; expected a name such as ELEMENTS_SECRET, not the secret itself".to_owned());
     }
+    // People put the secret itself here. One of letters and digits has small letters, as good as always.
+    let shown = if is_name(u8::is_ascii_uppercase) {
+        format!("the environment variable {name}")
+    } else {
+        "the environment variable of this name".to_owned()
+    };
     match (checker.source.env)(name) {
         Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
         Some(_) => Err(format!(
-            "the environment variable {name} is empty; expected the client secret in it"
+            "{shown} is empty; expected the client secret in it"
         )),
         None => Err(format!(
-            "the environment variable {name} is not set, or is no UTF-8; expected the client secret in it"
+            "{shown} is not set, or is not UTF-8; expected the client secret in it"
         )),
     }
 }

@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::problem::{KeyPath, Place, Problem, Step, is_plain_key};
+use super::words;
 
 /// The deepest key of ours is at level 5.
-const MAX_DEPTH: usize = 32;
+pub(super) const MAX_DEPTH: usize = 32;
 
 /// Keys that may stand without a value, since all below them may be commented out.
 const SECTIONS: [&str; 8] = [
@@ -136,7 +137,7 @@ impl<'text> Reader<'text> {
     fn next(&mut self) -> Result<(Event<'text>, Span), Problem> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(syntax(&error)),
+            Some(Err(error)) => Err(words::of_syntax(&error)),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -151,7 +152,7 @@ impl<'text> Reader<'text> {
     ) -> Result<usize, Problem> {
         let place = place(span);
         if depth > MAX_DEPTH {
-            return Err(too_deep(place));
+            return Err(words::too_deep(place));
         }
         let (anchor, tag, content) = match event {
             Event::Alias(anchor) => {
@@ -259,48 +260,6 @@ fn place(span: Span) -> Place {
         line: span.start.line().max(1),
         column: span.start.col() + 1,
     }
-}
-
-fn too_deep(place: Place) -> Problem {
-    Problem::of_document(
-        place,
-        format!("the file nests deeper than {MAX_DEPTH} levels; expected at most 5"),
-    )
-}
-
-/// The parser's words, in ours where operators meet them often.
-fn syntax(error: &ScanError) -> Problem {
-    let place = Place {
-        line: error.marker().line().max(1),
-        column: error.marker().col() + 1,
-    };
-    let message = match error.info() {
-        info if info.contains("recursion limit") => return too_deep(place),
-        // The character that it names may be the first of a secret.
-        info if info.starts_with("unexpected character") => {
-            "a value starts with a character that means something else in YAML; expected the value in quotes".to_owned()
-        }
-        info if info.contains("tab") => {
-            format!("not valid YAML: {info}; expected spaces, not tabs, before a key")
-        }
-        "simple key expect ':'" => {
-            "not valid YAML: the line before this is no key with a value; expected \"key: value\", with a space after the colon".to_owned()
-        }
-        "mapping values are not allowed in this context" => {
-            "not valid YAML: a second colon, or a wrong indentation; expected \"key: value\", in quotes if the value holds \": \"".to_owned()
-        }
-        info if info.contains("unknown anchor") => {
-            "an alias (*) without its anchor; expected a value, in quotes if it starts with an asterisk".to_owned()
-        }
-        info if info.contains("did not find expected key") => {
-            "not valid YAML: the indentation is that of no key above; expected the same as of the keys beside it".to_owned()
-        }
-        info if info.contains("quoted scalar") => {
-            "not valid YAML: a text in quotes does not end well; expected its closing quote, and only escapes that YAML knows".to_owned()
-        }
-        info => format!("not valid YAML: {info}; expected \"key: value\", and each bracket closed"),
-    };
-    Problem::of_document(place, message)
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
         /// What the operating system says.
-        #[source]
         cause: io::Error,
     },
     /// The file was read and is not a configuration.

@@ -54,21 +54,7 @@ pub(super) fn check(
     let mut tenants = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let path = path.index(index);
-        let Some(tenant) = check_one(checker, &path, raw, collectors) else {
-            continue;
-        };
-        let id = tenant.tenant.tenant_id;
-        let id_path = path.key("tenant_id");
-        let line = checker.place(&id_path).line;
-        if let Some(first) = lines.get(&id) {
-            checker.report(
-                &id_path,
-                format!("{id} is listed twice, first on line {first}; expected each tenant once"),
-            );
-        } else {
-            lines.insert(id, line);
-        }
-        tenants.push(tenant);
+        tenants.extend(check_one(checker, &path, raw, collectors, &mut lines));
     }
     tenants
 }
@@ -78,13 +64,25 @@ fn check_one(
     path: &KeyPath,
     raw: raw::Tenant,
     collectors: &Collectors,
+    lines: &mut HashMap<TenantId, usize>,
 ) -> Option<TenantConfig> {
     let customer_id = id::<CustomerId>(
         checker,
         &path.key("customer_id"),
         raw.customer_id.as_deref(),
     );
-    let tenant_id = id::<TenantId>(checker, &path.key("tenant_id"), raw.tenant_id.as_deref());
+    let tenant_id_path = path.key("tenant_id");
+    let tenant_id = id::<TenantId>(checker, &tenant_id_path, raw.tenant_id.as_deref());
+    if let Some(id) = tenant_id {
+        let line = checker.place(&tenant_id_path).line;
+        if let Some(first) = lines.get(&id) {
+            let message =
+                format!("{id} is listed twice, first on line {first}; expected each tenant once");
+            checker.report(&tenant_id_path, message);
+        } else {
+            lines.insert(id, line);
+        }
+    }
     let customer_name = raw
         .customer_name
         .map(|name| checker.name(&path.key("customer_name"), name.0));

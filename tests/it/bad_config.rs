@@ -2,6 +2,7 @@
 //! `BLESS=1 cargo test --test it bad_config` writes the messages anew; read them before you commit them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -60,7 +61,11 @@ fn each_bad_config_gets_its_whole_message() {
         let expected = fs::read_to_string(format!("{FOLDER}/{name}.txt")).unwrap();
         let found = message(name);
         if found != expected {
-            wrong += &format!("--- {name}: expected\n{expected}+++ {name}: found\n{found}");
+            write!(
+                wrong,
+                "--- {name}: expected\n{expected}+++ {name}: found\n{found}"
+            )
+            .unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -76,7 +81,7 @@ fn no_message_holds_a_secret() {
 }
 
 #[test]
-fn each_line_of_a_message_names_file_line_and_column() {
+fn each_line_of_a_message_names_its_place_and_what_was_expected() {
     for name in names("txt") {
         let text = fs::read_to_string(format!("{FOLDER}/{name}.txt")).unwrap();
         for line in text.lines() {
@@ -88,6 +93,7 @@ fn each_line_of_a_message_names_file_line_and_column() {
                 .map(|n| n.parse().expect(line))
                 .collect();
             assert!(place.len() == 2 && place.iter().all(|n| *n > 0), "{line}");
+            assert!(line.contains("; expected "), "{line}");
         }
     }
 }
