@@ -1,5 +1,4 @@
 //! Floor 1: the configuration in force. Everything above sees only these validated types.
-
 //!
 //! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,

@@ -6,6 +6,7 @@ use saphyr_parser::ScanError;
 use super::outline::{MAX_DEPTH, Outline};
 use super::problem::{Place, Problem, is_plain_key};
 
+/// The file nests deeper than any reader should follow.
 pub(super) fn too_deep(place: Place) -> Problem {
     Problem::of_document(
         place,
