@@ -1,10 +1,29 @@
 //! Floor 1: the configuration in force. Everything above sees only these validated types.
+//!
+//! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
+//! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
+//! `collectors` and `tenants` turn it into the types below by means of `checker`, with `files` for what is only
+//! named. `problem` is what they report.
+
+mod checker;
+mod collectors;
+mod elements;
+mod files;
+mod load;
+mod outline;
+mod problem;
+mod raw;
+mod read;
+mod tenants;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::load::Source;
+pub use self::problem::{ConfigError, Problems};
 use crate::domain::{Collector, Secret, Tenant};
 
 /// What one process watches, and how.
@@ -19,9 +38,10 @@ pub struct Config {
 /// How AvePoint Elements is reached.
 #[derive(Debug, Clone)]
 pub struct Elements {
-    /// Base of the API; an origin with an optional path, without a slash at its end's path.
+    /// Base of the API: an origin, and a path that ends in a slash only where it is nothing else. Default: by
+    /// `environment`.
     pub api_url: Url,
-    /// The token endpoint.
+    /// The token endpoint. Default: by `environment`.
     pub token_url: Url,
     /// The app registration's id.
     pub client_id: String,
@@ -38,35 +58,37 @@ pub struct Elements {
 /// Connections and their deadlines.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// One request, from connecting to the last byte.
+    /// One request, from connecting to the last byte. Default: 30 s, as far as the other two allow it.
     pub timeout: Duration,
-    /// Connecting, TLS included.
+    /// Connecting, TLS included; at most `timeout`. Default: 5 s, or `timeout` if that is shorter.
     pub connect_timeout: Duration,
-    /// All tries of one request together, from the first sending on.
+    /// All tries of one request together, from the first sending on; at least `timeout`. Default: 60 s, or twice
+    /// the timeout if that is longer.
     pub retry_deadline: Duration,
     /// PEM text of certificates trusted beside the system's.
     pub ca_pem: Option<Vec<u8>>,
-    /// A proxy for all requests; a secret since it may hold a password.
+    /// A valid `http://` or `https://` URL of a proxy for all requests; a secret since it may hold a password.
+    /// Default: what the environment says.
     pub proxy_url: Option<Secret>,
 }
 
 /// How often one API host may be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimit {
-    /// Sustained requests per second; finite and above 0.
+    /// Sustained requests per second; from 0.001 to 1000. Default: 10.
     pub requests_per_second: f64,
-    /// Requests that may go out at once after a rest; at least 1.
+    /// Requests that may go out at once after a rest, 1 to 10000. Default: 20.
     pub burst: u32,
-    /// Requests under way at once; at least 1.
+    /// Requests under way at once, 1 to 1000. Default: 8.
     pub max_concurrent_requests: usize,
 }
 
 /// How much the API may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one response, both as sent and decoded.
+    /// Bytes of one response, both as sent and decoded, 1 KiB to 1 GiB. Default: 16 MiB.
     pub response_bytes: usize,
-    /// Rows of one listing.
+    /// Rows of one listing, 1 to 100 million. Default: 1 million.
     pub rows: u64,
 }
 
@@ -82,9 +104,9 @@ pub struct TenantConfig {
 /// One collector of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorConfig {
-    /// The time from one poll to the next.
+    /// The time from one poll to the next, 1 s to 7 days. Default: 5 min for security users, 15 min for protected.
     pub interval: Duration,
-    /// The age at which figures leave the exposition.
+    /// The age at which figures leave the exposition; at least `interval`. Default: three intervals.
     pub stale_after: Duration,
     /// Which collector, with its own options.
     pub kind: CollectorKind,

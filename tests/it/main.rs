@@ -1,1 +1,10 @@
 //! The integration tests: one binary, a module per behaviour.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
+)]
+
+mod bad_config;
+mod config_example;
+mod hostile_config;

@@ -1,0 +1,225 @@
+//! From single values as written to values of their types; what is wrong is collected, not returned, so that one
+//! run finds all of it. A method returns `None` when it has reported a problem.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Source;
+use super::outline::Outline;
+use super::problem::{KeyPath, Place, Problem};
+use crate::domain::PromDuration;
+
+/// The longest name, id or label value, in characters.
+pub(super) const MAX_NAME: usize = 256;
+
+/// Collects what is wrong.
+pub(super) struct Checker<'a> {
+    pub(super) source: &'a Source<'a>,
+    outline: &'a Outline,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(source: &'a Source<'a>, outline: &'a Outline) -> Self {
+        Self {
+            source,
+            outline,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Notes that something is wrong with the value at the path.
+    pub(super) fn report(&mut self, path: &KeyPath, message: impl Into<String>) {
+        self.problems.push(Problem {
+            place: self.place(path),
+            key: path.to_string(),
+            message: message.into(),
+        });
+    }
+
+    /// Where the value at the path stands, or where it would.
+    pub(super) fn place(&self, path: &KeyPath) -> Place {
+        self.outline.place(path)
+    }
+
+    /// Hands on the value, or reports why there is none.
+    pub(super) fn take<T>(&mut self, path: &KeyPath, value: Result<T, String>) -> Option<T> {
+        value.map_err(|message| self.report(path, message)).ok()
+    }
+
+    /// A value with its unit within the bounds.
+    pub(super) fn measure<T>(
+        &mut self,
+        path: &KeyPath,
+        text: &str,
+        bounds: &RangeInclusive<T>,
+    ) -> Option<T>
+    where
+        T: FromStr<Err: fmt::Display> + fmt::Display + PartialOrd,
+    {
+        let value = match text.parse::<T>() {
+            Err(error) => Err(format!("{} is not understood; {error}", shown(text))),
+            Ok(value) if bounds.contains(&value) => Ok(value),
+            Ok(value) => Err(format!(
+                "{value} is out of bounds; expected {} to {}",
+                bounds.start(),
+                bounds.end()
+            )),
+        };
+        self.take(path, value)
+    }
+
+    /// A duration within the bounds, in milliseconds.
+    pub(super) fn duration(
+        &mut self,
+        path: &KeyPath,
+        text: Option<&str>,
+        bounds: RangeInclusive<u64>,
+    ) -> Value<Duration> {
+        let [least, most] =
+            [*bounds.start(), *bounds.end()].map(|n| PromDuration(Duration::from_millis(n)));
+        Value::of(text, |text| {
+            self.measure(path, text, &(least..=most))
+                .map(|PromDuration(duration)| duration)
+        })
+    }
+
+    /// A number within the bounds.
+    pub(super) fn number(
+        &mut self,
+        path: &KeyPath,
+        number: Option<f64>,
+        default: f64,
+        bounds: &RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let number = number.unwrap_or(default);
+        let found = if bounds.contains(&number) {
+            Ok(number)
+        } else {
+            Err(format!(
+                "{number} is out of bounds; expected a number from {} to {}",
+                bounds.start(),
+                bounds.end()
+            ))
+        };
+        self.take(path, found)
+    }
+
+    /// A whole number within the bounds.
+    pub(super) fn whole(
+        &mut self,
+        path: &KeyPath,
+        number: Option<f64>,
+        default: u32,
+        bounds: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let number = number.unwrap_or(f64::from(default));
+        let (least, most) = bounds.into_inner();
+        let found =
+            if (f64::from(least)..=f64::from(most)).contains(&number) && number.fract() == 0.0 {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "whole and within bounds that are u32"
+                )]
+                Ok(number as u32)
+            } else {
+                Err(format!(
+                    "{number} is out of bounds; expected a whole number from {least} to {most}"
+                ))
+            };
+        self.take(path, found)
+    }
+
+    /// A text that is one of the known words.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        path: &KeyPath,
+        text: Option<&str>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let default = words.first().map(|(_, meaning)| *meaning);
+        let Some(text) = text else { return default };
+        let known = words
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, meaning)| *meaning);
+        if known.is_none() {
+            let list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let one_of = if list.len() > 1 { "one of " } else { "" };
+            self.report(
+                path,
+                format!(
+                    "{} is not known; expected {one_of}{}",
+                    shown(text),
+                    list.join(", ")
+                ),
+            );
+        }
+        known
+    }
+
+    /// A name, an id or a label's value: not empty, printable, not too long.
+    pub(super) fn name(&mut self, path: &KeyPath, text: String) -> Option<String> {
+        let length = text.chars().count();
+        let found = if text.trim().is_empty() {
+            Err("is empty; expected text".to_owned())
+        } else if text.contains(char::is_control) {
+            Err("holds a control character or line break; expected printable text".to_owned())
+        } else if length > MAX_NAME {
+            Err(format!(
+                "is {length} characters long; expected at most {MAX_NAME}"
+            ))
+        } else {
+            Ok(text)
+        };
+        self.take(path, found)
+    }
+}
+
+/// A value that a file may leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value<T> {
+    /// Not in the file.
+    Absent,
+    /// In the file, and wrong; already reported.
+    Wrong,
+    /// In the file.
+    Given(T),
+}
+
+impl<T> Value<T> {
+    fn of<R>(raw: Option<R>, parse: impl FnOnce(R) -> Option<T>) -> Self {
+        raw.map_or(Self::Absent, |raw| {
+            parse(raw).map_or(Self::Wrong, Self::Given)
+        })
+    }
+
+    pub(super) fn given(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// This value if the file has it, else the other.
+    pub(super) fn or(self, other: Self) -> Self {
+        match self {
+            Self::Absent => other,
+            present => present,
+        }
+    }
+}
+
+/// A value that is no secret, as messages show it: escaped, in quotes, cut.
+pub(super) fn shown(text: &str) -> String {
+    const MAX: usize = 60;
+    if text.chars().count() > MAX {
+        let start: String = text.chars().take(MAX).collect();
+        format!("{start:?}…")
+    } else {
+        format!("{text:?}")
+    }
+}

@@ -1,0 +1,263 @@
+//! `elements`: how AvePoint Elements is reached.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::checker::{Checker, Value};
+use super::problem::KeyPath;
+use super::{Elements, HttpSettings, Limits, RateLimit, files, raw};
+use crate::domain::{ByteSize, PromDuration, Secret};
+
+/// The environments with the base of their API and their token endpoint. The first is the default.
+const ENVIRONMENTS: [(&str, [&str; 2]); 4] = [
+    (
+        "commercial",
+        [
+            "https://graph.avepointonlineservices.com",
+            "https://identity.avepointonlineservices.com/connect/token",
+        ],
+    ),
+    (
+        "us_government",
+        [
+            "https://graph-gov.avepointonlineservices.com",
+            "https://identity-gov.avepointonlineservices.com/connect/token",
+        ],
+    ),
+    (
+        "aos2",
+        [
+            "https://graph-aos2.avepointonlineservices.com",
+            "https://identity-aos2.avepointonlineservices.com/connect/token",
+        ],
+    ),
+    (
+        "fedramp",
+        [
+            "https://graphusgovapi.online15.net",
+            "https://identity.online15.net/connect/token",
+        ],
+    ),
+];
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const RETRY_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Bounds of the three deadlines, in milliseconds: above zero, and at most a day, since more is a slip of the pen.
+const DEADLINES: RangeInclusive<u64> = 1..=24 * 3_600_000;
+
+/// Checks `elements`; `None` when something of it was reported.
+pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Elements> {
+    let path = KeyPath::default().key("elements");
+    // All parts are checked before the first `?`, so that each reports what is wrong with it.
+    let urls = urls(checker, &path, &raw);
+    let client_id = client_id(checker, &path, raw.client_id);
+    let deadlines = deadlines(
+        checker,
+        &path,
+        [&raw.timeout, &raw.connect_timeout, &raw.retry_deadline].map(Option::as_deref),
+    );
+    let client_secret = files::client_secret(
+        checker,
+        &path,
+        raw.client_secret,
+        raw.client_secret_file,
+        raw.client_secret_env,
+    );
+    let rate_limit = rate_limit(
+        checker,
+        &path.key("rate_limit"),
+        &raw.rate_limit.unwrap_or_default(),
+    );
+    let limits = limits(
+        checker,
+        &path.key("limits"),
+        &raw.limits.unwrap_or_default(),
+    );
+    let ca_pem = match raw.ca_file {
+        Some(file) => files::ca(checker, &path.key("ca_file"), &file.0).map(Some),
+        None => Some(None),
+    };
+    let proxy_url = match raw.proxy_url {
+        Some(url) => proxy(checker, &path.key("proxy_url"), url.0).map(Some),
+        None => Some(None),
+    };
+    let [api_url, token_url] = urls?;
+    let [connect_timeout, timeout, retry_deadline] = deadlines?;
+    Some(Elements {
+        api_url,
+        token_url,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        http: HttpSettings {
+            timeout,
+            connect_timeout,
+            retry_deadline,
+            ca_pem: ca_pem?,
+            proxy_url: proxy_url?,
+        },
+        rate_limit: rate_limit?,
+        limits: limits?,
+    })
+}
+
+fn client_id(checker: &mut Checker<'_>, path: &KeyPath, raw: Option<raw::Text>) -> Option<String> {
+    let path = path.key("client_id");
+    if let Some(text) = raw {
+        return checker.name(&path, text.0);
+    }
+    checker.report(
+        &path,
+        "is missing; expected the client id of the app registration",
+    );
+    None
+}
+
+fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Option<[Url; 2]> {
+    let environment = checker.word(
+        &path.key("environment"),
+        raw.environment.as_deref(),
+        &ENVIRONMENTS,
+    );
+    // With an unknown environment the explicit URLs are still checked.
+    let [api_default, token_default] = environment.unwrap_or(ENVIRONMENTS[0].1);
+    let api = raw.api_url.as_deref().unwrap_or(api_default);
+    let api = checker.take(&path.key("api_url"), https_url(api, api_default));
+    let token = raw.token_url.as_deref().unwrap_or(token_default);
+    let token = checker.take(&path.key("token_url"), https_url(token, token_default));
+    let (mut api, token) = (api?, token?);
+    let base = api.path().trim_end_matches('/').to_owned();
+    api.set_path(&base);
+    environment.map(|_| [api, token])
+}
+
+/// A URL to send credentials to. No message shows the text: what is not allowed in it may be a password.
+fn https_url(text: &str, example: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .map_err(|error| format!("is not a URL ({error}); expected one such as {example}"))?;
+    let loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let fault = match url.scheme() {
+        "https" | "http" if has_user_info(&url) => "holds a user name or password",
+        "https" | "http" if url.query().is_some() => "holds a query (?)",
+        "https" | "http" if url.fragment().is_some() => "holds a fragment (#)",
+        "https" => return Ok(url),
+        "http" if loopback => return Ok(url),
+        "http" => "is http:// to another host, which would send the secret unprotected",
+        _ => "does not start with https://",
+    };
+    Err(format!(
+        "{fault}; expected a URL such as {example} (http:// only to a loopback address)"
+    ))
+}
+
+fn has_user_info(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// A proxy's URL; it may hold a password, so no message shows it.
+fn proxy(checker: &mut Checker<'_>, path: &KeyPath, secret: Secret) -> Option<Secret> {
+    const EXPECTED: &str = "expected a URL such as http://proxy:3128";
+    let fault = match Url::parse(secret.expose()) {
+        Err(error) => format!("is not a URL ({error})"),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            "does not start with http:// or https://".to_owned()
+        }
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            "holds more than host and port".to_owned()
+        }
+        Ok(_) => return Some(secret),
+    };
+    checker.report(path, format!("{fault}; {EXPECTED}"));
+    None
+}
+
+/// The three deadlines, shortest first. One that is left out follows the others, so that setting one alone is
+/// never an error: `timeout` gives way to both, `connect_timeout` is at most the timeout, and `retry_deadline`
+/// leaves room for a second try.
+fn deadlines(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: [Option<&str>; 3],
+) -> Option<[Duration; 3]> {
+    let [timeout_path, connect_path, retry_path] =
+        ["timeout", "connect_timeout", "retry_deadline"].map(|key| path.key(key));
+    let [timeout, connect, retry] = raw;
+    let timeout = checker.duration(&timeout_path, timeout, DEADLINES);
+    let connect = checker.duration(&connect_path, connect, DEADLINES);
+    let retry = checker.duration(&retry_path, retry, DEADLINES);
+    if [timeout, connect, retry].contains(&Value::Wrong) {
+        return None;
+    }
+    let timeout = timeout.given().unwrap_or_else(|| {
+        TIMEOUT
+            .min(retry.given().unwrap_or(TIMEOUT))
+            .max(connect.given().unwrap_or_default())
+    });
+    let connect = connect.given().unwrap_or(CONNECT_TIMEOUT.min(timeout));
+    let retry = retry.given().unwrap_or(RETRY_DEADLINE.max(timeout * 2));
+    let [connect_text, timeout_text, retry_text] = [connect, timeout, retry].map(PromDuration);
+    let mut in_order = true;
+    if connect > timeout {
+        in_order = false;
+        checker.report(
+            &connect_path,
+            format!("{connect_text} is longer than {timeout_path} ({timeout_text}); expected connect_timeout <= timeout"),
+        );
+    }
+    if timeout > retry {
+        in_order = false;
+        checker.report(
+            &retry_path,
+            format!("{retry_text} is shorter than {timeout_path} ({timeout_text}); expected timeout <= retry_deadline"),
+        );
+    }
+    in_order.then_some([connect, timeout, retry])
+}
+
+fn rate_limit(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: &raw::RateLimit,
+) -> Option<RateLimit> {
+    // Below one request in 1000 s nothing would ever be read; above the upper bounds is no rate limit any more.
+    let rate = checker.number(
+        &path.key("requests_per_second"),
+        raw.requests_per_second,
+        10.0,
+        &(0.001..=1000.0),
+    );
+    let burst = checker.whole(&path.key("burst"), raw.burst, 20, 1..=10_000);
+    let concurrent = checker.whole(
+        &path.key("max_concurrent_requests"),
+        raw.max_concurrent_requests,
+        8,
+        1..=1000,
+    );
+    Some(RateLimit {
+        requests_per_second: rate?,
+        burst: burst?,
+        max_concurrent_requests: usize::try_from(concurrent?).ok()?,
+    })
+}
+
+fn limits(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Limits) -> Option<Limits> {
+    // 1 KiB holds an empty listing and an error's text; 1 GiB is what a 64-bit machine may still hold.
+    let bounds = ByteSize(1 << 10)..=ByteSize(1 << 30);
+    let bytes = match raw.response_bytes.as_deref() {
+        Some(text) => checker.measure(&path.key("response_bytes"), text, &bounds),
+        None => Some(ByteSize(16 << 20)),
+    };
+    let rows = checker.whole(&path.key("rows"), raw.rows, 1_000_000, 1..=100_000_000);
+    Some(Limits {
+        response_bytes: bytes?.0,
+        rows: rows?.into(),
+    })
+}

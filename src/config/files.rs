@@ -1,0 +1,173 @@
+//! What the configuration names and does not hold: secrets in files and in the environment, certificates.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::checker::Checker;
+use super::problem::KeyPath;
+use super::raw::{SecretText, Text};
+use crate::domain::Secret;
+
+/// No secret is longer; a larger file is the wrong file.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// All public authorities together take a quarter of this.
+const MAX_CA: u64 = 1 << 20;
+
+/// A file's bytes, or `None` when there are more than `max`.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = File::open(file)?.take(max + 1).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(read)
+        .is_ok_and(|read| read <= max)
+        .then_some(bytes))
+}
+
+/// The client secret, from the one place that the file gives.
+pub(super) fn client_secret(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    inline: Option<SecretText>,
+    file: Option<Text>,
+    env: Option<SecretText>,
+) -> Option<Secret> {
+    const EXPECTED: &str =
+        "expected exactly one of client_secret_file, client_secret_env, client_secret";
+    let [file_path, env_path, inline_path] =
+        ["client_secret_file", "client_secret_env", "client_secret"].map(|key| path.key(key));
+    match (file, env, inline) {
+        (Some(file), None, None) => {
+            let secret = secret_from_file(checker, &file.0);
+            checker.take(&file_path, secret)
+        }
+        (None, Some(env), None) => {
+            let secret = secret_from_env(checker, env.0.expose());
+            checker.take(&env_path, secret)
+        }
+        (None, None, Some(secret)) if secret.0.expose().trim().is_empty() => {
+            checker.report(&inline_path, "is empty; expected the client secret's text");
+            None
+        }
+        (None, None, Some(secret)) => Some(secret.0),
+        (None, None, None) => {
+            checker.report(path, format!("has no client secret; {EXPECTED}"));
+            None
+        }
+        (file, env, inline) => {
+            let given = [
+                file.map(|_| file_path),
+                env.map(|_| env_path),
+                inline.map(|_| inline_path),
+            ];
+            for path in given.into_iter().flatten() {
+                checker.report(&path, format!("is not the only client secret; {EXPECTED}"));
+            }
+            None
+        }
+    }
+}
+
+fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
+    const EXPECTED: &str = "expected a file with the client secret and nothing else";
+    if name.is_empty() {
+        return Err(format!("is empty; {EXPECTED}"));
+    }
+    let place = file_shown(checker, name);
+    let file = checker.source.base_dir.join(name);
+    let bytes = read_capped(&file, MAX_SECRET)
+        .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
+        .ok_or_else(|| format!("{place} holds more than 64KiB; {EXPECTED}"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{place} does not hold UTF-8 text; {EXPECTED}"))?;
+    let text = text
+        .strip_suffix("\r\n")
+        .or_else(|| text.strip_suffix('\n'))
+        .unwrap_or(&text);
+    if text.trim().is_empty() {
+        return Err(format!("{place} is empty; {EXPECTED}"));
+    }
+    Ok(Secret::from(text.to_owned()))
+}
+
+/// The file as messages show it. A relative path without a dot in front may be the secret itself, in the wrong
+/// place: then only the directory is named.
+fn file_shown(checker: &Checker<'_>, name: &str) -> String {
+    let base = checker.source.base_dir;
+    if ["/", "./", "../"]
+        .iter()
+        .any(|start| name.starts_with(start))
+    {
+        return format!("the file {}", quoted(&base.join(name)));
+    }
+    let base = if base.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        base
+    };
+    format!("the file of this name in the directory {}", quoted(base))
+}
+
+fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
+    let is_name = |letter: fn(&u8) -> bool| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| letter(&b) || b.is_ascii_digit() || b == b'_')
+    };
+    if !is_name(u8::is_ascii_alphabetic) {
+        return Err("is not the name of an environment variable; expected a name such as ELEMENTS_SECRET, not the secret itself".to_owned());
+    }
+    // People put the secret itself here. One of letters and digits has small letters, as good as always.
+    let shown = if is_name(u8::is_ascii_uppercase) {
+        format!("the environment variable {name}")
+    } else {
+        "the environment variable of this name".to_owned()
+    };
+    match (checker.source.env)(name) {
+        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
+        Some(_) => Err(format!(
+            "{shown} is empty; expected the client secret in it"
+        )),
+        None => Err(format!(
+            "{shown} is not set, or is not UTF-8; expected the client secret in it"
+        )),
+    }
+}
+
+/// The PEM text of a file with at least one certificate.
+pub(super) fn ca(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Vec<u8>> {
+    let pem = ca_from_file(&checker.source.base_dir.join(name));
+    checker.take(path, pem)
+}
+
+/// A path in quotes, without anything that could break a line.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
+fn ca_from_file(path: &Path) -> Result<Vec<u8>, String> {
+    const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
+    let file = quoted(path);
+    let bytes = read_capped(path, MAX_CA)
+        .map_err(|cause| format!("the file {file} cannot be read: {cause}; {EXPECTED}"))?
+        .ok_or_else(|| format!("the file {file} holds more than 1MiB; {EXPECTED}"))?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        count += 1;
+        certificate
+            .map_err(|_| format!("certificate {count} in the file {file} is broken; {EXPECTED}"))?;
+    }
+    if count == 0 {
+        return Err(format!("the file {file} holds no certificate; {EXPECTED}"));
+    }
+    Ok(bytes)
+}

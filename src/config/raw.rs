@@ -1,0 +1,221 @@
+//! The configuration as written: names and shapes of the keys, no meaning yet. Every key is optional here, so
+//! that a missing one is reported together with all else that is wrong.
+//!
+//! Where a `String` stands, a number is taken as its text (`timeout: 30`) and refused later by what it means;
+//! where [`Text`] stands, a number is refused here, since YAML reads `0012` or `1e3` as something else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::domain::Secret;
+
+/// The whole file.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct File {
+    pub(super) elements: Option<Elements>,
+    pub(super) collectors: Option<Collectors>,
+    pub(super) tenants: Option<Vec<Tenant>>,
+}
+
+/// `elements`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct Elements {
+    pub(super) environment: Option<String>,
+    pub(super) api_url: Option<String>,
+    pub(super) token_url: Option<String>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<SecretText>,
+    pub(super) client_secret_file: Option<Text>,
+    /// Should be the name of a variable; people put the secret itself here.
+    pub(super) client_secret_env: Option<SecretText>,
+    pub(super) timeout: Option<String>,
+    pub(super) connect_timeout: Option<String>,
+    pub(super) retry_deadline: Option<String>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) limits: Option<Limits>,
+    pub(super) ca_file: Option<Text>,
+    /// May hold a password.
+    pub(super) proxy_url: Option<SecretText>,
+}
+
+/// `elements.rate_limit`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct RateLimit {
+    pub(super) requests_per_second: Option<f64>,
+    pub(super) burst: Option<f64>,
+    pub(super) max_concurrent_requests: Option<f64>,
+}
+
+/// `elements.limits`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct Limits {
+    pub(super) response_bytes: Option<String>,
+    pub(super) rows: Option<f64>,
+}
+
+/// `collectors`, of all tenants or of one.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct Collectors {
+    pub(super) security_users: Option<SecurityUsers>,
+    pub(super) protected_users: Option<ProtectedUsers>,
+}
+
+/// `collectors.security_users`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct SecurityUsers {
+    pub(super) enabled: Option<bool>,
+    pub(super) interval: Option<String>,
+    pub(super) stale_after: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) exclude_test_users: Option<bool>,
+}
+
+/// `collectors.protected_users`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct ProtectedUsers {
+    pub(super) enabled: Option<bool>,
+    pub(super) interval: Option<String>,
+    pub(super) stale_after: Option<String>,
+}
+
+/// An item of `tenants`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+#[expect(clippy::struct_field_names, reason = "these are the keys' names")]
+pub(super) struct Tenant {
+    pub(super) customer_id: Option<String>,
+    pub(super) tenant_id: Option<String>,
+    pub(super) customer_name: Option<Text>,
+    pub(super) tenant_name: Option<Text>,
+    pub(super) labels: Option<BTreeMap<String, Text>>,
+    pub(super) collectors: Option<Collectors>,
+}
+
+/// Text that must be text in YAML already. Its errors never hold the value.
+pub(super) struct Text(pub(super) String);
+
+/// [`Text`] that is a secret, or may be one by mistake.
+pub(super) struct SecretText(pub(super) Secret);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(TextVisitor)?;
+        Ok(Self(Secret::from(text)))
+    }
+}
+
+struct TextVisitor;
+
+impl TextVisitor {
+    fn refuse<E: Error>(found: &str) -> Result<String, E> {
+        Err(E::custom(format_args!(
+            "{found}; expected text: put the value in quotes"
+        )))
+    }
+}
+
+impl Visitor<'_> for TextVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<String, E> {
+        Ok(text)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<String, E> {
+        Self::refuse("is true or false")
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<String, E> {
+        Self::refuse("is a number")
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<String, E> {
+        Self::refuse("is a number")
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<String, E> {
+        Self::refuse("is a number")
+    }
+
+    fn visit_u128<E: Error>(self, _: u128) -> Result<String, E> {
+        Self::refuse("is a number")
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<String, E> {
+        Self::refuse("is a number")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<String, E> {
+        Self::refuse("has no value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The keys of a section, from serde's own list of them.
+    fn keys<T: DeserializeOwned>() -> Vec<String> {
+        let error = serde_yaml::from_str::<T>("{no_such_key: 1}").err().unwrap();
+        let text = error.to_string();
+        let (_, list) = text.split_once("expected ").unwrap();
+        list.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_example_shows_every_key() {
+        let example = include_str!("../../config.example.yaml");
+        let all = [
+            keys::<File>(),
+            keys::<Elements>(),
+            keys::<RateLimit>(),
+            keys::<Limits>(),
+            keys::<Collectors>(),
+            keys::<SecurityUsers>(),
+            keys::<ProtectedUsers>(),
+            keys::<Tenant>(),
+        ];
+        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 39, "{all:?}");
+        for key in all.iter().flatten() {
+            let shown = example.lines().any(|line| {
+                let line = line
+                    .trim_start()
+                    .trim_start_matches(['#', '-'])
+                    .trim_start();
+                line.strip_prefix(key.as_str())
+                    .is_some_and(|rest| rest.starts_with(':'))
+            });
+            assert!(shown, "{key} is not in config.example.yaml");
+        }
+    }
+}

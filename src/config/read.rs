@@ -1,0 +1,51 @@
+//! From the file's text to [`raw::File`] and the places of its keys. Knows YAML, and nothing of what keys mean.
+
+use serde_yaml::Value;
+
+use super::outline::Outline;
+use super::problem::{Place, Problem};
+use super::{raw, words};
+
+/// Reads the text into keys and their places.
+///
+/// # Errors
+///
+/// What is wrong with it as YAML, or with names and types of keys: mostly the first fault alone.
+pub(super) fn read(text: &str) -> Result<(raw::File, Outline), Vec<Problem>> {
+    if let Some(problem) = foreign_character(text) {
+        return Err(vec![problem]);
+    }
+    // First of all, since it bounds the depth for the others.
+    let outline = Outline::read(text)?;
+    // Into a `Value` first: reading straight into a type lets duplicate keys pass and bounds no aliases.
+    serde_yaml::from_str::<Value>(text)
+        .and_then(|_| serde_yaml::from_str::<raw::File>(text))
+        .map_err(|error| vec![words::of_types(&error, &outline)])
+        .map(|file| (file, outline))
+}
+
+/// A byte order mark, a control character or a line break of Unicode's: each YAML library treats them in its own
+/// way, and what one of them skips as a comment must not be a tower of brackets to the other.
+fn foreign_character(text: &str) -> Option<Problem> {
+    let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    let at = text.find(|c| matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') || !allowed(c))?;
+    let message = if at == 0 && text.starts_with('\u{feff}') {
+        "the file starts with a byte order mark; expected UTF-8 without one"
+    } else {
+        "an invisible character (control, byte order mark, line separator); expected printable text"
+    };
+    Some(Problem::of_document(place_of(text, at), message))
+}
+
+/// The place of a byte offset in a text.
+pub(super) fn place_of(text: &str, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before
+            .get(line_start..)
+            .map_or(0, |line| line.chars().count())
+            + 1,
+    }
+}
