@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::collectors::{self, FlaggedUsers, Polled, Totals};
-use crate::config::{CollectorKind, Config};
+use crate::config::{CollectorKind, Config, RateLimit};
 use crate::domain::{Clock, Collector, Reason, Timestamp};
 use crate::snapshot::{Figures, LastPoll, Snapshot, Snapshots};
-use crate::upstream::{Client, ListingSize};
+use crate::upstream::{Client, ListingSize, Stats};
 
 use super::slots::{After, Slots};
 
@@ -40,6 +40,8 @@ pub struct Scheduler {
     running_jobs: HashMap<task::Id, usize>,
     most_running: usize,
     poll_failures: IntCounterVec,
+    rate_limit: RateLimit,
+    stats: Stats,
 }
 
 /// One collector of one tenant.
@@ -81,6 +83,7 @@ impl Scheduler {
     pub fn new(
         config: &Config,
         client: Arc<Client>,
+        stats: Stats,
         clock: Clock,
         registry: &Registry,
     ) -> prometheus::Result<(Self, Snapshots)> {
@@ -152,6 +155,8 @@ impl Scheduler {
                 .max_concurrent_requests
                 .saturating_mul(LISTINGS_PER_REQUEST),
             poll_failures,
+            rate_limit: config.elements.rate_limit,
+            stats,
         };
         Ok((scheduler, snapshots))
     }
@@ -323,6 +328,12 @@ impl Scheduler {
     }
 
     fn publish(&mut self) {
+        // A listing that was never read takes one request at least.
+        let rates = self.snapshot.collectors().map(|collector| {
+            let pages = collector.last_poll.map_or(1, |poll| poll.pages.max(1));
+            pages as f64 / collector.config.interval.as_secs_f64()
+        });
+        self.stats.forecast(rates.sum(), self.rate_limit);
         self.published.send_replace(Arc::new(self.snapshot.clone()));
     }
 }

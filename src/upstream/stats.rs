@@ -1,10 +1,12 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
-use std::time::Duration;
-
+use prometheus::core::Collector;
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{
     CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry, histogram_opts, opts,
 };
+
+use crate::config::RateLimit;
 
 /// One host that the exporter asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,15 @@ impl Api {
 /// Buckets for an answer's time in seconds: a page takes from some milliseconds on a near host to the timeout.
 const DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// Registers a metric, and keeps a handle to count with.
+fn registered<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
 /// Counters of requests, tokens and waiting.
 #[derive(Debug, Clone)]
 pub struct Stats {
@@ -42,6 +53,8 @@ pub struct Stats {
     pub(super) token_expiry: GaugeVec,
     pub(super) token_requests: IntCounterVec,
     pub(super) token_failures: IntCounterVec,
+    required_rate: GaugeVec,
+    capacity: GaugeVec,
 }
 
 impl Stats {
@@ -50,103 +63,173 @@ impl Stats {
     /// # Errors
     /// When the registry holds one of their names already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let stats = Self {
-            requests: IntCounterVec::new(
-                opts!(
-                    "avepoint_api_requests_total",
-                    "Requests sent, each try for itself; code is none without an answer."
-                ),
-                &["api", "route", "code"],
+        Ok(Self {
+            requests: registered(
+                registry,
+                IntCounterVec::new(
+                    opts!(
+                        "avepoint_api_requests_total",
+                        "Requests sent, each try for itself; code is none without an answer."
+                    ),
+                    &["api", "route", "code"],
+                )?,
             )?,
-            request_duration: HistogramVec::new(
-                histogram_opts!(
-                    "avepoint_api_request_duration_seconds",
-                    "Time from sending a request to the last byte of its answer.",
-                    DURATION_BUCKETS.to_vec()
-                ),
-                &["api", "route"],
+            request_duration: registered(
+                registry,
+                HistogramVec::new(
+                    histogram_opts!(
+                        "avepoint_api_request_duration_seconds",
+                        "Time from sending a request to the last byte of its answer.",
+                        DURATION_BUCKETS.to_vec()
+                    ),
+                    &["api", "route"],
+                )?,
             )?,
-            retries: IntCounterVec::new(
-                opts!(
-                    "avepoint_api_retries_total",
-                    "Tries after a first one, by what was wrong with the one before."
-                ),
-                &["api", "reason"],
+            retries: registered(
+                registry,
+                IntCounterVec::new(
+                    opts!(
+                        "avepoint_api_retries_total",
+                        "Tries after a first one, by what was wrong with the one before."
+                    ),
+                    &["api", "reason"],
+                )?,
             )?,
-            response_bytes: IntCounterVec::new(
-                opts!(
-                    "avepoint_api_response_bytes_total",
-                    "Bytes of answers, after decompression."
-                ),
-                &["api", "route"],
+            response_bytes: registered(
+                registry,
+                IntCounterVec::new(
+                    opts!(
+                        "avepoint_api_response_bytes_total",
+                        "Bytes of answers, after decompression."
+                    ),
+                    &["api", "route"],
+                )?,
             )?,
-            in_flight: IntGaugeVec::new(
-                opts!("avepoint_api_requests_in_flight", "Requests under way."),
-                &["api"],
+            in_flight: registered(
+                registry,
+                IntGaugeVec::new(
+                    opts!("avepoint_api_requests_in_flight", "Requests under way."),
+                    &["api"],
+                )?,
             )?,
-            rate_limit: GaugeVec::new(
-                opts!(
-                    "avepoint_api_rate_limit_requests_per_second",
-                    "Requests per second that may be sent now."
-                ),
-                &["api"],
+            rate_limit: registered(
+                registry,
+                GaugeVec::new(
+                    opts!(
+                        "avepoint_api_rate_limit_requests_per_second",
+                        "Requests per second that may be sent now."
+                    ),
+                    &["api"],
+                )?,
             )?,
-            rate_limit_wait: CounterVec::new(
-                opts!(
-                    "avepoint_api_rate_limit_wait_seconds_total",
-                    "Time that requests waited for the rate limiter."
-                ),
-                &["api"],
+            rate_limit_wait: registered(
+                registry,
+                CounterVec::new(
+                    opts!(
+                        "avepoint_api_rate_limit_wait_seconds_total",
+                        "Time that requests waited for the rate limiter."
+                    ),
+                    &["api"],
+                )?,
             )?,
-            credential_up: IntGaugeVec::new(
-                opts!(
-                    "avepoint_credential_up",
-                    "Whether the last token request succeeded."
-                ),
-                &["credential"],
+            credential_up: registered(
+                registry,
+                IntGaugeVec::new(
+                    opts!(
+                        "avepoint_credential_up",
+                        "Whether the last token request succeeded."
+                    ),
+                    &["credential"],
+                )?,
             )?,
-            token_expiry: GaugeVec::new(
-                opts!(
-                    "avepoint_access_token_expiry_timestamp_seconds",
-                    "When the access token in use expires."
-                ),
-                &["credential"],
+            token_expiry: registered(
+                registry,
+                GaugeVec::new(
+                    opts!(
+                        "avepoint_access_token_expiry_timestamp_seconds",
+                        "When the access token in use expires."
+                    ),
+                    &["credential"],
+                )?,
             )?,
-            token_requests: IntCounterVec::new(
-                opts!(
-                    "avepoint_token_requests_total",
-                    "Token requests that ended, with their retries as one."
-                ),
-                &["credential"],
+            token_requests: registered(
+                registry,
+                IntCounterVec::new(
+                    opts!(
+                        "avepoint_token_requests_total",
+                        "Token requests that ended, with their retries as one."
+                    ),
+                    &["credential"],
+                )?,
             )?,
-            token_failures: IntCounterVec::new(
-                opts!(
-                    "avepoint_token_request_failures_total",
-                    "Token requests that failed."
-                ),
-                &["credential", "reason"],
+            token_failures: registered(
+                registry,
+                IntCounterVec::new(
+                    opts!(
+                        "avepoint_token_request_failures_total",
+                        "Token requests that failed."
+                    ),
+                    &["credential", "reason"],
+                )?,
             )?,
-        };
-        registry.register(Box::new(stats.requests.clone()))?;
-        registry.register(Box::new(stats.request_duration.clone()))?;
-        registry.register(Box::new(stats.retries.clone()))?;
-        registry.register(Box::new(stats.response_bytes.clone()))?;
-        registry.register(Box::new(stats.in_flight.clone()))?;
-        registry.register(Box::new(stats.rate_limit.clone()))?;
-        registry.register(Box::new(stats.rate_limit_wait.clone()))?;
-        registry.register(Box::new(stats.credential_up.clone()))?;
-        registry.register(Box::new(stats.token_expiry.clone()))?;
-        registry.register(Box::new(stats.token_requests.clone()))?;
-        registry.register(Box::new(stats.token_failures.clone()))?;
-        Ok(stats)
+            required_rate: registered(
+                registry,
+                GaugeVec::new(
+                    opts!(
+                        "avepoint_api_required_requests_per_second",
+                        "Requests per second that all tenants need to keep their intervals, by the pages of their last polls."
+                    ),
+                    &["api"],
+                )?,
+            )?,
+            capacity: registered(
+                registry,
+                GaugeVec::new(
+                    opts!(
+                        "avepoint_api_capacity_requests_per_second",
+                        "Requests per second that are possible: the configured rate, or less where answers are too slow for it."
+                    ),
+                    &["api"],
+                )?,
+            )?,
+        })
     }
 
-    /// How long an answer of this API took on average so far; `None` before the first.
-    pub fn mean_latency(&self, api: Api, route: &str) -> Option<Duration> {
-        let histogram = self
-            .request_duration
-            .with_label_values(&[api.as_str(), route]);
-        let count = histogram.get_sample_count();
-        (count > 0).then(|| Duration::from_secs_f64(histogram.get_sample_sum() / count as f64))
+    /// Compares what the tenants need, in requests per second, with what AvePoint Elements gives: the
+    /// configured rate, or what as many requests at once can do at the latency seen so far.
+    pub fn forecast(&self, required: f64, limit: RateLimit) {
+        let api = Api::Elements.as_str();
+        let mean_latency = self.mean_latency(Api::Elements);
+        let by_latency = mean_latency.map_or(f64::INFINITY, |latency| {
+            limit.max_concurrent_requests as f64 / latency
+        });
+        self.required_rate.with_label_values(&[api]).set(required);
+        self.capacity
+            .with_label_values(&[api])
+            .set(limit.requests_per_second.min(by_latency));
+    }
+
+    /// Seconds that an answer took on average so far; `None` before the first.
+    fn mean_latency(&self, api: Api) -> Option<f64> {
+        let families = self.request_duration.collect();
+        let of_api = families
+            .iter()
+            .flat_map(MetricFamily::get_metric)
+            .filter(|metric| {
+                metric
+                    .get_label()
+                    .iter()
+                    .any(|label| label.name() == "api" && label.value() == api.as_str())
+            });
+        let (sum, count) =
+            of_api
+                .map(Metric::get_histogram)
+                .fold((0.0, 0), |(sum, count), histogram| {
+                    (
+                        sum + histogram.get_sample_sum(),
+                        count + histogram.get_sample_count(),
+                    )
+                });
+        (count > 0).then(|| sum / count as f64)
     }
 }

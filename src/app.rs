@@ -1,0 +1,170 @@
+//! The exporter put together: polls on one side, pages on the other, the snapshot between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{Encoder as _, Gauge, IntGauge, Registry, TextEncoder, opts};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::collectors;
+use crate::config::Config;
+use crate::domain::Clock;
+use crate::exposition::{self, Body};
+use crate::process::ProcessMetrics;
+use crate::scheduler::Scheduler;
+use crate::server::{self, Pages, Sources};
+use crate::snapshot::Snapshots;
+use crate::upstream::{Client, Stats};
+
+/// Between two renderings there is at least this, and ten times what the last one took: a fleet that
+/// publishes all the time costs a tenth of a core, not a whole one.
+const RENDER_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the pages are served.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// The path of the exposition.
+    pub telemetry_path: String,
+    /// Scrapes at once; more get 503.
+    pub max_requests: usize,
+}
+
+/// An exporter that has not begun its work.
+#[derive(Debug)]
+pub struct Exporter {
+    scheduler: Scheduler,
+    snapshots: Snapshots,
+    registry: Registry,
+    clock: Clock,
+}
+
+impl Exporter {
+    /// Puts an exporter together. Opens no connection yet.
+    ///
+    /// # Errors
+    /// When TLS or the proxy cannot be set up as configured.
+    pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessMetrics::new()?))?;
+        register_facts(&registry, &clock)?;
+        let stats = Stats::register(&registry)?;
+        let mut permissions: Vec<_> = config
+            .tenants
+            .iter()
+            .flat_map(|tenant| &tenant.collectors)
+            .map(|one| collectors::permission(one.kind))
+            .collect();
+        permissions.sort_unstable();
+        permissions.dedup();
+        let client = Client::new(&config.elements, &permissions, &stats, &clock)?;
+        let (scheduler, snapshots) =
+            Scheduler::new(config, client, stats, clock.clone(), &registry)?;
+        Ok(Self {
+            scheduler,
+            snapshots,
+            registry,
+            clock,
+        })
+    }
+
+    /// What the polls have found so far, and what they find later.
+    pub fn snapshots(&self) -> Snapshots {
+        self.snapshots.clone()
+    }
+
+    /// Polls and serves until the shutdown.
+    ///
+    /// # Errors
+    /// None in practice: the pages' counters are registered once.
+    pub async fn run(
+        self,
+        listeners: Vec<TcpListener>,
+        web: Web,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let (bodies, tenants) = watch::channel(Body::default());
+        let sources = Sources {
+            tenants,
+            registry: self.registry,
+            snapshots: self.snapshots.clone(),
+            clock: self.clock.clone(),
+        };
+        let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
+        let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
+        let polling = self.scheduler.run(shutdown.clone());
+        tokio::join!(
+            polling,
+            publishing,
+            server::serve(listeners, pages, shutdown.clone())
+        );
+        Ok(())
+    }
+
+    /// Polls everything once. Returns the exposition and how many polls failed.
+    ///
+    /// # Errors
+    /// When the exporter's own series cannot be rendered.
+    pub async fn poll_once(self) -> anyhow::Result<(String, u64)> {
+        let failures = self.scheduler.run_once().await;
+        let mut text = exposition::render(&self.snapshots.borrow(), self.clock.now());
+        let mut own = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut own)?;
+        text.push_str(&String::from_utf8(own)?);
+        Ok((text, failures))
+    }
+}
+
+/// Renders each snapshot, and the last one again when figures in it become stale.
+async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<Body>) {
+    loop {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let now = clock.now();
+        let start = Instant::now();
+        let next_stale = snapshot.next_stale(now);
+        let rendered =
+            tokio::task::spawn_blocking(move || Body::from(exposition::render(&snapshot, now)))
+                .await;
+        match rendered {
+            Ok(body) => drop(bodies.send_replace(body)),
+            // The series before stay; their panic was logged where it happened.
+            Err(error) => tracing::error!(%error, "failed to render the tenants' series"),
+        }
+        tokio::time::sleep(RENDER_PAUSE.max(start.elapsed() * 10)).await;
+        let until_stale = next_stale.map_or(Duration::MAX, |at| at.since(clock.now()));
+        // Without a change within it, it is time to leave something out.
+        if let Ok(Err(_)) = tokio::time::timeout(until_stale, snapshots.changed()).await {
+            return;
+        }
+    }
+}
+
+/// Registers what stays the same while the process lives.
+fn register_facts(registry: &Registry, clock: &Clock) -> prometheus::Result<()> {
+    let build_info = IntGauge::with_opts(
+        opts!(
+            "avepoint_exporter_build_info",
+            "Always 1: what the exporter was built from."
+        )
+        .const_label("version", env!("CARGO_PKG_VERSION"))
+        .const_label("revision", env!("BUILD_REVISION"))
+        .const_label("rustc_version", env!("BUILD_RUSTC_VERSION"))
+        .const_label("target_triple", env!("BUILD_TARGET")),
+    )?;
+    build_info.set(1);
+    let loaded = IntGauge::new(
+        "avepoint_exporter_config_last_reload_successful",
+        "Whether the configuration was accepted when it was last read.",
+    )?;
+    loaded.set(1);
+    let loaded_at = Gauge::new(
+        "avepoint_exporter_config_last_reload_success_timestamp_seconds",
+        "When the configuration in force was read.",
+    )?;
+    loaded_at.set(clock.now().as_secs_f64());
+    registry.register(Box::new(build_info))?;
+    registry.register(Box::new(loaded))?;
+    registry.register(Box::new(loaded_at))
+}
