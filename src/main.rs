@@ -1,3 +1,48 @@
 //! The program: parse arguments, run, map the outcome to an exit status.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use avepoint_exporter::cli::{self, Arguments, Failed};
+use clap::Parser as _;
+
+/// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+/// For a rendering that is under way when the process is to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; a closed pipe is no one's fault.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("avepoint-exporter: failed to start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(cli::run(arguments));
+    runtime.shutdown_timeout(PATIENCE);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Usage(error)) => {
+            eprintln!("avepoint-exporter: {error:#}");
+            ExitCode::from(USAGE)
+        }
+        Err(Failed::Other(error)) => {
+            eprintln!("avepoint-exporter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -232,9 +232,9 @@ fn rate_limit(
         &path.key("requests_per_second"),
         raw.requests_per_second,
         10.0,
-        &(0.001..=1000.0),
+        &(0.001..=100_000.0),
     );
-    let burst = checker.whole(&path.key("burst"), raw.burst, 20, 1..=10_000);
+    let burst = checker.whole(&path.key("burst"), raw.burst, 20, 1..=100_000);
     let concurrent = checker.whole(
         &path.key("max_concurrent_requests"),
         raw.max_concurrent_requests,

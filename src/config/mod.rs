@@ -75,9 +75,9 @@ pub struct HttpSettings {
 /// How often one API host may be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimit {
-    /// Sustained requests per second; from 0.001 to 1000. Default: 10.
+    /// Sustained requests per second; from 0.001 to 100000. Default: 10.
     pub requests_per_second: f64,
-    /// Requests that may go out at once after a rest, 1 to 10000. Default: 20.
+    /// Requests that may go out at once after a rest, 1 to 100000. Default: 20.
     pub burst: u32,
     /// Requests under way at once, 1 to 1000. Default: 8.
     pub max_concurrent_requests: usize,

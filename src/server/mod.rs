@@ -8,4 +8,4 @@ mod ready;
 mod stall;
 
 pub use connections::serve;
-pub use pages::{Pages, Sources};
+pub use pages::{Pages, Sources, is_taken};

@@ -77,12 +77,10 @@ impl Pages {
     /// Answers a request.
     pub fn answer<B>(&self, request: &Request<B>) -> Response<Parts> {
         let path = request.uri().path();
-        let handler = match path {
-            _ if path == self.telemetry_path => "metrics",
-            "/" => "root",
-            "/-/healthy" => "healthy",
-            "/-/ready" => "ready",
-            _ => "other",
+        let handler = if path == self.telemetry_path {
+            "metrics"
+        } else {
+            handler(path).unwrap_or("other")
         };
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match handler {
@@ -174,6 +172,21 @@ impl Pages {
         );
         respond(StatusCode::OK, HTML, html)
     }
+}
+
+/// The page at a path, but for the exposition, whose path is configured.
+fn handler(path: &str) -> Option<&'static str> {
+    match path {
+        "/" => Some("root"),
+        "/-/healthy" => Some("healthy"),
+        "/-/ready" => Some("ready"),
+        _ => None,
+    }
+}
+
+/// Whether there is a page at this path, so that the exposition cannot be there.
+pub fn is_taken(path: &str) -> bool {
+    handler(path).is_some()
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Parts> {

@@ -17,7 +17,7 @@ mod transport;
 mod tries;
 
 pub use client::Client;
-pub use elements::{ListingSize, ProtectedUser, SecurityUser};
+pub use elements::{ListingSize, ProtectedUser, SecurityUser, pages_of};
 pub use error::{ApiError, Cause, RequestId};
 pub use paging::Page;
 pub use stats::{Api, Stats};

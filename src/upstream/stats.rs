@@ -30,15 +30,6 @@ impl Api {
 /// Buckets for an answer's time in seconds: a page takes from some milliseconds on a near host to the timeout.
 const DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Registers a metric, and keeps a handle to count with.
-fn registered<M: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: M,
-) -> prometheus::Result<M> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
 /// Counters of requests, tokens and waiting.
 #[derive(Debug, Clone)]
 pub struct Stats {
@@ -63,134 +54,87 @@ impl Stats {
     /// # Errors
     /// When the registry holds one of their names already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = |name, help, labels: &[_]| {
+            registered(registry, IntCounterVec::new(opts!(name, help), labels)?)
+        };
+        let seconds = |name, help, labels: &[_]| {
+            registered(registry, CounterVec::new(opts!(name, help), labels)?)
+        };
+        let gauges = |name, help, labels: &[_]| {
+            registered(registry, GaugeVec::new(opts!(name, help), labels)?)
+        };
+        let wholes = |name, help, labels: &[_]| {
+            registered(registry, IntGaugeVec::new(opts!(name, help), labels)?)
+        };
+        let durations = |name, help, labels: &[_]| {
+            let opts = histogram_opts!(name, help, DURATION_BUCKETS.to_vec());
+            registered(registry, HistogramVec::new(opts, labels)?)
+        };
         Ok(Self {
-            requests: registered(
-                registry,
-                IntCounterVec::new(
-                    opts!(
-                        "avepoint_api_requests_total",
-                        "Requests sent, each try for itself; code is none without an answer."
-                    ),
-                    &["api", "route", "code"],
-                )?,
+            requests: counters(
+                "avepoint_api_requests_total",
+                "Requests sent, each try for itself; code is none without an answer.",
+                &["api", "route", "code"],
             )?,
-            request_duration: registered(
-                registry,
-                HistogramVec::new(
-                    histogram_opts!(
-                        "avepoint_api_request_duration_seconds",
-                        "Time from sending a request to the last byte of its answer.",
-                        DURATION_BUCKETS.to_vec()
-                    ),
-                    &["api", "route"],
-                )?,
+            request_duration: durations(
+                "avepoint_api_request_duration_seconds",
+                "Time from sending a request to the last byte of its answer.",
+                &["api", "route"],
             )?,
-            retries: registered(
-                registry,
-                IntCounterVec::new(
-                    opts!(
-                        "avepoint_api_retries_total",
-                        "Tries after a first one, by what was wrong with the one before."
-                    ),
-                    &["api", "reason"],
-                )?,
+            retries: counters(
+                "avepoint_api_retries_total",
+                "Tries after a first one, by what was wrong with the one before.",
+                &["api", "reason"],
             )?,
-            response_bytes: registered(
-                registry,
-                IntCounterVec::new(
-                    opts!(
-                        "avepoint_api_response_bytes_total",
-                        "Bytes of answers, after decompression."
-                    ),
-                    &["api", "route"],
-                )?,
+            response_bytes: counters(
+                "avepoint_api_response_bytes_total",
+                "Bytes of answers, after decompression.",
+                &["api", "route"],
             )?,
-            in_flight: registered(
-                registry,
-                IntGaugeVec::new(
-                    opts!("avepoint_api_requests_in_flight", "Requests under way."),
-                    &["api"],
-                )?,
+            in_flight: wholes(
+                "avepoint_api_requests_in_flight",
+                "Requests under way.",
+                &["api"],
             )?,
-            rate_limit: registered(
-                registry,
-                GaugeVec::new(
-                    opts!(
-                        "avepoint_api_rate_limit_requests_per_second",
-                        "Requests per second that may be sent now."
-                    ),
-                    &["api"],
-                )?,
+            rate_limit: gauges(
+                "avepoint_api_rate_limit_requests_per_second",
+                "Requests per second that may be sent now.",
+                &["api"],
             )?,
-            rate_limit_wait: registered(
-                registry,
-                CounterVec::new(
-                    opts!(
-                        "avepoint_api_rate_limit_wait_seconds_total",
-                        "Time that requests waited for the rate limiter."
-                    ),
-                    &["api"],
-                )?,
+            rate_limit_wait: seconds(
+                "avepoint_api_rate_limit_wait_seconds_total",
+                "Time that requests waited for the rate limiter.",
+                &["api"],
             )?,
-            credential_up: registered(
-                registry,
-                IntGaugeVec::new(
-                    opts!(
-                        "avepoint_credential_up",
-                        "Whether the last token request succeeded."
-                    ),
-                    &["credential"],
-                )?,
+            required_rate: gauges(
+                "avepoint_api_required_requests_per_second",
+                "Requests per second that all tenants need to keep their intervals, by the pages of their last polls.",
+                &["api"],
             )?,
-            token_expiry: registered(
-                registry,
-                GaugeVec::new(
-                    opts!(
-                        "avepoint_access_token_expiry_timestamp_seconds",
-                        "When the access token in use expires."
-                    ),
-                    &["credential"],
-                )?,
+            capacity: gauges(
+                "avepoint_api_capacity_requests_per_second",
+                "Requests per second that are possible: the configured rate, or less where answers are slow.",
+                &["api"],
             )?,
-            token_requests: registered(
-                registry,
-                IntCounterVec::new(
-                    opts!(
-                        "avepoint_token_requests_total",
-                        "Token requests that ended, with their retries as one."
-                    ),
-                    &["credential"],
-                )?,
+            credential_up: wholes(
+                "avepoint_credential_up",
+                "Whether the last token request succeeded.",
+                &["credential"],
             )?,
-            token_failures: registered(
-                registry,
-                IntCounterVec::new(
-                    opts!(
-                        "avepoint_token_request_failures_total",
-                        "Token requests that failed."
-                    ),
-                    &["credential", "reason"],
-                )?,
+            token_expiry: gauges(
+                "avepoint_access_token_expiry_timestamp_seconds",
+                "When the access token in use expires.",
+                &["credential"],
             )?,
-            required_rate: registered(
-                registry,
-                GaugeVec::new(
-                    opts!(
-                        "avepoint_api_required_requests_per_second",
-                        "Requests per second that all tenants need to keep their intervals, by the pages of their last polls."
-                    ),
-                    &["api"],
-                )?,
+            token_requests: counters(
+                "avepoint_token_requests_total",
+                "Token requests that ended, each with its retries as one.",
+                &["credential"],
             )?,
-            capacity: registered(
-                registry,
-                GaugeVec::new(
-                    opts!(
-                        "avepoint_api_capacity_requests_per_second",
-                        "Requests per second that are possible: the configured rate, or less where answers are too slow for it."
-                    ),
-                    &["api"],
-                )?,
+            token_failures: counters(
+                "avepoint_token_request_failures_total",
+                "Token requests that failed.",
+                &["credential", "reason"],
             )?,
         })
     }
@@ -232,4 +176,13 @@ impl Stats {
                 });
         (count > 0).then(|| sum / count as f64)
     }
+}
+
+/// Registers a metric and keeps a handle on it.
+fn registered<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }

@@ -82,6 +82,11 @@ impl Client {
     }
 }
 
+/// How many requests a listing of so many rows takes, when the server gives the pages asked for.
+pub fn pages_of(rows: u64) -> u64 {
+    rows.div_ceil(u64::from(PAGE_SIZE)).max(1)
+}
+
 fn page_url(base: &Url, index: u64) -> Url {
     let mut url = base.clone();
     url.set_query(Some(&format!("pageIndex={index}&pageSize={PAGE_SIZE}")));

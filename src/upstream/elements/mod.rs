@@ -4,6 +4,6 @@ mod listing;
 mod protected_users;
 mod security_users;
 
-pub use listing::ListingSize;
+pub use listing::{ListingSize, pages_of};
 pub use protected_users::ProtectedUser;
 pub use security_users::SecurityUser;

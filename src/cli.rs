@@ -1,0 +1,277 @@
+//! The command line: what was asked for, and what comes of it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand};
+use indicatif::MultiProgress;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::Level;
+
+use crate::app::{Exporter, Web};
+use crate::check;
+use crate::config::{Config, ConfigError};
+use crate::domain::Clock;
+use crate::listen::ListenAddress;
+use crate::logging::{self, Format};
+use crate::progress::show_first_round;
+use crate::server;
+use crate::simulated::Simulation;
+use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
+
+/// Users taken for the size of each listing by `check`.
+const ASSUMED_USERS: u64 = 1000;
+
+/// Prometheus exporter for AvePoint Elements: users at risk, users without backup, and users who are both
+#[derive(Debug, Parser)]
+#[command(name = "avepoint-exporter", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Only check the configuration; the same as the command `check`
+    #[arg(long = "config.check")]
+    config_check: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll and serve the metrics (the default command)
+    Serve,
+    /// Read the configuration and say what would run, without any connection
+    Check {
+        /// Users taken for the size of each listing
+        #[arg(long, value_name = "N", default_value_t = ASSUMED_USERS)]
+        assume_users: u64,
+    },
+    /// Poll everything once and print the metrics on stdout
+    Poll,
+    /// Try it out: a simulated upstream and an exporter for it in one process
+    Demo(Simulation),
+    /// Only the simulated upstream; prints a configuration for it on stdout
+    Simulate(Simulation),
+}
+
+#[derive(Debug, Args)]
+struct Flags {
+    /// The configuration
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        default_value = "config.yaml",
+        global = true
+    )]
+    config_file: PathBuf,
+    /// Address of the pages; may be given several times
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10044",
+        global = true
+    )]
+    listen_addresses: Vec<ListenAddress>,
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path, global = true)]
+    telemetry_path: String,
+    /// Scrapes at once; more get 503
+    #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40, value_parser = RangedU64ValueParser::<usize>::new().range(1..), global = true)]
+    max_requests: usize,
+    /// The least grave log lines to write: error, warn, info, debug, trace
+    #[arg(long = "log.level", value_name = "LEVEL", default_value_t = Level::INFO, global = true)]
+    log_level: Level,
+    /// How log lines are written
+    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value_t = Format::Logfmt, global = true)]
+    log_format: Format,
+}
+
+fn telemetry_path(text: &str) -> Result<String, &'static str> {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    if !text.starts_with('/') || !text.chars().all(harmless) {
+        return Err("expected a path such as /metrics, of letters, digits, '/', '-', '_' and '.'");
+    }
+    if server::is_taken(text) {
+        return Err("this path shows something else; choose another");
+    }
+    Ok(text.to_owned())
+}
+
+/// Why the program did not do what was asked for.
+#[derive(Debug)]
+pub enum Failed {
+    /// The arguments or the configuration are wrong.
+    Usage(anyhow::Error),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Does what was asked for, until it is done or the process is told to end.
+///
+/// # Errors
+/// What went wrong, and whose fault it is.
+pub async fn run(arguments: Arguments) -> Result<(), Failed> {
+    let Arguments {
+        command,
+        config_check,
+        flags,
+    } = arguments;
+    let progress = MultiProgress::new();
+    logging::init(flags.log_format, flags.log_level, progress.clone())
+        .context("failed to set up the log")?;
+    let shutdown = shutdown_signal().context("failed to listen for signals")?;
+    let command = match command.unwrap_or(Command::Serve) {
+        Command::Serve if config_check => Command::Check {
+            assume_users: ASSUMED_USERS,
+        },
+        command => command,
+    };
+    match command {
+        Command::Serve => serve(&flags, shutdown).await,
+        Command::Check { assume_users } => {
+            let config = load(&flags.config_file)?;
+            print(&check::describe(&config, assume_users))
+        }
+        Command::Poll => poll(&flags, &progress, shutdown).await,
+        Command::Demo(simulation) => demo(&flags, &simulation, &progress, shutdown).await,
+        Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
+    }
+}
+
+async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
+    let config = load(&flags.config_file)?;
+    let listeners = flags.bind().await?;
+    let exporter = Exporter::new(&config, Clock::system())?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config_file = %flags.config_file.display(),
+        tenants = config.tenants.len(),
+        metrics = flags.metrics_url(),
+        "avepoint-exporter serves"
+    );
+    exporter.run(listeners, flags.web(), shutdown).await?;
+    tracing::info!("avepoint-exporter ends");
+    Ok(())
+}
+
+async fn poll(
+    flags: &Flags,
+    progress: &MultiProgress,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
+    let config = load(&flags.config_file)?;
+    let exporter = Exporter::new(&config, Clock::system())?;
+    tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
+    let Some(polled) = shutdown.run_until_cancelled(exporter.poll_once()).await else {
+        return Err(Failed::Other(anyhow::anyhow!(
+            "interrupted; nothing is printed, since not everything was polled"
+        )));
+    };
+    let (text, failures) = polled?;
+    print(&text)?;
+    if failures > 0 {
+        return Err(Failed::Other(anyhow::anyhow!(
+            "{failures} polls failed; see the log above"
+        )));
+    }
+    Ok(())
+}
+
+async fn demo(
+    flags: &Flags,
+    simulation: &Simulation,
+    progress: &MultiProgress,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
+    let listeners = flags.bind().await?;
+    let (simulator, config) = simulation.start_demo(shutdown.clone()).await?;
+    let exporter = Exporter::new(&config, Clock::system())?;
+    print(&format!(
+        "A simulated AvePoint Elements with {} tenants, and an exporter that polls it:\n\n  \
+         {:<46} what Prometheus scrapes\n  \
+         {:<46} all pages\n  \
+         {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
+         The world changes every few seconds. Ctrl-C ends both.\n",
+        config.tenants.len(),
+        flags.metrics_url(),
+        flags.url("/"),
+        simulator.url(),
+    ))?;
+    tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
+    exporter.run(listeners, flags.web(), shutdown).await?;
+    Ok(())
+}
+
+fn load(file: &Path) -> Result<Config, Failed> {
+    Config::load(file).map_err(|error| {
+        let missing = matches!(error, ConfigError::NotFound { .. });
+        let error = anyhow::Error::from(error);
+        Failed::Usage(if missing {
+            anyhow::anyhow!(
+                "{error}\nName another with --config.file, start from config.example.yaml, or try the exporter \
+                 without one: avepoint-exporter demo"
+            )
+        } else {
+            error
+        })
+    })
+}
+
+impl Flags {
+    async fn bind(&self) -> anyhow::Result<Vec<TcpListener>> {
+        let mut listeners = Vec::new();
+        for address in &self.listen_addresses {
+            let listener = address.bind().await;
+            listeners.push(listener.with_context(|| {
+                format!("failed to listen on {address}; see --web.listen-address")
+            })?);
+        }
+        Ok(listeners)
+    }
+
+    fn web(&self) -> Web {
+        Web {
+            telemetry_path: self.telemetry_path.clone(),
+            max_requests: self.max_requests,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        self.listen_addresses
+            .first()
+            .map(|address| address.url(path))
+            .unwrap_or_default()
+    }
+
+    fn metrics_url(&self) -> String {
+        self.url(&self.telemetry_path)
+    }
+}
+
+/// Is cancelled by SIGTERM and SIGINT.
+fn shutdown_signal() -> std::io::Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind)?;
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            shutdown.cancel();
+        });
+    }
+    Ok(shutdown)
+}
+
+fn print(text: &str) -> Result<(), Failed> {
+    let written = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(written.context("failed to write to stdout")?)
+}

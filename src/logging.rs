@@ -1,0 +1,80 @@
+//! The log on stderr, in logfmt or JSON. Only our own events are written: those of libraries may hold what
+//! they send.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use indicatif::MultiProgress;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Begins to write the log. Lines that come while a progress bar is drawn are written above it.
+///
+/// # Errors
+/// When the process writes a log already.
+pub fn init(format: Format, level: Level, progress: MultiProgress) -> Result<(), TryInitError> {
+    let filter = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_default(LevelFilter::OFF);
+    let writer = AboveProgress(progress);
+    let layer = match format {
+        Format::Logfmt => tracing_logfmt::builder()
+            .with_target(false)
+            .with_span_name(false)
+            .with_span_path(false)
+            .layer()
+            .with_writer(writer)
+            .with_filter(filter)
+            .boxed(),
+        Format::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_span_list(false)
+            .with_writer(writer)
+            .with_filter(filter)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(layer).try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(panic = %panic, "the exporter has a fault; please report it");
+    }));
+    Ok(())
+}
+
+/// Writes to stderr, above the progress bar if there is one.
+#[derive(Debug, Clone)]
+struct AboveProgress(MultiProgress);
+
+impl Write for AboveProgress {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for AboveProgress {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,153 @@
+//! The simulated upstream as a program: alone (`simulate`), or with an exporter beside it (`demo`).
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Source};
+use crate::domain::PromDuration;
+use crate::simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Rule, Simulator, World};
+
+/// A tick of the demo's world.
+const DEMO_TICK: Duration = Duration::from_secs(5);
+
+/// The demo polls often, so that its graphs move.
+const DEMO_COLLECTORS: &str = "collectors:
+  security_users: { interval: 15s }
+  protected_users: { interval: 30s }
+";
+
+/// The simulated world and its manners.
+#[derive(Debug, Clone, Args)]
+pub struct Simulation {
+    /// Address of the simulated upstream [default: 127.0.0.1:10045; of the demo: any free port]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Number of tenants
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one())]
+    tenants: usize,
+    /// Users per tenant, on average
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    users: usize,
+    /// The same seed makes the same world
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Time until an answer begins
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    latency: PromDuration,
+    /// The largest page that the simulated upstream gives
+    #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = at_least_one())]
+    page_limit: usize,
+    #[arg(long, value_name = "NAME[:N],...", value_delimiter = ',', help = faults_help())]
+    faults: Vec<Rule>,
+    /// Change the world a little each time this has passed [default: not at all; in the demo: 5s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    evolve: Option<PromDuration>,
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+fn faults_help() -> String {
+    let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    format!(
+        "Misbehave: each fault at its usual rate, or at every Nth request. Names: {}",
+        names.join(", ")
+    )
+}
+
+impl Simulation {
+    fn options(&self, shutdown: CancellationToken) -> Options {
+        Options {
+            rules: self.faults.clone(),
+            latency: self.latency.0,
+            page_limit: self.page_limit,
+            evolve: self.evolve.map(|tick| tick.0),
+            shutdown,
+            ..Options::new(World::seeded(self.seed, self.tenants, self.users))
+        }
+    }
+
+    /// Serves the simulated upstream until the shutdown. Prints a configuration for it on stdout.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let address = self
+            .listen
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 10045)));
+        let simulator = self.start(address, self.options(shutdown.clone())).await?;
+        let text = format!(
+            "# The simulated AvePoint Elements at {} ends with its process. To poll it once:\n\
+             #   avepoint-exporter poll --config.file=<this text in a file>\n{}",
+            simulator.url(),
+            config_text(&simulator, ""),
+        );
+        // Who reads it may have gone after the first lines.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        shutdown.cancelled().await;
+        Ok(())
+    }
+
+    /// Starts an evolving upstream, and returns it with a configuration for it.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub async fn start_demo(
+        &self,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<(Simulator, Config)> {
+        let mut options = self.options(shutdown);
+        options.evolve.get_or_insert(DEMO_TICK);
+        let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let simulator = self.start(address, options).await?;
+        let text = config_text(&simulator, DEMO_COLLECTORS);
+        let source = Source {
+            name: "the demo's configuration",
+            base_dir: Path::new("."),
+            env: &|_| None,
+        };
+        let config = Config::parse(&text, &source)?;
+        Ok((simulator, config))
+    }
+
+    async fn start(&self, address: SocketAddr, options: Options) -> anyhow::Result<Simulator> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| {
+            format!("failed to listen on {address}; choose another with --listen")
+        })?;
+        Simulator::start(listener, options).context("failed to start the simulated upstream")
+    }
+}
+
+/// The configuration of an exporter for this upstream.
+fn config_text(simulator: &Simulator, collectors: &str) -> String {
+    let mut text = format!(
+        "elements:\n  api_url: {}\n  token_url: {}\n  client_id: {CLIENT_ID}\n  client_secret: {CLIENT_SECRET}\n  \
+         rate_limit: {{ requests_per_second: 10000, burst: 1000, max_concurrent_requests: 16 }}\n{collectors}tenants:\n",
+        simulator.url(),
+        simulator.token_url(),
+    );
+    for tenant in simulator.world().tenants() {
+        // A JSON string is a YAML string, whatever is in it.
+        let quoted = |name: &str| serde_json::Value::from(name);
+        let _ = writeln!(
+            text,
+            "  - {{ customer_id: {}, tenant_id: {}, customer_name: {}, tenant_name: {} }}",
+            tenant.customer_id,
+            tenant.tenant_id,
+            quoted(&tenant.customer_name),
+            quoted(&tenant.tenant_name),
+        );
+    }
+    text
+}
