@@ -7,4 +7,6 @@
 
 mod bad_config;
 mod config_example;
+mod first_poll;
 mod hostile_config;
+mod support;

@@ -1,0 +1,170 @@
+//! What the tests share: a simulator on loopback, a configuration for it, and a reader of expositions.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use avepoint_exporter::app::Exporter;
+use avepoint_exporter::config::{Config, Source};
+use avepoint_exporter::domain::{Clock, TenantId};
+use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator};
+use tokio::net::TcpListener;
+
+/// Starts a simulated upstream on a free port of loopback.
+pub async fn simulator(options: Options) -> Simulator {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Simulator::start(listener, options).unwrap()
+}
+
+/// A configuration for all tenants of the simulated upstream. `elements` are more lines of that section
+/// (each begins with two spaces), `sections` more sections.
+pub fn config_text(simulator: &Simulator, elements: &str, sections: &str) -> String {
+    let mut text = format!(
+        "elements:\n  api_url: {}\n  token_url: {}\n  client_id: {CLIENT_ID}\n  client_secret: {CLIENT_SECRET}\n{elements}{sections}tenants:\n",
+        simulator.url(),
+        simulator.token_url(),
+    );
+    for tenant in simulator.world().tenants() {
+        writeln!(
+            text,
+            "  - {{ customer_id: {}, tenant_id: {} }}",
+            tenant.customer_id, tenant.tenant_id
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The same, read.
+pub fn config(simulator: &Simulator, elements: &str, sections: &str) -> Config {
+    let fast = "  rate_limit: { requests_per_second: 10000, burst: 1000 }\n";
+    let elements = if elements.contains("rate_limit") {
+        elements.to_owned()
+    } else {
+        format!("{fast}{elements}")
+    };
+    let text = config_text(simulator, &elements, sections);
+    let source = Source {
+        name: "test.yaml",
+        base_dir: Path::new("."),
+        env: &|_| None,
+    };
+    Config::parse(&text, &source).unwrap()
+}
+
+/// Polls everything once and reads the exposition.
+pub async fn poll(config: &Config) -> Exposition {
+    let (text, _) = Exporter::new(config, Clock::system())
+        .unwrap()
+        .poll_once()
+        .await
+        .unwrap();
+    Exposition::read(&text)
+}
+
+/// The samples of an exposition, by name and labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exposition {
+    samples: BTreeMap<(String, BTreeMap<String, String>), f64>,
+}
+
+impl Exposition {
+    /// Reads the text format. Fails the test on anything that is not in it.
+    pub fn read(text: &str) -> Self {
+        let mut samples = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line
+                .rsplit_once(' ')
+                .unwrap_or_else(|| panic!("no value: {line}"));
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            let key = (
+                name.to_owned(),
+                read_labels(labels.strip_suffix('}').unwrap_or(labels)),
+            );
+            let before = samples.insert(
+                key,
+                value
+                    .parse()
+                    .unwrap_or_else(|_| panic!("no number: {line}")),
+            );
+            assert!(before.is_none(), "a series stands twice: {line}");
+        }
+        Self { samples }
+    }
+
+    /// All samples of a metric whose labels include these.
+    pub fn all<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a [(&str, &str)],
+    ) -> impl Iterator<Item = (&'a BTreeMap<String, String>, f64)> + 'a {
+        let wanted = move |have: &BTreeMap<String, String>| {
+            labels
+                .iter()
+                .all(|(name, value)| have.get(*name).is_some_and(|have| have == value))
+        };
+        let named = self
+            .samples
+            .iter()
+            .filter(move |((have, _), _)| have == name);
+        named
+            .filter(move |((_, have), _)| wanted(have))
+            .map(|((_, have), value)| (have, *value))
+    }
+
+    /// The one sample of a metric whose labels include these, if there is one.
+    pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let mut found = self.all(name, labels);
+        let value = found.next().map(|(_, value)| value);
+        assert!(
+            found.next().is_none(),
+            "several samples of {name} have {labels:?}"
+        );
+        value
+    }
+
+    /// The one sample of a tenant's metric, if there is one.
+    pub fn of(&self, tenant: TenantId, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let id = tenant.to_string();
+        let labels: Vec<_> = labels
+            .iter()
+            .copied()
+            .chain([("m365_tenant_id", id.as_str())])
+            .collect();
+        self.get(name, &labels)
+    }
+
+    /// The names of all metrics that have samples.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.samples.keys().map(|(name, _)| name.as_str())
+    }
+}
+
+fn read_labels(mut text: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    while !text.is_empty() {
+        let (name, rest) = text
+            .split_once("=\"")
+            .unwrap_or_else(|| panic!("no label: {text}"));
+        let mut value = String::new();
+        let mut chars = rest.char_indices();
+        let end = loop {
+            match chars.next() {
+                Some((at, '"')) => break at,
+                Some((_, '\\')) => value.push(match chars.next() {
+                    Some((_, 'n')) => '\n',
+                    Some((_, c @ ('"' | '\\'))) => c,
+                    other => panic!("no escape: {other:?}"),
+                }),
+                Some((_, c)) => value.push(c),
+                None => panic!("no end of a label's value: {text}"),
+            }
+        };
+        labels.insert(name.to_owned(), value);
+        text = rest
+            .get(end + 1..)
+            .unwrap_or_default()
+            .trim_start_matches(',');
+    }
+    labels
+}
