@@ -11,14 +11,14 @@ use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator}
 use tokio::net::TcpListener;
 
 /// Starts a simulated upstream on a free port of loopback.
-pub async fn simulator(options: Options) -> Simulator {
+pub(crate) async fn simulator(options: Options) -> Simulator {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     Simulator::start(listener, options).unwrap()
 }
 
 /// A configuration for all tenants of the simulated upstream. `elements` are more lines of that section
 /// (each begins with two spaces), `sections` more sections.
-pub fn config_text(simulator: &Simulator, elements: &str, sections: &str) -> String {
+pub(crate) fn config_text(simulator: &Simulator, elements: &str, sections: &str) -> String {
     let mut text = format!(
         "elements:\n  api_url: {}\n  token_url: {}\n  client_id: {CLIENT_ID}\n  client_secret: {CLIENT_SECRET}\n{elements}{sections}tenants:\n",
         simulator.url(),
@@ -36,7 +36,7 @@ pub fn config_text(simulator: &Simulator, elements: &str, sections: &str) -> Str
 }
 
 /// The same, read.
-pub fn config(simulator: &Simulator, elements: &str, sections: &str) -> Config {
+pub(crate) fn config(simulator: &Simulator, elements: &str, sections: &str) -> Config {
     let fast = "  rate_limit: { requests_per_second: 10000, burst: 1000 }\n";
     let elements = if elements.contains("rate_limit") {
         elements.to_owned()
@@ -53,7 +53,7 @@ pub fn config(simulator: &Simulator, elements: &str, sections: &str) -> Config {
 }
 
 /// Polls everything once and reads the exposition.
-pub async fn poll(config: &Config) -> Exposition {
+pub(crate) async fn poll(config: &Config) -> Exposition {
     let (text, _) = Exporter::new(config, Clock::system())
         .unwrap()
         .poll_once()
@@ -64,13 +64,13 @@ pub async fn poll(config: &Config) -> Exposition {
 
 /// The samples of an exposition, by name and labels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exposition {
+pub(crate) struct Exposition {
     samples: BTreeMap<(String, BTreeMap<String, String>), f64>,
 }
 
 impl Exposition {
     /// Reads the text format. Fails the test on anything that is not in it.
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let mut samples = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line
@@ -93,7 +93,7 @@ impl Exposition {
     }
 
     /// All samples of a metric whose labels include these.
-    pub fn all<'a>(
+    pub(crate) fn all<'a>(
         &'a self,
         name: &'a str,
         labels: &'a [(&str, &str)],
@@ -113,7 +113,7 @@ impl Exposition {
     }
 
     /// The one sample of a metric whose labels include these, if there is one.
-    pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut found = self.all(name, labels);
         let value = found.next().map(|(_, value)| value);
         assert!(
@@ -124,7 +124,7 @@ impl Exposition {
     }
 
     /// The one sample of a tenant's metric, if there is one.
-    pub fn of(&self, tenant: TenantId, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn of(&self, tenant: TenantId, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let id = tenant.to_string();
         let labels: Vec<_> = labels
             .iter()
@@ -135,7 +135,7 @@ impl Exposition {
     }
 
     /// The names of all metrics that have samples.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.samples.keys().map(|(name, _)| name.as_str())
     }
 }
