@@ -59,7 +59,7 @@ impl Client {
         stats: &Stats,
         clock: &Clock,
     ) -> anyhow::Result<Arc<Self>> {
-        let transport = Transport::new(&config.http, stats.clone(), clock.clone())?;
+        let transport = Transport::new(config, stats.clone(), clock.clone())?;
         let policy = Policy::new(config.http.retry_deadline);
         let rate = config.rate_limit.requests_per_second;
         stats

@@ -13,7 +13,7 @@ use reqwest::redirect;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::HttpSettings;
+use crate::config::Elements;
 use crate::domain::{Clock, Timestamp};
 
 use super::error::RequestId;
@@ -75,8 +75,8 @@ pub(super) enum NoAnswer {
 impl Transport {
     /// # Errors
     /// When TLS cannot be set up with the given certificates or the proxy's address is none.
-    pub(super) fn new(settings: &HttpSettings, stats: Stats, clock: Clock) -> anyhow::Result<Self> {
-        let client = match builder(settings)?.build() {
+    pub(super) fn new(config: &Elements, stats: Stats, clock: Clock) -> anyhow::Result<Self> {
+        let client = match builder(config)?.build() {
             // A machine without a store of root certificates, such as an empty container.
             Err(error) if error.is_builder() => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -84,8 +84,8 @@ impl Transport {
                     .iter()
                     .map(|der| reqwest::Certificate::from_der(der))
                     .collect::<Result<Vec<_>, _>>()?;
-                let client = builder(settings)?
-                    .tls_certs_only(roots.into_iter().chain(extra_roots(settings)?))
+                let client = builder(config)?
+                    .tls_certs_only(roots.into_iter().chain(extra_roots(config)?))
                     .build();
                 tracing::warn!(
                     "this machine has no certificate store; trusting the bundled root certificates"
@@ -204,25 +204,31 @@ impl Transport {
     }
 }
 
-fn builder(settings: &HttpSettings) -> anyhow::Result<reqwest::ClientBuilder> {
+fn builder(config: &Elements) -> anyhow::Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("avepoint-exporter/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
+        .connect_timeout(config.http.connect_timeout)
         .redirect(redirect::Policy::none())
         // So that the rate limiter and the counters see every try.
         .retry(reqwest::retry::never())
-        .tls_certs_merge(extra_roots(settings)?);
-    if let Some(proxy) = &settings.proxy_url {
+        .tls_certs_merge(extra_roots(config)?);
+    if let Some(proxy) = &config.http.proxy_url {
         // The error would quote the address, which may hold a password.
         let proxy = reqwest::Proxy::all(proxy.expose())
             .map_err(|_| anyhow::anyhow!("elements.proxy_url is no address"))?;
         builder = builder.proxy(proxy);
+    } else if [&config.api_url, &config.token_url]
+        .iter()
+        .all(|url| url.scheme() == "http")
+    {
+        // Plain HTTP goes to loopback only, where no proxy of the environment leads.
+        builder = builder.no_proxy();
     }
     Ok(builder)
 }
 
-fn extra_roots(settings: &HttpSettings) -> anyhow::Result<Vec<reqwest::Certificate>> {
-    match &settings.ca_pem {
+fn extra_roots(config: &Elements) -> anyhow::Result<Vec<reqwest::Certificate>> {
+    match &config.http.ca_pem {
         Some(pem) => {
             reqwest::Certificate::from_pem_bundle(pem).context("failed to read elements.ca_file")
         }
