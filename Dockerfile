@@ -25,6 +25,7 @@ RUN mkdir src \
     && rm -r src
 
 COPY . .
+ARG REVISION=unknown
 RUN cargo build --locked --release --target "$(uname -m)-unknown-linux-gnu" --bin avepoint-exporter \
     && cp "target/$(uname -m)-unknown-linux-gnu/release/avepoint-exporter" /avepoint-exporter
 

@@ -3,8 +3,14 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/refs/heads");
+    println!("cargo::rerun-if-changed=build.rs");
+    for of_the_commit in ["HEAD", "refs/heads"] {
+        // A path that is not there would have the crate built anew each time.
+        let path = output("git", &["rev-parse", "--git-path", of_the_commit]);
+        if let Some(path) = path.filter(|path| std::path::Path::new(path).exists()) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     println!("cargo::rerun-if-env-changed=REVISION");
     // A build without a repository, such as one in a container, is told its revision.
     let revision = std::env::var("REVISION")

@@ -10,3 +10,4 @@ mod config_example;
 mod first_poll;
 mod hostile_config;
 mod support;
+mod tls;
