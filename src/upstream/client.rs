@@ -182,10 +182,10 @@ fn judge<T>(
     } = match answer {
         Ok(answer) => answer,
         Err(no_answer) => {
-            let (failure, problem) = unanswered(no_answer, timeout);
+            let failure = no_answer.failure();
             return Err(Failed {
                 failure,
-                problem,
+                problem: unanswered(no_answer, timeout),
                 request_id: None,
             });
         }
@@ -236,21 +236,15 @@ fn judge<T>(
     })
 }
 
-/// What a try without an answer means.
-fn unanswered(no_answer: NoAnswer, timeout: Duration) -> (Failure, Cause) {
+/// What a try without an answer means for people.
+fn unanswered(no_answer: NoAnswer, timeout: Duration) -> Cause {
     match no_answer {
-        NoAnswer::Timeout => (Failure::NoAnswer, Cause::Timeout { after: timeout }),
-        NoAnswer::Connection(text) => (Failure::NoAnswer, Cause::Connection(text)),
-        NoAnswer::Truncated => (
-            Failure::CutBody,
-            Cause::Truncated("inside its gzip encoding".to_owned()),
-        ),
-        NoAnswer::Encoding(text) => (Failure::Final, Cause::Decode(text.to_owned())),
-        NoAnswer::TooLarge { max_bytes } => (
-            Failure::Final,
-            Cause::Limit(format!(
-                "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
-            )),
-        ),
+        NoAnswer::Timeout => Cause::Timeout { after: timeout },
+        NoAnswer::Connection(text) => Cause::Connection(text),
+        NoAnswer::Truncated => Cause::Truncated("inside its gzip encoding".to_owned()),
+        NoAnswer::Encoding(text) => Cause::Decode(text.to_owned()),
+        NoAnswer::TooLarge { max_bytes } => Cause::Limit(format!(
+            "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
+        )),
     }
 }

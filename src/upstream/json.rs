@@ -19,10 +19,11 @@ pub(super) enum JsonError {
     Unexpected(String),
 }
 
-/// Reads a whole body. A byte order mark at its start is skipped.
-pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
+/// Reads a whole body, which is one object. A byte order mark at its start is skipped.
+pub(super) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|error| describe(&error))
+    let Object(object) = serde_json::from_slice(body).map_err(|error| describe(&error))?;
+    Ok(object)
 }
 
 /// Says where and what, but for the text that was found there.
@@ -68,35 +69,39 @@ pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
 }
 
 /// Reads an object by its [`Fields`].
-pub(super) fn object<'de, T: Fields<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    struct Reader<T>(PhantomData<T>);
+pub(super) struct Object<T>(pub(super) T);
 
-    impl<'de, T: Fields<'de>> Visitor<'de> for Reader<T> {
-        type Value = T;
+impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(T::EXPECTED)
-        }
+        impl<'de, T: Fields<'de>> Visitor<'de> for Reader<T> {
+            type Value = T;
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-            let mut object = T::default();
-            while let Some(name) = map.next_key::<Text<'de>>()? {
-                match name.0.as_bytes().first() {
-                    Some(first) if first.is_ascii_uppercase() => {
-                        let mut camel = name.0.into_owned();
-                        camel.get_mut(..1).map(str::make_ascii_lowercase);
-                        object.field(&camel, &mut map)?;
-                    }
-                    _ => object.field(&name.0, &mut map)?,
-                }
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(T::EXPECTED)
             }
-            Ok(object)
-        }
-    }
 
-    deserializer.deserialize_map(Reader(PhantomData))
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+                let mut object = T::default();
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    match name.0.as_bytes().first() {
+                        Some(first) if first.is_ascii_uppercase() => {
+                            let mut camel = name.0.into_owned();
+                            camel.get_mut(..1).map(str::make_ascii_lowercase);
+                            object.field(&camel, &mut map)?;
+                        }
+                        _ => object.field(&name.0, &mut map)?,
+                    }
+                }
+                Ok(object)
+            }
+        }
+
+        deserializer
+            .deserialize_map(Reader(PhantomData))
+            .map(Object)
+    }
 }
 
 /// Text, borrowed from the body unless it holds escapes.
@@ -197,12 +202,6 @@ mod tests {
                 _ => skip(map)?,
             }
             Ok(())
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Person {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            object(deserializer)
         }
     }
 

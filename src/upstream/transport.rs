@@ -17,6 +17,7 @@ use crate::config::Elements;
 use crate::domain::{Clock, Timestamp};
 
 use super::error::RequestId;
+use super::retry::Failure;
 use super::stats::{Api, Stats};
 
 /// Of an answer that is no success, at most this much is read (and thrown away), so that its connection
@@ -70,6 +71,17 @@ pub(super) enum NoAnswer {
     Truncated,
     /// The body's encoding is broken, or one that was not offered.
     Encoding(&'static str),
+}
+
+impl NoAnswer {
+    /// What it means for another try.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Timeout | Self::Connection(_) => Failure::NoAnswer,
+            Self::Truncated => Failure::CutBody,
+            Self::TooLarge { .. } | Self::Encoding(_) => Failure::Final,
+        }
+    }
 }
 
 impl Transport {

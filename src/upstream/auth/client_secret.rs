@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess};
+use serde::de::MapAccess;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -133,10 +132,10 @@ impl ClientSecret {
         } = match answer {
             Ok(answer) => answer,
             Err(no_answer) => {
-                let (failure, problem) = unanswered(no_answer, timeout);
+                let failure = no_answer.failure();
                 return Err(Failed {
                     failure,
-                    problem,
+                    problem: unanswered(no_answer, timeout),
                     request_id: None,
                 });
             }
@@ -181,16 +180,14 @@ impl ClientSecret {
     }
 }
 
-fn unanswered(no_answer: NoAnswer, timeout: Duration) -> (Failure, Problem) {
+/// What a try without an answer means for people.
+fn unanswered(no_answer: NoAnswer, timeout: Duration) -> Problem {
     match no_answer {
-        NoAnswer::Timeout => (Failure::NoAnswer, Problem::Timeout(timeout)),
-        NoAnswer::Connection(text) => (Failure::NoAnswer, Problem::Connection(text)),
-        NoAnswer::Truncated => (
-            Failure::CutBody,
-            Problem::Decode("it ends inside its gzip encoding".to_owned()),
-        ),
-        NoAnswer::Encoding(text) => (Failure::Final, Problem::Decode(text.to_owned())),
-        NoAnswer::TooLarge { .. } => (Failure::Final, Problem::TooLarge),
+        NoAnswer::Timeout => Problem::Timeout(timeout),
+        NoAnswer::Connection(text) => Problem::Connection(text),
+        NoAnswer::Truncated => Problem::Decode("it ends inside its gzip encoding".to_owned()),
+        NoAnswer::Encoding(text) => Problem::Decode(text.to_owned()),
+        NoAnswer::TooLarge { .. } => Problem::TooLarge,
     }
 }
 
@@ -239,12 +236,6 @@ impl<'de> Fields<'de> for Grant<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Grant<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
-    }
-}
-
 /// A token request's refusal. Its description is not read: it is free text.
 #[derive(Default)]
 struct Refusal<'de> {
@@ -260,12 +251,6 @@ impl<'de> Fields<'de> for Refusal<'de> {
             _ => json::skip(map)?,
         }
         Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Refusal<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
     }
 }
 

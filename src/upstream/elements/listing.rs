@@ -1,11 +1,11 @@
 //! Reading a listing page by page.
 
-use serde::de::{Deserialize, Deserializer, MapAccess};
+use serde::de::MapAccess;
 use url::Url;
 
 use crate::domain::Tenant;
 use crate::upstream::client::{Client, Endpoint};
-use crate::upstream::json::{self, Fields, JsonError, Text};
+use crate::upstream::json::{self, Fields, JsonError, Object, Text};
 use crate::upstream::paging::{Next, Page, Pager};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause};
@@ -21,7 +21,7 @@ pub(super) trait Row: Sized + Send {
     /// How it is asked for.
     const ENDPOINT: Endpoint;
     /// The fields that are read.
-    type Wire<'de>: Deserialize<'de>;
+    type Wire<'de>: Fields<'de>;
 
     /// What remains of a row. `None` for one that nothing tells apart from others.
     fn from_wire(wire: &Self::Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self>;
@@ -103,11 +103,11 @@ fn read_page<R: Row>(body: &[u8], pseudonyms: &Pseudonyms) -> Result<Page<R>, Js
         None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
     };
     let mut rows = Vec::with_capacity(data.len());
-    for (at, wire) in data.iter().enumerate() {
+    for (at, Object(wire)) in data.iter().enumerate() {
         rows.push(R::from_wire(wire, pseudonyms).ok_or_else(|| {
+            let row = at + 1;
             JsonError::Unexpected(format!(
-                "row {} of the page has neither id nor mail address nor principal name",
-                at + 1
+                "row {row} of the page has neither id nor mail address nor principal name"
             ))
         })?);
     }
@@ -124,7 +124,7 @@ fn read_page<R: Row>(body: &[u8], pseudonyms: &Pseudonyms) -> Result<Page<R>, Js
 
 /// The object around the rows of every listing.
 struct Envelope<'de, W> {
-    data: Option<Vec<W>>,
+    data: Option<Vec<Object<W>>>,
     metadata: Metadata<'de>,
     next_link: Option<Text<'de>>,
 }
@@ -139,23 +139,21 @@ impl<W> Default for Envelope<'_, W> {
     }
 }
 
-impl<'de, W: Deserialize<'de>> Fields<'de> for Envelope<'de, W> {
+impl<'de, W: Fields<'de>> Fields<'de> for Envelope<'de, W> {
     const EXPECTED: &'static str = "an object with the list `data`";
 
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "data" => self.data = map.next_value()?,
-            "metadata" => self.metadata = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "metadata" => {
+                self.metadata = map
+                    .next_value::<Option<Object<_>>>()?
+                    .map_or_else(Metadata::default, |Object(it)| it);
+            }
             "nextLink" => self.next_link = map.next_value()?,
             _ => json::skip(map)?,
         }
         Ok(())
-    }
-}
-
-impl<'de, W: Deserialize<'de>> Deserialize<'de> for Envelope<'de, W> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
     }
 }
 
@@ -176,12 +174,6 @@ impl<'de> Fields<'de> for Metadata<'de> {
             _ => json::skip(map)?,
         }
         Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Metadata<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
     }
 }
 

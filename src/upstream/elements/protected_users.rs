@@ -1,11 +1,13 @@
 //! Protected users: whom Cloud Backup for Microsoft 365 knows. Source: AvePoint's `cloud-backup-m365/users/batch`.
 
+use std::fmt;
+
 use http::Method;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::{CodeSet, Tenant, UserKeys};
 use crate::upstream::client::Endpoint;
-use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::json::{self, Fields, Object, Text};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause, Client, Page};
 
@@ -61,20 +63,18 @@ impl Row for ProtectedUser {
                 .and_then(|email| pseudonyms.address(&email.0)),
             principal: None,
         };
-        keys.identity()?;
-        let modules = || wire.module_status.iter().flatten().flatten();
-        let unprotected: CodeSet = modules()
-            .filter(|status| !status.is_protected)
-            .map(|status| status.module)
-            .collect();
-        let protected = modules()
-            .map(|status| status.module)
-            .filter(|module| !unprotected.contains(*module))
-            .collect();
-        Some(Self {
-            keys,
-            protected,
-            unprotected,
+        keys.identity().map(|_| {
+            // A module that is listed as both is not protected.
+            let protected = wire
+                .modules
+                .protected
+                .iter()
+                .filter(|module| !wire.modules.unprotected.contains(*module));
+            Self {
+                keys,
+                protected: protected.collect(),
+                unprotected: wire.modules.unprotected.clone(),
+            }
         })
     }
 }
@@ -84,7 +84,7 @@ impl Row for ProtectedUser {
 pub(super) struct Wire<'de> {
     id: Option<Text<'de>>,
     email: Option<Text<'de>>,
-    module_status: Option<Vec<Option<ModuleStatus>>>,
+    modules: Modules,
 }
 
 impl<'de> Fields<'de> for Wire<'de> {
@@ -94,32 +94,76 @@ impl<'de> Fields<'de> for Wire<'de> {
         match name {
             "id" => self.id = map.next_value()?,
             "email" => self.email = map.next_value()?,
-            "moduleStatus" => self.module_status = map.next_value()?,
+            "moduleStatus" => self.modules = map.next_value()?,
             _ => json::skip(map)?,
         }
         Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for Wire<'de> {
+/// The field `moduleStatus`: a list of modules, each with whether it is protected.
+#[derive(Default)]
+struct Modules {
+    protected: CodeSet,
+    unprotected: CodeSet,
+}
+
+impl<'de> Deserialize<'de> for Modules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Modules;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of modules")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Modules, E> {
+                Ok(Modules::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Modules, A::Error> {
+                let mut modules = Modules::default();
+                while let Some(status) = seq.next_element::<Option<Object<ModuleStatus>>>()? {
+                    match status {
+                        None => {}
+                        Some(Object(ModuleStatus {
+                            module: Some(module),
+                            is_protected: Some(true),
+                        })) => {
+                            modules.protected.insert(module);
+                        }
+                        Some(Object(ModuleStatus {
+                            module: Some(module),
+                            is_protected: Some(false),
+                        })) => {
+                            modules.unprotected.insert(module);
+                        }
+                        // Half a module would say nothing.
+                        Some(_) => {
+                            return Err(de::Error::custom(
+                                "half, expected both module and isProtected",
+                            ));
+                        }
+                    }
+                }
+                Ok(modules)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
     }
 }
 
-/// One module of a user. Half of it would say nothing, so both halves must be there.
-struct ModuleStatus {
-    module: i64,
-    is_protected: bool,
-}
-
+/// An item of `moduleStatus`.
 #[derive(Default)]
-struct ModuleStatusFields {
+struct ModuleStatus {
     module: Option<i64>,
     is_protected: Option<bool>,
 }
 
-impl<'de> Fields<'de> for ModuleStatusFields {
+impl<'de> Fields<'de> for ModuleStatus {
     const EXPECTED: &'static str = "a module with its protection";
 
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
@@ -129,23 +173,6 @@ impl<'de> Fields<'de> for ModuleStatusFields {
             _ => json::skip(map)?,
         }
         Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for ModuleStatus {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match json::object(deserializer)? {
-            ModuleStatusFields {
-                module: Some(module),
-                is_protected: Some(is_protected),
-            } => Ok(Self {
-                module,
-                is_protected,
-            }),
-            _ => Err(D::Error::custom(
-                "half a module, expected both module and isProtected",
-            )),
-        }
     }
 }
 

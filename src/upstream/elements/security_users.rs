@@ -96,12 +96,6 @@ impl<'de> Fields<'de> for Wire<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Wire<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::object(deserializer)
-    }
-}
-
 /// The field `status`: documented as one code, in every sample a list of codes.
 struct Status(CodeSet);
 
