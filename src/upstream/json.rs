@@ -22,7 +22,12 @@ pub(super) enum JsonError {
 /// Reads a whole body, which is one object. A byte order mark at its start is skipped.
 pub(super) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Object(object) = serde_json::from_slice(body).map_err(|error| describe(&error))?;
+    // Checked as a whole, which is faster than each text for itself.
+    let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
+        None => JsonError::Truncated("inside a character".to_owned()),
+        Some(_) => JsonError::Unexpected(format!("no UTF-8 at byte {}", error.valid_up_to())),
+    })?;
+    let Object(object) = serde_json::from_str(text).map_err(|error| describe(&error))?;
     Ok(object)
 }
 
@@ -259,6 +264,18 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_body_that_is_no_utf8_or_ends_inside_a_character_is_refused() {
+        let body = "{\"name\": \"Ä\"}".as_bytes();
+        assert!(matches!(
+            read::<Person>(&body[..11]),
+            Err(JsonError::Truncated(_))
+        ));
+        let latin1 = [b"{\"name\": \"".as_slice(), b"\xc4\"}"].concat();
+        let refused = JsonError::Unexpected("no UTF-8 at byte 10".to_owned());
+        assert_eq!(read::<Person>(&latin1), Err(refused));
     }
 
     #[test]
