@@ -48,7 +48,7 @@ pub struct Simulation {
     page_limit: usize,
     #[arg(long, value_name = "NAME[:N],...", value_delimiter = ',', help = faults_help())]
     faults: Vec<Rule>,
-    /// Change the world a little each time this has passed [default: not at all; in the demo: 5s]
+    /// Change the world a little each time this has passed, 0s for never [default: never; in the demo: 5s]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     evolve: Option<PromDuration>,
 }
@@ -66,12 +66,27 @@ fn faults_help() -> String {
 }
 
 impl Simulation {
+    /// A tick of the world, unless it stands still.
+    fn tick(&self) -> Option<Duration> {
+        self.evolve
+            .map(|tick| tick.0)
+            .filter(|tick| !tick.is_zero())
+    }
+
+    /// The same for the demo's world, which moves unless it is told not to.
+    pub fn demo_tick(&self) -> Option<Duration> {
+        match self.evolve {
+            None => Some(DEMO_TICK),
+            Some(_) => self.tick(),
+        }
+    }
+
     fn options(&self, shutdown: CancellationToken) -> Options {
         Options {
             rules: self.faults.clone(),
             latency: self.latency.0,
             page_limit: self.page_limit,
-            evolve: self.evolve.map(|tick| tick.0),
+            evolve: self.tick(),
             shutdown,
             ..Options::new(World::seeded(self.seed, self.tenants, self.users))
         }
@@ -106,8 +121,10 @@ impl Simulation {
         &self,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Simulator, Config)> {
-        let mut options = self.options(shutdown);
-        options.evolve.get_or_insert(DEMO_TICK);
+        let options = Options {
+            evolve: self.demo_tick(),
+            ..self.options(shutdown)
+        };
         let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let simulator = self.start(address, options).await?;
         let text = config_text(&simulator, DEMO_COLLECTORS);
