@@ -19,7 +19,7 @@ use crate::domain::{Clock, PromDuration};
 use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
 use crate::progress::show_first_round;
-use crate::server;
+use crate::server::{self, Limits};
 use crate::simulated::Simulation;
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
 
@@ -250,6 +250,7 @@ impl Flags {
         Web {
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
+            limits: Limits::default(),
         }
     }
 }
