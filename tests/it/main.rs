@@ -5,6 +5,7 @@
     reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
 )]
 
+mod architecture;
 mod bad_config;
 mod config_example;
 mod first_poll;
