@@ -16,7 +16,7 @@ use url::Url;
 use crate::config::HttpSettings;
 use crate::domain::{Clock, Timestamp};
 
-use super::error::RequestId;
+use super::request_id::RequestId;
 use super::stats::{Api, Stats};
 
 /// Of an answer that is no success, at most this much is read (and thrown away), so that its connection

@@ -66,11 +66,44 @@ pub(super) fn problems(sources: &[(String, String)]) -> Vec<String> {
             ));
         }
         for import in &file.imports {
-            problems.extend(crate_.wrong_floor(file, top, import));
+            problems.extend(wrong_floor(file, top, import));
         }
     }
     problems.extend(crate_.cycles());
     problems.into_iter().collect()
+}
+
+/// The import of another top-level module from where it must not be imported.
+fn wrong_floor(file: &File, top: &str, import: &Import) -> Option<String> {
+    let target = import.path.first()?;
+    let place = format!("{}:{}", file.name, import.line);
+    if target == top {
+        return None;
+    }
+    if target == SIMULATOR {
+        return (floor(top) != Some(6)).then(|| {
+            format!(
+                "{place}: {top} imports crate::{SIMULATOR}: the exporter must not know it; only floor 6 puts \
+                 the two together"
+            )
+        });
+    }
+    let to = floor(target)?;
+    if top == SIMULATOR {
+        return (to > 0).then(|| {
+            format!(
+                "{place}: the simulator imports crate::{target} (floor {to}): it is a peer of the real service \
+                 and imports crate::domain only, so that one mistake cannot cancel itself out; write it anew there"
+            )
+        });
+    }
+    let from = floor(top)?;
+    (to > from).then(|| {
+        format!(
+            "{place}: {top} (floor {from}) imports crate::{target} (floor {to}): imports go down only; move what \
+             is shared to a lower floor, or hand it in from above as a value or a function"
+        )
+    })
 }
 
 struct Crate<'a> {
@@ -81,39 +114,6 @@ impl<'a> Crate<'a> {
     fn new(files: &'a [File]) -> Self {
         let files = files.iter().map(|file| (&*file.module, file)).collect();
         Self { files }
-    }
-
-    /// The import of another top-level module from where it must not be imported.
-    fn wrong_floor(&self, file: &File, top: &str, import: &Import) -> Option<String> {
-        let target = import.path.first()?;
-        let place = format!("{}:{}", file.name, import.line);
-        if target == top {
-            return None;
-        }
-        if target == SIMULATOR {
-            return (floor(top) != Some(6)).then(|| {
-                format!(
-                    "{place}: {top} imports crate::{SIMULATOR}: the exporter must not know it; only floor 6 puts \
-                     the two together"
-                )
-            });
-        }
-        let to = floor(target)?;
-        if top == SIMULATOR {
-            return (to > 0).then(|| {
-                format!(
-                    "{place}: the simulator imports crate::{target} (floor {to}): it is a peer of the real service \
-                     and imports crate::domain only, so that one mistake cannot cancel itself out; write it anew there"
-                )
-            });
-        }
-        let from = floor(top)?;
-        (to > from).then(|| {
-            format!(
-                "{place}: {top} (floor {from}) imports crate::{target} (floor {to}): imports go down only; move what \
-                 is shared to a lower floor, or hand it in from above as a value or a function"
-            )
-        })
     }
 
     /// The file where a path's last name is at home; `None` outside the crate.
