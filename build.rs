@@ -3,8 +3,12 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/refs/heads");
+    // Asked for, since in a worktree `.git` is no folder, and a path that is not there means: build each time.
+    for path in ["HEAD", "refs/heads"] {
+        if let Some(path) = output("git", &["rev-parse", "--git-path", path]) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     println!("cargo::rerun-if-env-changed=REVISION");
     // A build without a repository, such as one in a container, is told its revision.
     let revision = std::env::var("REVISION")
