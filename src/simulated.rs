@@ -19,11 +19,8 @@ use crate::simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Rule, Simulator
 /// A tick of the demo's world.
 const DEMO_TICK: Duration = Duration::from_secs(5);
 
-/// The demo polls often, so that its graphs move.
-const DEMO_COLLECTORS: &str = "collectors:
-  security_users: { interval: 15s }
-  protected_users: { interval: 30s }
-";
+/// The shortest interval that a configuration may have.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
@@ -127,7 +124,10 @@ impl Simulation {
         };
         let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let simulator = self.start(address, options).await?;
-        let text = config_text(&simulator, DEMO_COLLECTORS);
+        let text = config_text(
+            &simulator,
+            &demo_collectors(self.demo_tick().unwrap_or(DEMO_TICK)),
+        );
         let source = Source {
             name: "the demo's configuration",
             base_dir: Path::new("."),
@@ -144,6 +144,17 @@ impl Simulation {
         })?;
         Simulator::start(listener, options).context("failed to start the simulated upstream")
     }
+}
+
+/// The demo polls whenever its world has changed a little, so that its graphs move; often in any case.
+fn demo_collectors(tick: Duration) -> String {
+    let interval =
+        |ticks: u32| PromDuration((tick * ticks).clamp(SHORTEST_INTERVAL, DEMO_TICK * ticks));
+    format!(
+        "collectors:\n  security_users: {{ interval: {} }}\n  protected_users: {{ interval: {} }}\n",
+        interval(3),
+        interval(6),
+    )
 }
 
 /// The configuration of an exporter for this upstream.
