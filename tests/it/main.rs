@@ -7,7 +7,10 @@
 
 mod architecture;
 mod bad_config;
+mod cli;
 mod config_example;
 mod first_poll;
 mod hostile_config;
+mod http;
+mod program;
 mod support;
