@@ -33,7 +33,7 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only check the configuration; the same as the command `check`
-    #[arg(long = "config.check")]
+    #[arg(long = "config.check", global = true)]
     config_check: bool,
     #[command(flatten)]
     flags: Flags,
@@ -133,6 +133,11 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Serve if config_check => Command::Check {
             assume_users: ASSUMED_USERS,
         },
+        Command::Poll | Command::Demo(_) | Command::Simulate(_) if config_check => {
+            return Err(Failed::Usage(anyhow::anyhow!(
+                "--config.check goes with serve only"
+            )));
+        }
         command => command,
     };
     match command {

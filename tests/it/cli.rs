@@ -98,6 +98,18 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
 }
 
 #[tokio::test]
+async fn a_check_of_the_config_is_never_forgotten_over_another_command() {
+    for command in ["poll", "demo", "simulate"] {
+        let ended = run(&["--config.check", command]).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+        assert_eq!(
+            ended.stderr,
+            "avepoint-exporter: --config.check goes with serve only\n"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_config_that_is_missing_is_named_and_so_is_the_demo() {
     for (arguments, file) in [
         (&[][..], "config.yaml"),
