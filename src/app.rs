@@ -15,7 +15,7 @@ use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::ProcessMetrics;
 use crate::scheduler::Scheduler;
-use crate::server::{self, Pages, Sources};
+use crate::server::{self, Limits, Pages, Sources};
 use crate::snapshot::Snapshots;
 use crate::upstream::{Client, Stats};
 
@@ -30,6 +30,8 @@ pub struct Web {
     pub telemetry_path: String,
     /// Scrapes at once; more get 503.
     pub max_requests: usize,
+    /// What one client may take from the others.
+    pub limits: Limits,
 }
 
 /// An exporter that has not begun its work.
@@ -98,7 +100,7 @@ impl Exporter {
         tokio::join!(
             polling,
             publishing,
-            server::serve(listeners, pages, shutdown.clone())
+            server::serve(listeners, pages, web.limits, shutdown.clone())
         );
         Ok(())
     }

@@ -15,11 +15,11 @@ use tracing::Level;
 use crate::app::{Exporter, Web};
 use crate::check;
 use crate::config::{Config, ConfigError};
-use crate::domain::Clock;
+use crate::domain::{Clock, PromDuration};
 use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
 use crate::progress::show_first_round;
-use crate::server;
+use crate::server::{self, Limits};
 use crate::simulated::Simulation;
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
 
@@ -33,7 +33,7 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only check the configuration; the same as the command `check`
-    #[arg(long = "config.check")]
+    #[arg(long = "config.check", global = true)]
     config_check: bool,
     #[command(flatten)]
     flags: Flags,
@@ -133,6 +133,11 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Serve if config_check => Command::Check {
             assume_users: ASSUMED_USERS,
         },
+        Command::Poll | Command::Demo(_) | Command::Simulate(_) if config_check => {
+            return Err(Failed::Usage(anyhow::anyhow!(
+                "--config.check goes with serve only"
+            )));
+        }
         command => command,
     };
     match command {
@@ -149,13 +154,13 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
 
 async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
     let config = load(&flags.config_file)?;
-    let listeners = flags.bind().await?;
+    let (listeners, address) = flags.bind().await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config_file = %flags.config_file.display(),
         tenants = config.tenants.len(),
-        metrics = flags.metrics_url(),
+        metrics = address.url(&flags.telemetry_path),
         "avepoint-exporter serves"
     );
     exporter.run(listeners, flags.web(), shutdown).await?;
@@ -192,7 +197,7 @@ async fn demo(
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let listeners = flags.bind().await?;
+    let (listeners, address) = flags.bind().await?;
     let (simulator, config) = simulation.start_demo(shutdown.clone()).await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     print(&format!(
@@ -200,11 +205,15 @@ async fn demo(
          {:<46} what Prometheus scrapes\n  \
          {:<46} all pages\n  \
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
-         The world changes every few seconds. Ctrl-C ends both.\n",
+         {} Ctrl-C ends both.\n",
         config.tenants.len(),
-        flags.metrics_url(),
-        flags.url("/"),
+        address.url(&flags.telemetry_path),
+        address.url("/"),
         simulator.url(),
+        match simulation.demo_tick() {
+            Some(tick) => format!("The world changes every {}.", PromDuration(tick)),
+            None => "The world stands still.".to_owned(),
+        },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     exporter.run(listeners, flags.web(), shutdown).await?;
@@ -227,33 +236,27 @@ fn load(file: &Path) -> Result<Config, Failed> {
 }
 
 impl Flags {
-    async fn bind(&self) -> anyhow::Result<Vec<TcpListener>> {
+    /// Takes all addresses. Returns the first one beside, with the port it got.
+    async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
         let mut listeners = Vec::new();
+        let mut first = None;
         for address in &self.listen_addresses {
-            let listener = address.bind().await;
-            listeners.push(listener.with_context(|| {
+            let listener = address.bind().await.with_context(|| {
                 format!("failed to listen on {address}; see --web.listen-address")
-            })?);
+            })?;
+            first.get_or_insert_with(|| address.bound(&listener));
+            listeners.push(listener);
         }
-        Ok(listeners)
+        let first = first.context("there is no address to listen on")?;
+        Ok((listeners, first))
     }
 
     fn web(&self) -> Web {
         Web {
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
+            limits: Limits::default(),
         }
-    }
-
-    fn url(&self, path: &str) -> String {
-        self.listen_addresses
-            .first()
-            .map(|address| address.url(path))
-            .unwrap_or_default()
-    }
-
-    fn metrics_url(&self) -> String {
-        self.url(&self.telemetry_path)
     }
 }
 

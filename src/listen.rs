@@ -72,6 +72,17 @@ impl ListenAddress {
         }
     }
 
+    /// The same with the port that the listener got, should it have been port 0.
+    #[must_use]
+    pub fn bound(&self, listener: &TcpListener) -> Self {
+        Self {
+            host: self.host.clone(),
+            port: listener
+                .local_addr()
+                .map_or(self.port, |address| address.port()),
+        }
+    }
+
     /// The address of a page for a browser on this machine.
     pub fn url(&self, path: &str) -> String {
         let local = Self {
@@ -94,6 +105,16 @@ mod tests {
         assert_eq!(
             ":1".parse::<ListenAddress>().unwrap().url("/metrics"),
             "http://localhost:1/metrics"
+        );
+    }
+
+    #[tokio::test]
+    async fn port_0_becomes_the_port_that_was_free() {
+        let address: ListenAddress = "127.0.0.1:0".parse().unwrap();
+        let listener = address.bind().await.unwrap();
+        assert_eq!(
+            address.bound(&listener).to_string(),
+            listener.local_addr().unwrap().to_string()
         );
     }
 

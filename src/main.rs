@@ -1,5 +1,6 @@
 //! The program: parse arguments, run, map the outcome to an exit status.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,21 +29,23 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("avepoint-exporter: failed to start threads: {error}");
-            return ExitCode::FAILURE;
+            return fail(
+                ExitCode::FAILURE,
+                &format!("failed to start threads: {error}"),
+            );
         }
     };
     let outcome = runtime.block_on(cli::run(arguments));
     runtime.shutdown_timeout(PATIENCE);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Usage(error)) => {
-            eprintln!("avepoint-exporter: {error:#}");
-            ExitCode::from(USAGE)
-        }
-        Err(Failed::Other(error)) => {
-            eprintln!("avepoint-exporter: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(Failed::Usage(error)) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
+        Err(Failed::Other(error)) => fail(ExitCode::FAILURE, &format!("{error:#}")),
     }
+}
+
+/// Says why, if there is still someone to hear it: `eprintln!` would panic on a closed pipe.
+fn fail(status: ExitCode, why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "avepoint-exporter: {why}");
+    status
 }

@@ -19,11 +19,8 @@ use crate::simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Rule, Simulator
 /// A tick of the demo's world.
 const DEMO_TICK: Duration = Duration::from_secs(5);
 
-/// The demo polls often, so that its graphs move.
-const DEMO_COLLECTORS: &str = "collectors:
-  security_users: { interval: 15s }
-  protected_users: { interval: 30s }
-";
+/// The shortest interval that a configuration may have.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
@@ -48,7 +45,7 @@ pub struct Simulation {
     page_limit: usize,
     #[arg(long, value_name = "NAME[:N],...", value_delimiter = ',', help = faults_help())]
     faults: Vec<Rule>,
-    /// Change the world a little each time this has passed [default: not at all; in the demo: 5s]
+    /// Change the world a little each time this has passed, 0s for never [default: never; in the demo: 5s]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     evolve: Option<PromDuration>,
 }
@@ -66,12 +63,27 @@ fn faults_help() -> String {
 }
 
 impl Simulation {
+    /// A tick of the world, unless it stands still.
+    fn tick(&self) -> Option<Duration> {
+        self.evolve
+            .map(|tick| tick.0)
+            .filter(|tick| !tick.is_zero())
+    }
+
+    /// The same for the demo's world, which moves unless it is told not to.
+    pub fn demo_tick(&self) -> Option<Duration> {
+        match self.evolve {
+            None => Some(DEMO_TICK),
+            Some(_) => self.tick(),
+        }
+    }
+
     fn options(&self, shutdown: CancellationToken) -> Options {
         Options {
             rules: self.faults.clone(),
             latency: self.latency.0,
             page_limit: self.page_limit,
-            evolve: self.evolve.map(|tick| tick.0),
+            evolve: self.tick(),
             shutdown,
             ..Options::new(World::seeded(self.seed, self.tenants, self.users))
         }
@@ -106,11 +118,16 @@ impl Simulation {
         &self,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Simulator, Config)> {
-        let mut options = self.options(shutdown);
-        options.evolve.get_or_insert(DEMO_TICK);
+        let options = Options {
+            evolve: self.demo_tick(),
+            ..self.options(shutdown)
+        };
         let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let simulator = self.start(address, options).await?;
-        let text = config_text(&simulator, DEMO_COLLECTORS);
+        let text = config_text(
+            &simulator,
+            &demo_collectors(self.demo_tick().unwrap_or(DEMO_TICK)),
+        );
         let source = Source {
             name: "the demo's configuration",
             base_dir: Path::new("."),
@@ -127,6 +144,17 @@ impl Simulation {
         })?;
         Simulator::start(listener, options).context("failed to start the simulated upstream")
     }
+}
+
+/// The demo polls whenever its world has changed a little, so that its graphs move; often in any case.
+fn demo_collectors(tick: Duration) -> String {
+    let interval =
+        |ticks: u32| PromDuration((tick * ticks).clamp(SHORTEST_INTERVAL, DEMO_TICK * ticks));
+    format!(
+        "collectors:\n  security_users: {{ interval: {} }}\n  protected_users: {{ interval: {} }}\n",
+        interval(3),
+        interval(6),
+    )
 }
 
 /// The configuration of an exporter for this upstream.

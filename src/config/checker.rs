@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Source;
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
+use super::source::Source;
 use crate::domain::PromDuration;
 
 /// The longest name, id or label value, in characters.

@@ -1,36 +1,16 @@
 //! From a file to the [`Config`]: the order in which text is read and checked.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
 use super::checker::Checker;
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
+use super::source::Source;
 use super::{Config, ConfigError, elements, files, read, tenants};
 
 /// A thousand tenants with labels take a third of this.
 const MAX_FILE: u64 = 1 << 20;
-
-/// What surrounds a configuration's text.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    /// The file's name in messages.
-    pub name: &'a str,
-    /// The directory that relative paths start from; for a file, its own.
-    pub base_dir: &'a Path,
-    /// Answers with the value of an environment variable.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl fmt::Debug for Source<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .field("base_dir", &self.base_dir)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Config {
     /// Reads the file, which may have 1 MiB, and the secrets from where it says they are. Relative paths in it

@@ -3,7 +3,7 @@
 //! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
 //! `collectors` and `tenants` turn it into the types below by means of `checker`, with `files` for what is only
-//! named. `problem` is what they report.
+//! named. `source` is what surrounds the text, `problem` what they report.
 
 mod checker;
 mod collectors;
@@ -14,6 +14,7 @@ mod outline;
 mod problem;
 mod raw;
 mod read;
+mod source;
 mod tenants;
 mod words;
 
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use self::load::Source;
 pub use self::problem::{ConfigError, Problems};
+pub use self::source::Source;
 use crate::domain::{Collector, Secret, Tenant};
 
 /// What one process watches, and how.

@@ -8,10 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::problem::{KeyPath, Place, Problem, Step, is_plain_key};
-use super::words;
-
-/// The deepest key of ours is at level 5.
-pub(super) const MAX_DEPTH: usize = 32;
+use super::words::{self, MAX_DEPTH};
 
 /// Keys that may stand without a value, since all below them may be commented out.
 const SECTIONS: [&str; 8] = [

@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<(raw::File, Outline), Vec<Problem>> {
     // Into a `Value` first: reading straight into a type lets duplicate keys pass and bounds no aliases.
     serde_yaml::from_str::<Value>(text)
         .and_then(|_| serde_yaml::from_str::<raw::File>(text))
-        .map_err(|error| vec![words::of_types(&error, &outline)])
+        .map_err(|error| vec![words::of_types(&error, outline.first_alias)])
         .map(|file| (file, outline))
 }
 

@@ -3,8 +3,10 @@
 
 use saphyr_parser::ScanError;
 
-use super::outline::{MAX_DEPTH, Outline};
 use super::problem::{Place, Problem, is_plain_key};
+
+/// The deepest key of ours is at level 5.
+pub(super) const MAX_DEPTH: usize = 32;
 
 /// The file nests deeper than any reader should follow.
 pub(super) fn too_deep(place: Place) -> Problem {
@@ -49,8 +51,8 @@ pub(super) fn of_syntax(error: &ScanError) -> Problem {
     Problem::of_document(place, message)
 }
 
-/// What is wrong with names and types of keys.
-pub(super) fn of_types(error: &serde_yaml::Error, outline: &Outline) -> Problem {
+/// What is wrong with names and types of keys. `first_alias` is where the text has its first alias.
+pub(super) fn of_types(error: &serde_yaml::Error, first_alias: Option<Place>) -> Problem {
     let location = error.location();
     let place = location.as_ref().map_or(Place::START, |at| Place {
         line: at.line(),
@@ -86,7 +88,7 @@ pub(super) fn of_types(error: &serde_yaml::Error, outline: &Outline) -> Problem 
         (key.to_owned(), found.to_owned())
     } else if text.contains("repetition limit") || text.contains("recursion limit") {
         return Problem::of_document(
-            outline.first_alias.unwrap_or(place),
+            first_alias.unwrap_or(place),
             "aliases (*) blow up the document; expected few of them, or none",
         );
     } else {
@@ -158,7 +160,7 @@ mod tests {
         fn check(found: &str, expected: &str) {
             let text = format!("invalid type: {found}, expected a boolean");
             let error = <serde_yaml::Error as serde::de::Error>::custom(text);
-            let problem = of_types(&error, &Outline::default());
+            let problem = of_types(&error, None);
             assert_eq!(
                 problem.message,
                 format!("is {expected}; expected true or false")

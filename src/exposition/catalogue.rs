@@ -5,7 +5,7 @@ use crate::config::CollectorKind;
 use crate::domain::Timestamp;
 use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
 
-use super::text::Samples as Out;
+use super::text::{Head, Kind, Samples as Out};
 
 /// A metric of the tenants.
 #[derive(Debug, Clone, Copy)]
@@ -21,21 +21,13 @@ pub struct Metric {
     pub(super) samples: Source,
 }
 
-/// Whether a metric goes up only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It goes up and down.
-    Gauge,
-    /// It goes up until the exporter is restarted.
-    Counter,
-}
-
-impl Kind {
-    /// The type's name in the text format.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gauge => "gauge",
-            Self::Counter => "counter",
+impl Metric {
+    pub(super) const fn head(&self) -> Head {
+        Head {
+            name: self.name,
+            kind: self.kind,
+            help: self.help,
+            labels: self.labels,
         }
     }
 }

@@ -4,5 +4,6 @@ mod catalogue;
 mod render;
 mod text;
 
-pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use catalogue::{CATALOGUE, Metric};
 pub use render::{Body, gzip, render};
+pub use text::Kind;

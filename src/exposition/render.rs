@@ -53,7 +53,7 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
     let none = Labels::default();
     let mut text = String::new();
     for metric in CATALOGUE {
-        let mut samples = Samples::new(&mut text, metric, &none);
+        let mut samples = Samples::new(&mut text, metric.head(), &none);
         let tenants = snapshot.tenants.iter().zip(&tenant_labels);
         match metric.samples {
             Source::Fleet(source) => source(snapshot, &mut samples),

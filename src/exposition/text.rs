@@ -2,7 +2,34 @@
 
 use std::fmt::Write as _;
 
-use super::catalogue::Metric;
+/// Whether a metric goes up only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It goes up and down.
+    Gauge,
+    /// It goes up until the exporter is restarted.
+    Counter,
+}
+
+impl Kind {
+    /// The type's name in the text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// What the text format says of a metric before its samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+    /// The labels of its own.
+    pub(super) labels: &'static [&'static str],
+}
 
 /// Labels in the text format, without braces, each followed by a comma.
 #[derive(Debug, Clone, Default)]
@@ -23,16 +50,16 @@ impl Labels {
 #[derive(Debug)]
 pub(super) struct Samples<'a> {
     out: &'a mut String,
-    metric: &'a Metric,
+    head: Head,
     scope: &'a Labels,
     head_written: bool,
 }
 
 impl<'a> Samples<'a> {
-    pub(super) fn new(out: &'a mut String, metric: &'a Metric, scope: &'a Labels) -> Self {
+    pub(super) fn new(out: &'a mut String, head: Head, scope: &'a Labels) -> Self {
         Self {
             out,
-            metric,
+            head,
             scope,
             head_written: false,
         }
@@ -60,16 +87,11 @@ impl<'a> Samples<'a> {
         more: impl IntoIterator<Item = (&'v str, &'v str)>,
         value: f64,
     ) {
-        debug_assert_eq!(
-            values.len(),
-            self.metric.labels.len(),
-            "{}",
-            self.metric.name
-        );
-        let Metric { name, help, .. } = self.metric;
+        debug_assert_eq!(values.len(), self.head.labels.len(), "{}", self.head.name);
+        let Head { name, help, .. } = self.head;
         if !self.head_written {
             self.head_written = true;
-            let kind = self.metric.kind.as_str();
+            let kind = self.head.kind.as_str();
             // The help is ours and holds nothing to escape; a test over the catalogue holds that.
             let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         }
@@ -77,12 +99,7 @@ impl<'a> Samples<'a> {
         let labels_at = self.out.len();
         self.out.push('{');
         self.out.push_str(&self.scope.0);
-        let own = self
-            .metric
-            .labels
-            .iter()
-            .copied()
-            .zip(values.iter().copied());
+        let own = self.head.labels.iter().copied().zip(values.iter().copied());
         own.chain(more)
             .for_each(|(name, value)| write_label(name, value, self.out));
         // The last comma becomes the closing brace; without labels there are no braces.

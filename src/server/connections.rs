@@ -17,34 +17,52 @@ use tokio_util::sync::CancellationToken;
 use super::pages::Pages;
 use super::stall::StallGuard;
 
-/// Connections at once; further ones wait in the kernel's queue. Below the usual limit of 1024 open files,
-/// with room for the connections to the upstream.
-const MOST_CONNECTIONS: usize = 512;
-
-/// For the head of a request, and between two requests of one connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// For a write to make progress.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-
 /// The largest head of a request. What Prometheus sends has a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// After an error in accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// For answers that are under way at the shutdown.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// What one client may take from the others. No flag sets it: the defaults fit every Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue. Default: 512, below the usual limit of
+    /// 1024 open files, with room for the connections to the upstream.
+    pub connections: usize,
+    /// For the head of a request, and between two requests of one connection. Default: 30 s.
+    pub head: Duration,
+    /// For a write to make progress. Default: 30 s.
+    pub stall: Duration,
+    /// For answers that are under way at the shutdown. Default: 3 s.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+            drain: Duration::from_secs(3),
+        }
+    }
+}
 
 /// Serves the pages until the shutdown, then finishes the answers that are under way.
-pub async fn serve(listeners: Vec<TcpListener>, pages: Arc<Pages>, shutdown: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    pages: Arc<Pages>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let connections = Arc::new(Semaphore::new(limits.connections));
     let mut accepting = JoinSet::new();
     for listener in listeners {
         accepting.spawn(accept(
             listener,
             Arc::clone(&connections),
             Arc::clone(&pages),
+            limits,
             shutdown.clone(),
         ));
     }
@@ -55,6 +73,7 @@ async fn accept(
     listener: TcpListener,
     connections: Arc<Semaphore>,
     pages: Arc<Pages>,
+    limits: Limits,
     shutdown: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
@@ -67,10 +86,10 @@ async fn accept(
             let answer = pages.answer(&request);
             async move { Ok::<_, Infallible>(answer) }
         });
-        let io = TokioIo::new(StallGuard::new(stream, WRITE_PATIENCE));
+        let io = TokioIo::new(StallGuard::new(stream, limits.stall));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(limits.head)
             .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(io, service);
         let connection = graceful.watch(connection);
@@ -83,13 +102,13 @@ async fn accept(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
         .await
         .is_err()
     {
         tracing::warn!(
             "answers still under way after {} s are cut off",
-            DRAIN_TIMEOUT.as_secs()
+            limits.drain.as_secs()
         );
     }
 }

@@ -7,5 +7,5 @@ mod parts;
 mod ready;
 mod stall;
 
-pub use connections::serve;
+pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};

@@ -1,7 +1,7 @@
 //! The faults that change rows, as plain functions of a row and its index, so that an oracle can apply
 //! them too. Knows neither HTTP nor JSON.
 
-use super::world::{Module, ProtectedUser, SecurityUser, Statuses};
+use super::rows::{Module, ProtectedUser, SecurityUser, Statuses};
 
 /// Status codes without a meaning: one that fits beside the known ones, two that do not.
 const STATUSES: [i64; 3] = [12, 4113, -1];

@@ -11,6 +11,7 @@ mod identity;
 mod names;
 mod page;
 mod places;
+mod rows;
 mod seeded;
 mod server;
 #[cfg(test)]
@@ -21,5 +22,6 @@ mod world;
 pub use distort::{null_protected_fields, null_security_fields, unknown_modules, unknown_statuses};
 pub use faults::{Fault, InvalidFault, Listing, Rule, When};
 pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
+pub use rows::{Module, ProtectedUser, SecurityUser, Statuses};
 pub use server::{Options, Simulator, Stats};
-pub use world::{Module, ProtectedUser, SecurityUser, Statuses, Tenant, World};
+pub use world::{Tenant, World};

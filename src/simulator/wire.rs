@@ -1,7 +1,7 @@
 //! Writes JSON as upstream does, straight into bytes. Knows the names of fields; knows nothing of HTTP
 //! and never reads anything back.
 
-use super::world::{ProtectedUser, SecurityUser, Statuses};
+use super::rows::{ProtectedUser, SecurityUser, Statuses};
 
 /// What an answer says about the place of its rows in the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::world::Module;
+    use super::super::rows::Module;
     use super::*;
 
     const METADATA: Metadata = Metadata {

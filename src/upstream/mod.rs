@@ -1,7 +1,7 @@
 //! Floor 2: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
 //!
 //! Reading order: `elements` (listings and what a row becomes), `client` (one request with its
-//! `tries`), `paging`, `retry` (policy), `limiter`, `transport`, `auth`, `json`, `personal`, `error`, `stats`.
+//! `tries`), `paging`, `retry` (policy), `limiter`, `transport`, `auth`, `json`, `personal`, `error`, `request_id`, `stats`.
 
 mod auth;
 mod client;
@@ -11,6 +11,7 @@ mod json;
 mod limiter;
 mod paging;
 mod personal;
+mod request_id;
 mod retry;
 mod stats;
 mod transport;
@@ -18,6 +19,7 @@ mod tries;
 
 pub use client::Client;
 pub use elements::{ListingSize, ProtectedUser, SecurityUser, pages_of};
-pub use error::{ApiError, Cause, RequestId};
+pub use error::{ApiError, Cause};
 pub use paging::Page;
+pub use request_id::RequestId;
 pub use stats::{Api, Stats};

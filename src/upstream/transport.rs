@@ -16,7 +16,7 @@ use url::Url;
 use crate::config::Elements;
 use crate::domain::{Clock, Timestamp};
 
-use super::error::RequestId;
+use super::request_id::RequestId;
 use super::retry::Failure;
 use super::stats::{Api, Stats};
 

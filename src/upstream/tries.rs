@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::PromDuration;
 
-use super::error::RequestId;
+use super::request_id::RequestId;
 use super::retry::{self, Decision, Failure, History, Policy};
 use super::stats::{Api, Stats};
 

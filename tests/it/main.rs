@@ -5,9 +5,13 @@
     reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
 )]
 
+mod architecture;
 mod bad_config;
+mod cli;
 mod config_example;
 mod first_poll;
 mod hostile_config;
+mod http;
+mod program;
 mod support;
 mod tls;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::{PromDuration, Reason};
 
-use crate::upstream::error::RequestId;
+use crate::upstream::request_id::RequestId;
 
 /// Why there is no access token, in words for the person who must act.
 #[derive(Debug, Clone, thiserror::Error)]

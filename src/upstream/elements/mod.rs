@@ -3,6 +3,8 @@
 mod listing;
 mod protected_users;
 mod security_users;
+#[cfg(test)]
+mod tests;
 
 pub use listing::{ListingSize, pages_of};
 pub use protected_users::ProtectedUser;

@@ -1,0 +1,72 @@
+//! The rows of both listings, as plain data. Knows nothing of JSON.
+
+/// The codes of one row, in one of the two ways in which upstream writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statuses {
+    /// An array of codes, as in every current sample.
+    Codes(Vec<i64>),
+    /// A single integer, as in the documentation's table of fields.
+    One(i64),
+}
+
+impl Statuses {
+    /// The codes, however they are written.
+    pub fn codes(&self) -> &[i64] {
+        match self {
+            Self::Codes(codes) => codes,
+            Self::One(code) => std::slice::from_ref(code),
+        }
+    }
+}
+
+/// A row of the listing of users with security findings. `None` is `null` on the wire in rows with an
+/// even index and left out in those with an odd one, so that every world holds both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+pub struct SecurityUser {
+    pub id: Option<String>,
+    pub user_principal_name: Option<String>,
+    pub mail: Option<String>,
+    pub display_name: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub employee_id: Option<String>,
+    pub location: Option<String>,
+    pub company: Option<String>,
+    pub department: Option<String>,
+    pub mobile: Option<String>,
+    pub job_title: Option<String>,
+    pub is_test_user: Option<bool>,
+    pub age: Option<i64>,
+    pub start_date: Option<String>,
+    pub end_date: Option<String>,
+    pub country_or_region: Option<String>,
+    pub statuses: Option<Statuses>,
+}
+
+/// A row of the listing of users that Cloud Backup knows. `None` is written as in [`SecurityUser`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+pub struct ProtectedUser {
+    pub id: Option<String>,
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    pub modules: Option<Vec<Module>>,
+}
+
+/// Whether one part of a user's data is backed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+pub struct Module {
+    pub module: i64,
+    pub is_protected: bool,
+}

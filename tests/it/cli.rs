@@ -1,0 +1,242 @@
+//! The command line of the real program: what it prints, where, and its exit status.
+
+mod demo;
+mod end;
+mod log;
+mod poll;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::program::{Ended, Program, exporter};
+
+const OK: Option<i32> = Some(0);
+const FAILED: Option<i32> = Some(1);
+const USAGE: Option<i32> = Some(64);
+
+/// A folder of its own with a configuration in it.
+struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    fn with(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.yaml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("config.yaml")
+    }
+
+    /// Starts the exporter in this folder.
+    fn start(&self, arguments: &[&str]) -> Program {
+        Program::start(exporter(arguments).current_dir(self.folder.path()))
+    }
+}
+
+/// Runs the exporter without a configuration to its end.
+async fn run(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    Program::start(exporter(arguments).current_dir(folder.path()))
+        .end()
+        .await
+}
+
+#[tokio::test]
+async fn help_and_version_are_printed_on_stdout() {
+    for arguments in [&["--help"][..], &["-h"], &["help"], &["demo", "--help"]] {
+        let ended = run(arguments).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
+        assert!(
+            ended.stdout.contains("--web.listen-address"),
+            "{}",
+            ended.stdout
+        );
+    }
+    let help = run(&["--help"]).await.stdout;
+    for command in ["serve", "check", "poll", "demo", "simulate"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{help}");
+    }
+    let version = run(&["--version"]).await;
+    let expected = format!("avepoint-exporter {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((version.code, version.stdout), (OK, expected));
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_named_with_exit_status_64() {
+    for (arguments, named) in [
+        (&["--nonsense"][..], "--nonsense"),
+        (&["nonsense"], "nonsense"),
+        (&["poll", "now"], "now"),
+        (&["--web.listen-address=10044"], "--web.listen-address"),
+        (&["--web.listen-address=:99999"], "--web.listen-address"),
+        (&["--web.max-requests=0"], "--web.max-requests"),
+        (&["--web.telemetry-path=metrics"], "--web.telemetry-path"),
+        (&["--web.telemetry-path=/"], "--web.telemetry-path"),
+        (&["--web.telemetry-path=/-/ready"], "--web.telemetry-path"),
+        (&["--log.level=loud"], "--log.level"),
+        (&["--log.format=xml"], "--log.format"),
+        (&["check", "--assume-users=-1"], "--assume-users"),
+        (&["demo", "--latency=5"], "--latency"),
+        (&["demo", "--evolve=soon"], "--evolve"),
+        (&["demo", "--tenants=0"], "--tenants"),
+        (&["simulate", "--faults=nonsense"], "--faults"),
+        (&["simulate", "--listen=localhost"], "--listen"),
+    ] {
+        let ended = run(arguments).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+        assert!(
+            ended.stderr.starts_with("error: ") && ended.stderr.contains(named),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_the_config_is_never_forgotten_over_another_command() {
+    for command in ["poll", "demo", "simulate"] {
+        let ended = run(&["--config.check", command]).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+        assert_eq!(
+            ended.stderr,
+            "avepoint-exporter: --config.check goes with serve only\n"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_config_that_is_missing_is_named_and_so_is_the_demo() {
+    for (arguments, file) in [
+        (&[][..], "config.yaml"),
+        (&["serve"], "config.yaml"),
+        (&["poll"], "config.yaml"),
+        (&["check", "--config.file=other.yaml"], "other.yaml"),
+    ] {
+        let ended = run(arguments).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "avepoint-exporter: {file}: no such file\nName another with --config.file, start from \
+                 config.example.yaml, or try the exporter without one: avepoint-exporter demo\n"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_config_is_refused_with_its_place_by_every_command() {
+    let folder = Folder::with("elements:\n  client_id: x\n  client_secrets: y\n");
+    for command in ["serve", "poll", "check", "--config.check"] {
+        let ended = folder.start(&[command]).end().await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+        assert!(
+            ended
+                .stderr
+                .starts_with("avepoint-exporter: config.yaml:3:3: elements.client_secrets: "),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_check_says_what_would_run_and_opens_no_connection() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    upstream.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    // A tenant with both collectors has 77 series, one with security_users alone 22; one is of the fleet.
+    let tenant = |n: u32| {
+        format!(
+            "  - {{ customer_id: {n:08}-0000-0000-0000-000000000000, tenant_id: {n:08}-0000-0000-0000-000000000000 }}\n"
+        )
+    };
+    let folder = Folder::with(&format!(
+        "elements: {{ api_url: {url}, token_url: {url}/token, client_id: x, client_secret: y }}\ntenants:\n{}{}{}    \
+         collectors: {{ security_users: {{ interval: 1h }}, protected_users: {{ enabled: false }} }}\n",
+        tenant(1),
+        tenant(2),
+        tenant(3)
+            .replace("- { ", "- ")
+            .replace(", tenant_id", "\n    tenant_id")
+            .replace(" }", ""),
+    ));
+    let expected = "\
+tenants              3
+security_users       3 tenants, every 5m to 1h
+protected_users      2 tenants, every 15m
+series               177 of tenants, and those of the exporter itself
+requests per hour    330, with 1000 users in each listing (--assume-users)
+requests per second  0.09 on average, 10 allowed
+";
+    for arguments in [
+        &["check"][..],
+        &["--config.check"],
+        &["serve", "--config.check"],
+        &["check", "--assume-users=1000"],
+    ] {
+        let ended = folder.start(arguments).end().await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
+        assert_eq!(ended.stdout, expected);
+    }
+    let ended = folder
+        .start(&["check", "--assume-users=1000000"])
+        .end()
+        .await;
+    assert!(
+        ended.stdout.ends_with(
+            "This does not fit: raise elements.rate_limit.requests_per_second if AvePoint allows it, or lengthen the \
+             intervals of collectors by a factor of 9.2.\n"
+        ),
+        "{}",
+        ended.stdout
+    );
+    let connection = upstream.accept();
+    assert!(connection.is_err(), "{connection:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::with(
+        "elements: { api_url: 'http://127.0.0.1:9', client_id: x, client_secret: y }\ntenants:\n\
+         - { customer_id: 00000001-0000-0000-0000-000000000000, tenant_id: 00000001-0000-0000-0000-000000000000 }\n",
+    );
+    for (arguments, flag) in [
+        (
+            vec![
+                "serve".to_owned(),
+                format!("--web.listen-address={address}"),
+            ],
+            "see --web.listen-address",
+        ),
+        (
+            vec![
+                "demo".to_owned(),
+                "--web.listen-address=127.0.0.1:0".to_owned(),
+                format!("--listen={address}"),
+            ],
+            "choose another with --listen",
+        ),
+        (
+            vec!["simulate".to_owned(), format!("--listen={address}")],
+            "choose another with --listen",
+        ),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ended = folder.start(&arguments).end().await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (FAILED, ""));
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "avepoint-exporter: failed to listen on {address}; {flag}: Address already in use (os error 98)\n"
+            )
+        );
+    }
+}
