@@ -9,4 +9,5 @@ mod bad_config;
 mod config_example;
 mod first_poll;
 mod hostile_config;
+mod oracle;
 mod support;
