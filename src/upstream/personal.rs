@@ -33,10 +33,7 @@ impl Pseudonyms {
             }
             // A capital sigma has two small forms, and which of them it becomes hangs on the letters around it:
             // an address in capitals would not be the same as that in small letters.
-            _ => self.hash(
-                ADDRESS,
-                address.to_lowercase().replace('ς', "σ").as_bytes(),
-            ),
+            _ => self.hash(ADDRESS, address.to_lowercase().replace('ς', "σ").as_bytes()),
         }
     }
 
