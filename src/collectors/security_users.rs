@@ -23,6 +23,7 @@ pub struct SecurityUsers {
 pub struct SecurityUsersFold {
     exclude_test_users: bool,
     seen: SeenUsers,
+    users: u64,
     statuses: CodeTable,
     counts: CodeCounts,
     flagged: Vec<Flagged>,
@@ -44,12 +45,16 @@ impl SecurityUsersFold {
     pub fn page(&mut self, page: &Page<SecurityUser>) -> Result<(), Cause> {
         self.seen.expect(page.total);
         for user in &page.rows {
-            let is_test_user =
-                user.is_test_user || user.statuses.contains(SecurityStatus::TEST_USER.code());
-            if self.exclude_test_users && is_test_user || !self.seen.is_first(user.keys.identity())
-            {
+            // First this: a user who is left out for the first row is left out for good.
+            if !self.seen.is_first(user.keys.identity()) {
                 continue;
             }
+            let is_test_user =
+                user.is_test_user || user.statuses.contains(SecurityStatus::TEST_USER.code());
+            if self.exclude_test_users && is_test_user {
+                continue;
+            }
+            self.users += 1;
             let statuses = self.statuses.mask(&user.statuses)?;
             self.counts.add(statuses);
             if statuses != 0 {
@@ -75,7 +80,7 @@ impl SecurityUsersFold {
             .collect();
         let by_status = self.counts.by_code(&self.statuses, known.iter().copied());
         let totals = SecurityUsers {
-            users: self.seen.len(),
+            users: self.users,
             by_status,
         };
         (

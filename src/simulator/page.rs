@@ -88,8 +88,10 @@ impl Ask {
     }
 
     /// The query of the page after this one; it says that it was taken from a link.
-    fn next_query(&self, size: usize) -> String {
-        let query = format!("pageIndex={}&pageSize={size}&{VIA_LINK}", self.index + 1);
+    fn next_query(&self) -> String {
+        // The size that was asked for, not the one that was given: it may be clamped again.
+        let (index, size) = (self.index + 1, self.size);
+        let query = format!("pageIndex={index}&pageSize={size}&{VIA_LINK}");
         match self.status {
             Some(status) => format!("{query}&status={status}"),
             None => query,
@@ -168,7 +170,7 @@ impl Page<'_> {
                 false => Some(total),
             },
         };
-        let next = self.next_link(end < total || endless, size);
+        let next = self.next_link(end < total || endless);
         Some(writer.end(metadata, next.as_deref()))
     }
 
@@ -181,10 +183,10 @@ impl Page<'_> {
         }
     }
 
-    fn next_link(&self, more: bool, size: usize) -> Option<String> {
+    fn next_link(&self, more: bool) -> Option<String> {
         let foreign = self.struck(Fault::ForeignLink);
         (foreign || more && self.struck(Fault::NextLink))
-            .then(|| format!("{}?{}", (self.link)(foreign), self.ask.next_query(size)))
+            .then(|| format!("{}?{}", (self.link)(foreign), self.ask.next_query()))
     }
 
     fn count(&self) -> usize {

@@ -31,7 +31,9 @@ impl Pseudonyms {
                 lower.make_ascii_lowercase();
                 self.hash(ADDRESS, lower)
             }
-            _ => self.hash(ADDRESS, address.to_lowercase().as_bytes()),
+            // A capital sigma has two small forms, and which of them it becomes hangs on the letters around it:
+            // an address in capitals would not be the same as that in small letters.
+            _ => self.hash(ADDRESS, address.to_lowercase().replace('ς', "σ").as_bytes()),
         }
     }
 
@@ -61,6 +63,10 @@ mod tests {
         assert_eq!(
             keys.address("ÄNNE@contoso.example"),
             keys.address("änne@contoso.example")
+        );
+        assert_eq!(
+            keys.address("ΝΊΚΟΣ.Μ@contoso.example"),
+            keys.address("νίκος.μ@contoso.example")
         );
         let long = "A".repeat(1000);
         assert_eq!(keys.address(&long), keys.address(&long.to_lowercase()));

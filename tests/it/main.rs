@@ -12,6 +12,7 @@ mod config_example;
 mod first_poll;
 mod hostile_config;
 mod http;
+mod oracle;
 mod program;
 mod support;
 mod tls;

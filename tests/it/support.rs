@@ -8,7 +8,30 @@ use avepoint_exporter::app::Exporter;
 use avepoint_exporter::config::{Config, Source};
 use avepoint_exporter::domain::{Clock, TenantId};
 use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator};
+use proptest::test_runner::{Config as Cases, RngSeed};
 use tokio::net::TcpListener;
+
+/// How many random cases a property is tried with. They are the same ones at each run, unless PROPTEST_RNG_SEED
+/// or PROPTEST_CASES asks for others or more.
+pub(crate) fn cases(usual: u32) -> Cases {
+    let asked = Cases::default();
+    Cases {
+        cases: if std::env::var_os("PROPTEST_CASES").is_some() {
+            asked.cases
+        } else {
+            usual
+        },
+        rng_seed: match asked.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(0xa7e9_0147),
+            fixed @ RngSeed::Fixed(_) => fixed,
+        },
+        // The seed brings a failure back.
+        failure_persistence: None,
+        max_shrink_iters: 10_000,
+        max_shrink_time: 60_000,
+        ..asked
+    }
+}
 
 /// Starts a simulated upstream on a free port of loopback.
 pub(crate) async fn simulator(options: Options) -> Simulator {
