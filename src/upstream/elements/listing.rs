@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::domain::Tenant;
 use crate::upstream::client::{Client, Endpoint};
-use crate::upstream::json::{self, Fields, JsonError, Text};
+use crate::upstream::json::{self, Fields, JsonError, List, Text};
 use crate::upstream::paging::{Next, Page, Pager};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause};
@@ -97,7 +97,7 @@ fn read_page<R: Row>(body: &[u8], pseudonyms: &Pseudonyms) -> Result<Page<R>, Js
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let total = envelope.metadata.total_count;
     let data = match envelope.data {
-        Some(data) => data,
+        Some(List(data)) => data,
         // An answer without rows is an empty listing only where it says so itself.
         None if total == Some(0) => Vec::new(),
         None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
@@ -124,7 +124,7 @@ fn read_page<R: Row>(body: &[u8], pseudonyms: &Pseudonyms) -> Result<Page<R>, Js
 
 /// The object around the rows of every listing.
 struct Envelope<'de, W> {
-    data: Option<Vec<W>>,
+    data: Option<List<W>>,
     metadata: Metadata<'de>,
     next_link: Option<Text<'de>>,
 }

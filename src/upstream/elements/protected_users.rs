@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
 
 use crate::domain::{CodeSet, Tenant, UserKeys};
 use crate::upstream::client::Endpoint;
-use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::json::{self, Fields, List, Text};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause, Client, Page};
 
@@ -62,7 +62,11 @@ impl Row for ProtectedUser {
             principal: None,
         };
         keys.identity()?;
-        let modules = || wire.module_status.iter().flatten().flatten();
+        let modules = || {
+            wire.module_status
+                .iter()
+                .flat_map(|list| list.0.iter().flatten())
+        };
         let unprotected: CodeSet = modules()
             .filter(|status| !status.is_protected)
             .map(|status| status.module)
@@ -84,7 +88,7 @@ impl Row for ProtectedUser {
 pub(super) struct Wire<'de> {
     id: Option<Text<'de>>,
     email: Option<Text<'de>>,
-    module_status: Option<Vec<Option<ModuleStatus>>>,
+    module_status: Option<List<Option<ModuleStatus>>>,
 }
 
 impl<'de> Fields<'de> for Wire<'de> {
