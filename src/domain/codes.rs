@@ -69,6 +69,10 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
+    /// The most distinct codes that a listing may have, and so a row. Each becomes series for ever, and far
+    /// fewer are documented.
+    pub const MOST: usize = 64;
+
     /// Adds a code; one that is there already changes nothing.
     pub fn insert(&mut self, code: i64) {
         match u32::try_from(code) {

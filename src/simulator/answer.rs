@@ -124,6 +124,10 @@ impl Upstream {
                     throttled(&httpdate::fmt_http_date(UNIX_EPOCH + whole_second))
                 }
                 Fault::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
+                Fault::InternalError => error(StatusCode::INTERNAL_SERVER_ERROR, "a fault of ours"),
+                Fault::BadGateway => error(StatusCode::BAD_GATEWAY, "nobody there"),
+                Fault::GatewayTimeout => error(StatusCode::GATEWAY_TIMEOUT, "nobody answers"),
+                Fault::Unauthorized => error(StatusCode::UNAUTHORIZED, "not with this token"),
                 Fault::Forbidden => error(StatusCode::FORBIDDEN, "out of the app's scope"),
                 Fault::NotFound => error(StatusCode::NOT_FOUND, "no such customer or tenant"),
                 Fault::BadRequest => error(StatusCode::BAD_REQUEST, "a parameter is wrong"),
@@ -138,6 +142,7 @@ impl Upstream {
                     set(&mut answer, header::CONTENT_TYPE, "text/html");
                     answer
                 }
+                Fault::EmptyRows => json(StatusCode::OK, AnswerBody::empty_rows()),
                 Fault::Oversized => json(StatusCode::OK, AnswerBody::oversized()),
                 Fault::GzipBomb => {
                     let mut answer = json(StatusCode::OK, AnswerBody::gzip_bomb());

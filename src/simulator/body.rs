@@ -24,6 +24,9 @@ const BEFORE: &str =
     r#"{"data":[],"metadata":{"pageIndex":1,"pageSize":50,"totalCount":0},"filling":""#;
 const AFTER: &str = "\"}";
 
+/// How many rows a page of empty rows has.
+const EMPTY_ROWS: usize = 4_000_000;
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) enum AnswerBody {
@@ -76,6 +79,16 @@ impl AnswerBody {
             *last = Bytes::from_static(AFTER.as_bytes());
         }
         Self::Flood(chunks.into_iter())
+    }
+
+    /// A page of very many rows with nothing in them.
+    pub(super) fn empty_rows() -> Self {
+        let rows = "{},".repeat(EMPTY_ROWS);
+        let page = format!(
+            r#"{{"data":[{}],"metadata":{{"totalCount":1}}}}"#,
+            rows.trim_end_matches(',')
+        );
+        Self::Whole(page.into())
     }
 
     /// A page of 256 MiB in gzip's coding.

@@ -51,6 +51,12 @@ faults! {
     ExpireTokens => "expire-tokens" every OFTEN,
     /// 503.
     Unavailable => "unavailable" every OFTEN,
+    /// 500.
+    InternalError => "internal-error" every OFTEN,
+    /// 502.
+    BadGateway => "bad-gateway" every OFTEN,
+    /// 504.
+    GatewayTimeout => "gateway-timeout" every OFTEN,
     /// The connection ends in the middle of the body, although `Content-Length` promised more.
     Cut => "cut" every OFTEN,
     /// A 200 with a right `Content-Length` whose JSON ends in the middle.
@@ -68,6 +74,10 @@ faults! {
     UnknownCodes => "unknown-codes" every ALWAYS,
     /// Null and missing fields: see [`super::null_security_fields`].
     NullFields => "null-fields" every ALWAYS,
+    /// Every other row of a page is `null`.
+    NullRows => "null-rows" every SELDOM,
+    /// A page of four million rows without any field: 12 MiB.
+    EmptyRows => "empty-rows" every SELDOM,
     /// Keys with a capital at their start.
     PascalCase => "pascal-case" every ALWAYS,
     /// A UTF-8 byte order mark before the body.
@@ -90,6 +100,8 @@ faults! {
     ForeignLink => "foreign-link" every SELDOM,
     /// A legal `nextLink` on each page but the last.
     NextLink => "next-link" every ALWAYS,
+    /// 401, however good the token is; it stays good.
+    Unauthorized => "unauthorized" every SELDOM,
     /// 403.
     Forbidden => "forbidden" every SELDOM,
     /// 404.

@@ -151,6 +151,10 @@ impl Page<'_> {
         writer.start(if self.struck(Fault::Deep) { DEPTH } else { 0 });
         for place in start..end {
             let place = place - moved;
+            if place % 2 == 1 && self.struck(Fault::NullRows) {
+                writer.null_row();
+                continue;
+            }
             match &picked {
                 None => self.write_row(&mut writer, place),
                 Some(picked) => {

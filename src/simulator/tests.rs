@@ -290,6 +290,10 @@ async fn faults_that_leave_no_page_answer_with_their_status() {
         (Fault::ThrottleDate, 429),
         (Fault::ExpireTokens, 401),
         (Fault::Unavailable, 503),
+        (Fault::InternalError, 500),
+        (Fault::BadGateway, 502),
+        (Fault::GatewayTimeout, 504),
+        (Fault::Unauthorized, 401),
         (Fault::Forbidden, 403),
         (Fault::NotFound, 404),
         (Fault::BadRequest, 400),
@@ -422,6 +426,13 @@ async fn faults_that_bend_pages_bend_them_as_said() {
     let page = json(start_with(Fault::NullFields).await.get("").await).await;
     assert_eq!(page["data"][2].get("status"), Some(&Value::Null));
     assert_eq!(page["data"][7].get("status"), None);
+
+    let page = json(start_with(Fault::NullRows).await.get("").await).await;
+    let rows = page["data"].as_array().unwrap();
+    assert!(rows[0].is_object() && rows[1].is_null() && rows[2].is_object());
+    let page = bytes(start_with(Fault::EmptyRows).await.get("").await).await;
+    let page = page.unwrap();
+    assert!(page.starts_with(br#"{"data":[{},{},{},"#) && page.len() > 12_000_000);
 
     let page = json(start_with(Fault::PascalCase).await.get("").await).await;
     assert!(page["Data"][0]["UserPrincipalName"].is_string());

@@ -117,6 +117,12 @@ impl Writer {
         self.raw("}");
     }
 
+    /// Nothing where a row should be.
+    pub(super) fn null_row(&mut self) {
+        self.comma();
+        self.raw("null");
+    }
+
     fn row(&mut self, k: usize) {
         self.nulls = k.is_multiple_of(2);
         self.comma();

@@ -195,7 +195,7 @@ fn judge<T>(
         200 => match decode(&body) {
             Ok(value) => return Ok(Some(value)),
             Err(JsonError::Truncated(place)) => (Failure::CutBody, Cause::Truncated(place)),
-            Err(JsonError::TooDeep(text)) => (Failure::Final, Cause::Limit(text)),
+            Err(JsonError::TooMuch(text)) => (Failure::Final, Cause::Limit(text)),
             Err(JsonError::Unexpected(text)) => (Failure::Final, Cause::Decode(text)),
         },
         204 => return Ok(None),

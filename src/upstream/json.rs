@@ -13,11 +13,19 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 pub(super) enum JsonError {
     /// The text ends inside a value.
     Truncated(String),
-    /// The text nests deeper than any real answer.
-    TooDeep(String),
+    /// The text nests deeper, or lists more, than any real answer.
+    TooMuch(String),
     /// The text is no JSON, or not of the expected shape.
     Unexpected(String),
 }
+
+/// The longest list that is read. An item takes some hundred bytes of memory however short it is on the wire,
+/// so the bound on a body's bytes alone would let `[{},{},…]` take many times as much. A page has 100 rows; as
+/// many as this would not fit into the largest answer allowed by default.
+const MOST_ITEMS: usize = 100_000;
+
+/// What the error of a longer one begins with.
+const TOO_LONG: &str = "list too long";
 
 /// Reads a whole body, which is one object. A byte order mark at its start is skipped.
 pub(super) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
@@ -39,7 +47,10 @@ fn describe(error: &serde_json::Error) -> JsonError {
         serde_json::error::Category::Eof => JsonError::Truncated(place),
         // No other category or code tells this one apart.
         _ if message.starts_with("recursion limit exceeded") => {
-            JsonError::TooDeep(format!("nested too deep {place}"))
+            JsonError::TooMuch(format!("nested too deep {place}"))
+        }
+        _ if message.starts_with(TOO_LONG) => {
+            JsonError::TooMuch(format!("a list that is too long {place}"))
         }
         serde_json::error::Category::Data => {
             // serde's messages are "<what was found, quoted>, expected <what our code says> at line …":
@@ -106,6 +117,41 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
         deserializer
             .deserialize_map(Reader(PhantomData))
             .map(Object)
+    }
+}
+
+/// The error of a list that is longer than any real one.
+pub(super) fn too_long<E: de::Error>() -> E {
+    E::custom(TOO_LONG)
+}
+
+/// A list, bounded in its length.
+pub(super) struct List<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() == MOST_ITEMS {
+                        return Err(too_long());
+                    }
+                    items.push(item);
+                }
+                Ok(List(items))
+            }
+        }
+
+        deserializer.deserialize_seq(Reader(PhantomData))
     }
 }
 
@@ -196,6 +242,7 @@ mod tests {
     #[derive(Debug, Default, PartialEq)]
     struct Person {
         age: Option<u64>,
+        lucky_numbers: usize,
     }
 
     impl<'de> Fields<'de> for Person {
@@ -204,6 +251,7 @@ mod tests {
         fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
             match name {
                 "ageInYears" => self.age = map.next_value()?,
+                "luckyNumbers" => self.lucky_numbers = map.next_value::<List<u8>>()?.0.len(),
                 _ => skip(map)?,
             }
             Ok(())
@@ -279,11 +327,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_is_longer_than_any_real_one_is_refused() {
+        let list =
+            |items: usize| format!(r#"{{"luckyNumbers": [{}]}}"#, vec!["0"; items].join(","));
+        let read =
+            |items| read::<Person>(list(items).as_bytes()).map(|person| person.lucky_numbers);
+        assert_eq!(read(MOST_ITEMS), Ok(MOST_ITEMS));
+        assert!(matches!(read(MOST_ITEMS + 1), Err(JsonError::TooMuch(_))));
+    }
+
+    #[test]
     fn what_nests_too_deep_is_refused_even_where_it_is_skipped() {
         let body = format!(r#"{{"x": {}"#, "[".repeat(100_000));
         assert!(matches!(
             read::<Person>(body.as_bytes()),
-            Err(JsonError::TooDeep(_))
+            Err(JsonError::TooMuch(_))
         ));
         let body = format!(
             r#"{{"x": {}1{}}}"#,
@@ -292,7 +350,7 @@ mod tests {
         );
         assert!(matches!(
             read::<Person>(body.as_bytes()),
-            Err(JsonError::TooDeep(_))
+            Err(JsonError::TooMuch(_))
         ));
     }
 }

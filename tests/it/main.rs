@@ -9,6 +9,7 @@ mod architecture;
 mod bad_config;
 mod cli;
 mod config_example;
+mod faults;
 mod first_poll;
 mod hostile_config;
 mod http;

@@ -147,7 +147,7 @@ impl ClientSecret {
                     Failure::CutBody,
                     Problem::Decode(format!("it ends {place}")),
                 ),
-                Err(JsonError::TooDeep(text) | JsonError::Unexpected(text)) => {
+                Err(JsonError::TooMuch(text) | JsonError::Unexpected(text)) => {
                     (Failure::Final, Problem::Decode(text))
                 }
             },

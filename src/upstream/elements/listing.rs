@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::domain::Tenant;
 use crate::upstream::client::{Client, Endpoint};
-use crate::upstream::json::{self, Fields, JsonError, Object, Text};
+use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Next, Page, Pager};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause};
@@ -100,7 +100,7 @@ pub(super) fn read_page<R: Row>(
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let total = envelope.metadata.total_count;
     let data = match envelope.data {
-        Some(data) => data,
+        Some(List(data)) => data,
         // An answer without rows is an empty listing only where it says so itself.
         None if total == Some(0) => Vec::new(),
         None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
@@ -127,7 +127,7 @@ pub(super) fn read_page<R: Row>(
 
 /// The object around the rows of every listing.
 struct Envelope<'de, W> {
-    data: Option<Vec<Object<W>>>,
+    data: Option<List<Object<W>>>,
     metadata: Metadata<'de>,
     next_link: Option<Text<'de>>,
 }

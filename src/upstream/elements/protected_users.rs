@@ -126,26 +126,26 @@ impl<'de> Deserialize<'de> for Modules {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Modules, A::Error> {
                 let mut modules = Modules::default();
                 while let Some(status) = seq.next_element::<Option<Object<ModuleStatus>>>()? {
-                    match status {
-                        None => {}
+                    let (module, codes) = match status {
+                        None => continue,
                         Some(Object(ModuleStatus {
                             module: Some(module),
                             is_protected: Some(true),
-                        })) => {
-                            modules.protected.insert(module);
-                        }
+                        })) => (module, &mut modules.protected),
                         Some(Object(ModuleStatus {
                             module: Some(module),
                             is_protected: Some(false),
-                        })) => {
-                            modules.unprotected.insert(module);
-                        }
+                        })) => (module, &mut modules.unprotected),
                         // Half a module would say nothing.
                         Some(_) => {
                             return Err(de::Error::custom(
                                 "half, expected both module and isProtected",
                             ));
                         }
+                    };
+                    codes.insert(module);
+                    if codes.len() > CodeSet::MOST {
+                        return Err(json::too_long());
                     }
                 }
                 Ok(modules)

@@ -1,0 +1,267 @@
+//! One row for each fault, played on either listing of one tenant of three: what is shown of that listing, in
+//! how many requests, and that all else goes on as if nothing were wrong.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use avepoint_exporter::app::Exporter;
+use avepoint_exporter::domain::Clock;
+use avepoint_exporter::simulator::{
+    Fault, Listing, Rule, Simulator, Tenant, When, World, null_protected_fields,
+    null_security_fields, unknown_modules, unknown_statuses,
+};
+use tokio::task::JoinSet;
+
+use super::figures::{self, Figures, shown};
+use super::{PAGE, collector, failure, options, pages, requests, rows, world};
+use crate::support::{Exposition, config, simulator};
+
+/// For what is waited for until the deadline.
+const SHORT: &str = "  timeout: 4s\n  retry_deadline: 4s\n";
+/// For what gets no whole answer until the timeout.
+const SHORTER: &str = "  timeout: 1500ms\n  retry_deadline: 3s\n";
+/// For what takes no time, so that a busy machine is never taken for a fault.
+const LONG: &str = "  timeout: 30s\n  retry_deadline: 60s\n  limits: { rows: 1000 }\n";
+/// The same, where the limits are not the point.
+const ROOMY: &str = "  timeout: 30s\n  retry_deadline: 60s\n";
+
+/// What is played, and what comes of it.
+struct Row {
+    when: When,
+    elements: &'static str,
+    expected: Expected,
+}
+
+enum Expected {
+    /// The figures are those of the rows that were delivered, after so many requests more than pages.
+    Right { more_requests: u64 },
+    /// Nothing is shown, after so many requests.
+    Fails(&'static str, RangeInclusive<u64>),
+}
+
+/// What to expect of each fault. A new fault needs a row here, or the tests do not compile.
+fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
+    let right = |more_requests| Row {
+        when: When::always(),
+        elements: ROOMY,
+        expected: Expected::Right { more_requests },
+    };
+    let fails = |elements, reason, requests| Row {
+        when: When::always(),
+        elements,
+        expected: Expected::Fails(reason, requests),
+    };
+    match fault {
+        // A second each time; a date is rounded up to a whole second.
+        Fault::Throttle | Fault::ThrottleDate => fails(SHORT, "throttled", 2..=4),
+        // Waits of 0.25 to 0.5 s, 0.5 to 1 s, 1 to 2 s, 2 to 4 s.
+        Fault::Unavailable | Fault::InternalError | Fault::BadGateway | Fault::GatewayTimeout => {
+            fails(SHORT, "unavailable", 2..=5)
+        }
+        Fault::Cut => fails(SHORT, "connection", 2..=5),
+        Fault::Slow | Fault::Hang => fails(SHORTER, "timeout", 2..=2),
+        Fault::Truncate => fails(ROOMY, "decode", 3..=3),
+        // It strikes at all tenants, so more than once would be no fault of one tenant.
+        Fault::ExpireTokens => Row {
+            when: When::first(1),
+            ..right(1)
+        },
+        Fault::Unauthorized => fails(LONG, "unauthorized", 2..=2),
+        Fault::Forbidden => fails(ROOMY, "forbidden", 1..=1),
+        Fault::NotFound => fails(ROOMY, "not_found", 1..=1),
+        Fault::BadRequest | Fault::SecretEcho => fails(ROOMY, "bad_request", 1..=1),
+        Fault::NotJson | Fault::NullRows => fails(ROOMY, "decode", 1..=1),
+        Fault::Oversized | Fault::GzipBomb | Fault::Deep | Fault::EmptyRows => {
+            fails(ROOMY, "limit", 1..=1)
+        }
+        // Page `n` says that there are `n` + 1 pages, and 10 are allowed.
+        Fault::Endless => fails(LONG, "limit", 10..=10),
+        Fault::EndlessUncounted => fails(LONG, "limit", 11..=11),
+        Fault::Redirect | Fault::ForeignLink => fails(ROOMY, "refused", 1..=1),
+        Fault::Clamp => {
+            let halves = rows(tenant, listing).div_ceil(PAGE / 2) as u64;
+            right(halves - pages(tenant, listing))
+        }
+        Fault::MoveRows
+        | Fault::UnknownCodes
+        | Fault::NullFields
+        | Fault::PascalCase
+        | Fault::Bom
+        | Fault::NextLink
+        | Fault::NoContent => right(0),
+    }
+}
+
+/// The figures of the rows as the fault leaves them.
+fn delivered(fault: Fault, tenant: &Tenant, listing: Listing) -> Figures {
+    // The last three rows never come.
+    let rows = match fault {
+        Fault::MoveRows => rows(tenant, listing) - 3,
+        _ => rows(tenant, listing),
+    };
+    if listing == Listing::Protected {
+        let rows = tenant.protected_users(0).take(rows).enumerate();
+        figures::protected(rows.map(|(k, row)| {
+            let mut row = row.into_owned();
+            match fault {
+                Fault::UnknownCodes => unknown_modules(&mut row, k),
+                Fault::NullFields => null_protected_fields(&mut row, k),
+                _ => {}
+            }
+            row
+        }))
+    } else {
+        let rows = tenant.security_users(0).take(rows).enumerate();
+        figures::security(rows.map(|(k, row)| {
+            let mut row = row.into_owned();
+            match fault {
+                Fault::UnknownCodes => unknown_statuses(&mut row, k),
+                Fault::NullFields => null_security_fields(&mut row, k),
+                _ => {}
+            }
+            row
+        }))
+    }
+}
+
+/// A fault in one listing of the second tenant, and an exporter that is about to meet it.
+struct Case {
+    fault: Fault,
+    listing: Listing,
+    bad: Tenant,
+    expected: Expected,
+    simulator: Simulator,
+    exporter: Exporter,
+}
+
+impl Case {
+    async fn new(world: World, fault: Fault, listing: Listing) -> Self {
+        let bad = world.tenants()[1].clone();
+        let Row {
+            when,
+            elements,
+            expected,
+        } = row(fault, &bad, listing);
+        let when = when.for_tenant(bad.tenant_id).on(listing);
+        let mut options = options(world, &[Rule::new(fault, when)]);
+        options.retry_after = Duration::from_secs(1);
+        let simulator = simulator(options).await;
+        let config = config(&simulator, elements, "");
+        Self {
+            fault,
+            listing,
+            bad,
+            expected,
+            exporter: Exporter::new(&config, Clock::system()).unwrap(),
+            simulator,
+        }
+    }
+
+    async fn check(self) {
+        let (text, _) = self.exporter.poll_once().await.unwrap();
+        let exposition = Exposition::read(&text);
+        let Self {
+            fault,
+            listing,
+            bad,
+            expected,
+            simulator,
+            ..
+        } = self;
+        let case = format!("{fault} in the listing {listing:?}");
+        assert!(simulator.stats().struck[&fault] > 0, "{case}");
+        for tenant in simulator.world().tenants() {
+            for other in [Listing::Security, Listing::Protected] {
+                if (tenant.tenant_id, other) != (bad.tenant_id, listing) {
+                    let case = format!("{case}, seen from {other:?} of {}", tenant.tenant_id);
+                    check_undisturbed(&simulator, &exposition, tenant, other, fault, &case);
+                }
+            }
+        }
+
+        let id = bad.tenant_id;
+        let figures = shown(&exposition, id, listing);
+        let failure = failure(&exposition, id, listing);
+        let asked = requests(&simulator, id, listing);
+        let exposed = exposition.of(id, "avepoint_exposed_users", &[("status", "high_risk")]);
+        match expected {
+            Expected::Right { more_requests } => {
+                assert_eq!(figures, delivered(fault, &bad, listing), "{case}");
+                assert_eq!(failure, None, "{case}");
+                assert_eq!(asked, pages(&bad, listing) + more_requests, "{case}");
+                assert!(exposed.is_some(), "{case}");
+            }
+            Expected::Fails(reason, range) => {
+                assert_eq!(figures, Figures::new(), "{case}");
+                assert_eq!(failure.as_deref(), Some(reason), "{case}");
+                assert!(range.contains(&asked), "{case}: {asked} requests");
+                assert_eq!(exposed, None, "{case}: half a join");
+                let labels = [("collector", collector(listing)), ("reason", reason)];
+                let failures = exposition.get("avepoint_poll_failures_total", &labels);
+                assert_eq!(failures, Some(1.0), "{case}");
+                let retries = match fault {
+                    Fault::Endless | Fault::EndlessUncounted => 0,
+                    _ => asked - 1,
+                };
+                let labels = [("api", "elements"), ("reason", reason)];
+                let counted = exposition.get("avepoint_api_retries_total", &labels);
+                assert_eq!(counted.unwrap_or(0.0), retries as f64, "{case}: retries");
+            }
+        }
+    }
+}
+
+fn check_undisturbed(
+    simulator: &Simulator,
+    exposition: &Exposition,
+    tenant: &Tenant,
+    listing: Listing,
+    fault: Fault,
+    case: &str,
+) {
+    let figures = shown(exposition, tenant.tenant_id, listing);
+    assert_eq!(figures, figures::of(tenant, listing), "{case}");
+    assert_eq!(
+        failure(exposition, tenant.tenant_id, listing),
+        None,
+        "{case}"
+    );
+    // A token that dies is everyone's.
+    let most = pages(tenant, listing) + u64::from(fault == Fault::ExpireTokens);
+    let asked = requests(simulator, tenant.tenant_id, listing);
+    assert!(
+        (pages(tenant, listing)..=most).contains(&asked),
+        "{case}: {asked} requests"
+    );
+}
+
+/// The faults that are waited for until a deadline.
+fn takes_its_time(fault: Fault) -> bool {
+    let any = &world().tenants()[0].clone();
+    [SHORT, SHORTER].contains(&row(fault, any, Listing::Security).elements)
+}
+
+#[tokio::test]
+async fn each_fault_that_costs_no_time_hits_its_own_listing_only() {
+    for fault in Fault::ALL.iter().filter(|fault| !takes_its_time(**fault)) {
+        for listing in [Listing::Security, Listing::Protected] {
+            Case::new(World::seeded(1, 3, 400), *fault, listing)
+                .await
+                .check()
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_fault_that_is_waited_for_hits_its_own_listing_only() {
+    // All of them wait at once, and little is computed meanwhile, so that deadlines mean what they say.
+    let mut cases = Vec::new();
+    for fault in Fault::ALL.iter().filter(|fault| takes_its_time(**fault)) {
+        for listing in [Listing::Security, Listing::Protected] {
+            cases.push(Case::new(World::seeded(1, 2, 120), *fault, listing).await);
+        }
+    }
+    let checks: JoinSet<()> = cases.into_iter().map(Case::check).collect();
+    checks.join_all().await;
+}
