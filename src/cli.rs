@@ -57,32 +57,28 @@ enum Command {
     Simulate(Simulation),
 }
 
+/// Flags of several commands; which take them is checked when the command is known.
 #[derive(Debug, Args)]
 struct Flags {
-    /// The configuration
-    #[arg(
-        long = "config.file",
-        value_name = "FILE",
-        default_value = "config.yaml",
-        global = true
-    )]
-    config_file: PathBuf,
-    /// Address of the pages; may be given several times
-    #[arg(
-        long = "web.listen-address",
-        value_name = "ADDRESS",
-        default_value = ":10044",
-        global = true
-    )]
+    /// The configuration [default: config.yaml]
+    #[arg(long = "config.file", value_name = "FILE", global = true)]
+    config_file: Option<PathBuf>,
+    /// Address of the pages; may be given several times [default: :10044]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", global = true)]
     listen_addresses: Vec<ListenAddress>,
-    /// Path of the metrics
-    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path, global = true)]
-    telemetry_path: String,
-    /// Scrapes at once; more get 503
-    #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40, value_parser = RangedU64ValueParser::<usize>::new().range(1..), global = true)]
-    max_requests: usize,
+    /// Path of the metrics [default: /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, global = true)]
+    telemetry_path: Option<String>,
+    /// Scrapes at once; more get 503 [default: 40]
+    #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), global = true)]
+    max_requests: Option<usize>,
     /// The least grave log lines to write: error, warn, info, debug, trace
-    #[arg(long = "log.level", value_name = "LEVEL", default_value_t = Level::INFO, global = true)]
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        default_value = "info",
+        global = true
+    )]
     log_level: Level,
     /// How log lines are written
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value_t = Format::Logfmt, global = true)]
@@ -133,17 +129,13 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Serve if config_check => Command::Check {
             assume_users: ASSUMED_USERS,
         },
-        Command::Poll | Command::Demo(_) | Command::Simulate(_) if config_check => {
-            return Err(Failed::Usage(anyhow::anyhow!(
-                "--config.check goes with serve only"
-            )));
-        }
         command => command,
     };
+    flags.refuse_what_is_not_for(&command, config_check)?;
     match command {
         Command::Serve => serve(&flags, shutdown).await,
         Command::Check { assume_users } => {
-            let config = load(&flags.config_file)?;
+            let config = load(flags.config_file())?;
             print(&check::describe(&config, assume_users))
         }
         Command::Poll => poll(&flags, &progress, shutdown).await,
@@ -153,14 +145,14 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
 }
 
 async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
-    let config = load(&flags.config_file)?;
+    let config = load(flags.config_file())?;
     let (listeners, address) = flags.bind().await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        config_file = %flags.config_file.display(),
+        config_file = %flags.config_file().display(),
         tenants = config.tenants.len(),
-        metrics = address.url(&flags.telemetry_path),
+        metrics = address.url(flags.telemetry_path()),
         "avepoint-exporter serves"
     );
     exporter.run(listeners, flags.web(), shutdown).await?;
@@ -173,7 +165,7 @@ async fn poll(
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let config = load(&flags.config_file)?;
+    let config = load(flags.config_file())?;
     let exporter = Exporter::new(&config, Clock::system())?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     let Some(polled) = shutdown.run_until_cancelled(exporter.poll_once()).await else {
@@ -207,7 +199,7 @@ async fn demo(
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
          {} Ctrl-C ends both.\n",
         config.tenants.len(),
-        address.url(&flags.telemetry_path),
+        address.url(flags.telemetry_path()),
         address.url("/"),
         simulator.url(),
         match simulation.demo_tick() {
@@ -236,11 +228,61 @@ fn load(file: &Path) -> Result<Config, Failed> {
 }
 
 impl Flags {
+    /// A flag that its command would not look at is a mistake, and said to be one.
+    fn refuse_what_is_not_for(&self, command: &Command, config_check: bool) -> Result<(), Failed> {
+        let reads_config = matches!(
+            command,
+            Command::Serve | Command::Check { .. } | Command::Poll
+        );
+        // What starts a server is checked with the flags that it is started with.
+        let serves = matches!(
+            command,
+            Command::Serve | Command::Check { .. } | Command::Demo(_)
+        );
+        let web = [
+            ("--web.listen-address", !self.listen_addresses.is_empty()),
+            ("--web.telemetry-path", self.telemetry_path.is_some()),
+            ("--web.max-requests", self.max_requests.is_some()),
+        ];
+        let unused = [
+            ("--config.file", self.config_file.is_some() && !reads_config),
+            (
+                "--config.check",
+                config_check && !matches!(command, Command::Check { .. }),
+            ),
+        ];
+        let unused = unused
+            .into_iter()
+            .chain(web.map(|(flag, given)| (flag, given && !serves)));
+        match unused.into_iter().find(|(_, unused)| *unused) {
+            Some((flag, _)) => Err(Failed::Usage(anyhow::anyhow!(
+                "{flag} does not go with this command; see --help"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn config_file(&self) -> &Path {
+        self.config_file
+            .as_deref()
+            .unwrap_or(Path::new("config.yaml"))
+    }
+
+    fn telemetry_path(&self) -> &str {
+        self.telemetry_path.as_deref().unwrap_or("/metrics")
+    }
+
     /// Takes all addresses. Returns the first one beside, with the port it got.
     async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
         let mut listeners = Vec::new();
         let mut first = None;
-        for address in &self.listen_addresses {
+        let default = [ListenAddress::on_all(10044)];
+        let addresses = if self.listen_addresses.is_empty() {
+            &default[..]
+        } else {
+            &self.listen_addresses
+        };
+        for address in addresses {
             let listener = address.bind().await.with_context(|| {
                 format!("failed to listen on {address}; see --web.listen-address")
             })?;
@@ -253,8 +295,8 @@ impl Flags {
 
     fn web(&self) -> Web {
         Web {
-            telemetry_path: self.telemetry_path.clone(),
-            max_requests: self.max_requests,
+            telemetry_path: self.telemetry_path().to_owned(),
+            max_requests: self.max_requests.unwrap_or(40),
             limits: Limits::default(),
         }
     }

@@ -376,6 +376,11 @@ fn conclude(
             duration,
         )) => {
             let reason = error.reason();
+            if reason == Reason::Credential {
+                // Said once, where the token was asked for, and not by each of the polls that share it.
+                tracing::debug!(%reason, "poll failed for want of an access token");
+                return (last_poll(size, duration, Some(reason)), None);
+            }
             tracing::warn!(
                 %reason,
                 %error,

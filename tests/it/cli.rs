@@ -98,14 +98,25 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
 }
 
 #[tokio::test]
-async fn a_check_of_the_config_is_never_forgotten_over_another_command() {
-    for command in ["poll", "demo", "simulate"] {
-        let ended = run(&["--config.check", command]).await;
-        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
-        assert_eq!(
-            ended.stderr,
-            "avepoint-exporter: --config.check goes with serve only\n"
-        );
+async fn a_flag_that_a_command_would_not_look_at_is_refused() {
+    for (flag, commands) in [
+        ("--config.check", ["poll", "demo", "simulate"].as_slice()),
+        ("--config.file=other.yaml", &["demo", "simulate"]),
+        ("--web.listen-address=:0", &["poll", "simulate"]),
+        ("--web.telemetry-path=/other", &["poll", "simulate"]),
+        ("--web.max-requests=1", &["poll", "simulate"]),
+    ] {
+        for command in commands {
+            for arguments in [[flag, command], [command, flag]] {
+                let ended = run(&arguments).await;
+                assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
+                let (name, _) = flag.split_once('=').unwrap_or((flag, ""));
+                let expected = format!(
+                    "avepoint-exporter: {name} does not go with this command; see --help\n"
+                );
+                assert_eq!(ended.stderr, expected, "{arguments:?}");
+            }
+        }
     }
 }
 

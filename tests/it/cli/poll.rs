@@ -133,7 +133,11 @@ async fn a_poll_without_a_reachable_upstream_fails_and_says_what_to_look_at() {
     );
     let ended = folder.start(&["poll"]).end().await;
     assert_eq!(ended.code, FAILED);
-    for words in ["reason=credential", "check elements.token_url"] {
+    for words in [
+        "reason=connection",
+        "check elements.token_url",
+        "2 polls failed",
+    ] {
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
     let exposition = Exposition::read(&ended.stdout);
