@@ -13,4 +13,5 @@ mod first_poll;
 mod hostile_config;
 mod http;
 mod program;
+mod server;
 mod support;
