@@ -10,7 +10,7 @@ use avepoint_exporter::app::{Exporter, Web};
 use avepoint_exporter::domain::Clock;
 use avepoint_exporter::server::Limits;
 use avepoint_exporter::simulator::{Fault, Options, Rule, Simulator, When, World};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,11 @@ impl Server {
     async fn start(options: Options, web: Web) -> Self {
         let simulator = simulator(options).await;
         let config = config(&simulator, "", "");
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        // Taken over by its connections: the kernel takes little for a client that does not read.
+        socket.set_send_buffer_size(16 * 1024).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shutdown = CancellationToken::new();
         let exporter = Exporter::new(&config, Clock::system()).unwrap();
