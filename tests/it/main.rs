@@ -15,5 +15,6 @@ mod hostile_config;
 mod http;
 mod oracle;
 mod program;
+mod server;
 mod support;
 mod tls;
