@@ -7,6 +7,7 @@
 
 mod bad_config;
 mod config_example;
+mod exposition;
 mod first_poll;
 mod hostile_config;
 mod oracle;

@@ -96,16 +96,9 @@ impl Exposition {
     pub(crate) fn read(text: &str) -> Self {
         let mut samples = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (series, value) = line
-                .rsplit_once(' ')
-                .unwrap_or_else(|| panic!("no value: {line}"));
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let key = (
-                name.to_owned(),
-                read_labels(labels.strip_suffix('}').unwrap_or(labels)),
-            );
+            let (_, value) = line.rsplit_once(' ').unwrap_or_default();
             let before = samples.insert(
-                key,
+                read_series(line),
                 value
                     .parse()
                     .unwrap_or_else(|_| panic!("no number: {line}")),
@@ -161,6 +154,16 @@ impl Exposition {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.samples.keys().map(|(name, _)| name.as_str())
     }
+}
+
+/// Reads the name and the labels of a sample's line.
+pub(crate) fn read_series(line: &str) -> (String, BTreeMap<String, String>) {
+    let (series, _) = line
+        .rsplit_once(' ')
+        .unwrap_or_else(|| panic!("no value: {line}"));
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let labels = labels.strip_suffix('}').unwrap_or(labels);
+    (name.to_owned(), read_labels(labels))
 }
 
 fn read_labels(mut text: &str) -> BTreeMap<String, String> {
