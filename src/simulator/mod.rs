@@ -21,5 +21,5 @@ mod world;
 pub use distort::{null_protected_fields, null_security_fields, unknown_modules, unknown_statuses};
 pub use faults::{Fault, InvalidFault, Listing, Rule, When};
 pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
-pub use server::{Options, Simulator, Stats};
+pub use server::{Moment, Options, Simulator, Stats};
 pub use world::{Module, ProtectedUser, SecurityUser, Statuses, Tenant, World};
