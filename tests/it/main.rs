@@ -11,4 +11,5 @@ mod exposition;
 mod first_poll;
 mod hostile_config;
 mod oracle;
+mod schedule;
 mod support;

@@ -11,8 +11,8 @@ use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator}
 use proptest::test_runner::{Config as Cases, RngSeed};
 use tokio::net::TcpListener;
 
-/// How many random cases a property is tried with. They are the same ones at each run, unless PROPTEST_RNG_SEED
-/// or PROPTEST_CASES asks for others or more.
+/// How many random cases a property is tried with. They are the same ones at each run, unless `PROPTEST_RNG_SEED`
+/// or `PROPTEST_CASES` asks for others or more.
 pub(crate) fn cases(usual: u32) -> Cases {
     let asked = Cases::default();
     Cases {
@@ -148,11 +148,6 @@ impl Exposition {
             .chain([("m365_tenant_id", id.as_str())])
             .collect();
         self.get(name, &labels)
-    }
-
-    /// The names of all metrics that have samples.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.samples.keys().map(|(name, _)| name.as_str())
     }
 }
 

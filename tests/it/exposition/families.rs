@@ -55,12 +55,11 @@ fn sample(text: &str, kind: MetricType) -> Metric {
             pair.set_name(name.to_owned());
             pair.set_value(value);
             labels.push(pair);
-            match after.strip_prefix(',') {
-                Some(next) => rest = next,
-                None => {
-                    rest = after.strip_prefix('}').unwrap();
-                    break;
-                }
+            if let Some(next) = after.strip_prefix(',') {
+                rest = next;
+            } else {
+                rest = after.strip_prefix('}').unwrap();
+                break;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 mod contract;
 mod families;
-mod snapshots;
+pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;

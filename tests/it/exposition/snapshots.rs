@@ -125,7 +125,7 @@ pub(super) fn golden() -> Snapshot {
 }
 
 /// A collector that was not polled yet.
-pub(super) fn never(kind: CollectorKind) -> CollectorSnapshot {
+pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
     let interval = match kind {
         CollectorKind::SecurityUsers { .. } => 300,
         CollectorKind::ProtectedUsers => 900,
@@ -149,7 +149,7 @@ fn config(kind: CollectorKind, seconds: u64) -> CollectorConfig {
     }
 }
 
-pub(super) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> LastPoll {
+pub(crate) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> LastPoll {
     LastPoll {
         duration: Duration::from_secs_f64(seconds),
         rows,
