@@ -14,7 +14,7 @@ use crate::domain::Tenant;
 use crate::upstream::{ApiError, Client, ListingSize, ProtectedUser, SecurityUser};
 
 pub use exposure::{Exposure, FlaggedUsers};
-pub use protected_users::{ProtectedUsersFold, Protection};
+pub use protected_users::{Coverage, ProtectedUsersFold, Protection};
 pub use security_users::{SecurityUsers, SecurityUsersFold};
 
 /// What one poll has found out.

@@ -404,3 +404,92 @@ fn conclude(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::collectors::SecurityUsers;
+    use crate::config::Source;
+
+    const CONFIG: &str = "
+elements: { client_id: a, client_secret: b }
+tenants:
+  - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000002 }
+  - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000003 }
+";
+
+    /// A scheduler for two tenants. Its jobs are theirs: 0 and 1 of the first, 2 and 3 of the second.
+    fn scheduler(clock: &Clock) -> (Scheduler, Snapshots) {
+        let source = Source {
+            name: "test.yaml",
+            base_dir: Path::new("."),
+            env: &|_| None,
+        };
+        let config = Config::parse(CONFIG, &source).unwrap();
+        let registry = Registry::new();
+        let stats = Stats::register(&registry).unwrap();
+        let client = Client::new(&config.elements, &["a"], &stats, clock).unwrap();
+        Scheduler::new(&config, client, stats, clock.clone(), &registry).unwrap()
+    }
+
+    /// Lets a task take the part of a job's poll.
+    fn pretend(
+        scheduler: &mut Scheduler,
+        place: usize,
+        due: Timestamp,
+        poll: fn() -> (Polled, Duration),
+    ) {
+        scheduler.jobs[place].state = State::Running { due };
+        let poll = scheduler.running.spawn(async move { poll() });
+        scheduler.running_jobs.insert(poll.id(), place);
+    }
+
+    fn panics() -> (Polled, Duration) {
+        panic!("a fault of ours, on purpose")
+    }
+
+    fn succeeds() -> (Polled, Duration) {
+        let found = SecurityUsers {
+            users: 1,
+            by_status: std::collections::BTreeMap::new(),
+        };
+        let polled = Polled {
+            size: ListingSize { rows: 1, pages: 1 },
+            outcome: Ok((Totals::SecurityUsers(found), None)),
+        };
+        (polled, Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_poll_fails_that_poll_and_no_other() {
+        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
+        let clock = Clock::from_fn(move || now);
+        let (mut scheduler, snapshots) = scheduler(&clock);
+        pretend(&mut scheduler, 0, now, panics);
+        pretend(&mut scheduler, 2, now, succeeds);
+        while let Some(ended) = scheduler.running.join_next_with_id().await {
+            scheduler.end(ended, |after| State::Due(after.next));
+        }
+
+        let snapshot = Arc::clone(&snapshots.borrow());
+        let failed = &snapshot.tenants[0].collectors[0];
+        assert_eq!((failed.polls, failed.failures), (1, 1));
+        assert_eq!(failed.last_poll.unwrap().failure, Some(Reason::Internal));
+        assert!(failed.figures.is_none());
+        let internal = scheduler
+            .poll_failures
+            .with_label_values(&["security_users", "internal"]);
+        assert_eq!(internal.get(), 1);
+        let other = &snapshot.tenants[1].collectors[0];
+        assert_eq!((other.polls, other.failures), (1, 0));
+        assert_eq!(snapshot.tenants[1].security_users(now).unwrap().users, 1);
+
+        // Both are planned again, and those who waited for them are due.
+        for place in [0, 2] {
+            assert!(scheduler.jobs[place].state.due().unwrap() > now);
+            assert_eq!(scheduler.jobs[place + 1].state, State::Due(now));
+        }
+    }
+}

@@ -20,7 +20,7 @@ use super::body::AnswerBody;
 use super::faults::{Fault, Listing};
 use super::identity::{Grant, Refusal};
 use super::page::{Ask, Page, Target, VIA_LINK};
-use super::server::{Stats, Upstream};
+use super::server::{Moment, Stats, Upstream};
 
 /// Bodies of requests are bounded.
 const REQUEST_BYTES: usize = 1 << 20;
@@ -95,7 +95,8 @@ impl Upstream {
         stats.links_followed += u64::from(parts.uri.query().is_some_and(|q| q.contains(VIA_LINK)));
         stats.in_flight += 1;
         stats.peak_in_flight = stats.peak_in_flight.max(stats.in_flight);
-        Some(InFlight(&self.stats))
+        stats.log(Moment::Arrived, target.listing, target.tenant);
+        Some(InFlight(&self.stats, target))
     }
 
     /// The faults that strike at this request.
@@ -284,14 +285,13 @@ fn throttled(retry_after: &str) -> Answer {
 }
 
 /// A request that is being answered.
-struct InFlight<'a>(&'a Mutex<Stats>);
+struct InFlight<'a>(&'a Mutex<Stats>, Target);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .in_flight -= 1;
+        let mut stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.in_flight -= 1;
+        stats.log(Moment::Ended, self.1.listing, self.1.tenant);
     }
 }
 

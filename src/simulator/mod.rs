@@ -23,5 +23,5 @@ pub use distort::{null_protected_fields, null_security_fields, unknown_modules, 
 pub use faults::{Fault, InvalidFault, Listing, Rule, When};
 pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
 pub use rows::{Module, ProtectedUser, SecurityUser, Statuses};
-pub use server::{Options, Simulator, Stats};
+pub use server::{Moment, Options, Simulator, Stats};
 pub use world::{Tenant, World};

@@ -73,6 +73,18 @@ impl Options {
     }
 }
 
+/// The log of requests ends here: a service may run for days.
+const LOG_LENGTH: usize = 10_000;
+
+/// A moment in the life of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It has come.
+    Arrived,
+    /// Its answer is about to be sent, or nobody waits for it any more.
+    Ended,
+}
+
 /// What the service has been asked so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -90,12 +102,20 @@ pub struct Stats {
     pub links_followed: u64,
     /// How often each fault struck.
     pub struck: BTreeMap<Fault, u64>,
+    /// Requests for listings as they came and ended: the first 10,000 moments.
+    pub log: Vec<(Moment, Listing, TenantId)>,
 }
 
 impl Stats {
     /// Requests for listings, all tenants together.
     pub fn total_requests(&self) -> u64 {
         self.requests.values().sum()
+    }
+
+    pub(super) fn log(&mut self, moment: Moment, listing: Listing, tenant: TenantId) {
+        if self.log.len() < LOG_LENGTH {
+            self.log.push((moment, listing, tenant));
+        }
     }
 }
 

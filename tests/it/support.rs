@@ -11,8 +11,8 @@ use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator}
 use proptest::test_runner::{Config as Cases, RngSeed};
 use tokio::net::TcpListener;
 
-/// How many random cases a property is tried with. They are the same ones at each run, unless PROPTEST_RNG_SEED
-/// or PROPTEST_CASES asks for others or more.
+/// How many random cases a property is tried with. They are the same ones at each run, unless `PROPTEST_RNG_SEED`
+/// or `PROPTEST_CASES` asks for others or more.
 pub(crate) fn cases(usual: u32) -> Cases {
     let asked = Cases::default();
     Cases {
@@ -96,16 +96,9 @@ impl Exposition {
     pub(crate) fn read(text: &str) -> Self {
         let mut samples = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (series, value) = line
-                .rsplit_once(' ')
-                .unwrap_or_else(|| panic!("no value: {line}"));
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let key = (
-                name.to_owned(),
-                read_labels(labels.strip_suffix('}').unwrap_or(labels)),
-            );
+            let (_, value) = line.rsplit_once(' ').unwrap_or_default();
             let before = samples.insert(
-                key,
+                read_series(line),
                 value
                     .parse()
                     .unwrap_or_else(|_| panic!("no number: {line}")),
@@ -156,11 +149,16 @@ impl Exposition {
             .collect();
         self.get(name, &labels)
     }
+}
 
-    /// The names of all metrics that have samples.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.samples.keys().map(|(name, _)| name.as_str())
-    }
+/// Reads the name and the labels of a sample's line.
+pub(crate) fn read_series(line: &str) -> (String, BTreeMap<String, String>) {
+    let (series, _) = line
+        .rsplit_once(' ')
+        .unwrap_or_else(|| panic!("no value: {line}"));
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let labels = labels.strip_suffix('}').unwrap_or(labels);
+    (name.to_owned(), read_labels(labels))
 }
 
 fn read_labels(mut text: &str) -> BTreeMap<String, String> {

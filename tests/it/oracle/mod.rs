@@ -152,13 +152,13 @@ async fn figures_of_an_evolving_world_are_those_of_its_moment() {
 
 #[tokio::test]
 async fn a_listing_of_64_codes_is_shown_and_one_of_65_fails() {
-    let user = |id: usize, codes: Vec<i64>| SecurityUser {
+    let user = |id: i64, codes: Vec<i64>| SecurityUser {
         id: Some(id.to_string()),
         statuses: Some(Statuses::Codes(codes)),
         ..SecurityUser::default()
     };
     let mut rows: Vec<_> = (0..8)
-        .map(|n| user(n as usize, (n * 8 + 100..n * 8 + 108).collect()))
+        .map(|n| user(n, (n * 8 + 100..n * 8 + 108).collect()))
         .collect();
     let world = one_tenant(rows.clone(), Vec::new());
     compare(Options::new(world), &plain()).await.unwrap();

@@ -1,0 +1,264 @@
+//! What is shown is the text format as others write it, and the metrics are those of the contract.
+
+mod contract;
+mod families;
+pub(crate) mod snapshots;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use avepoint_exporter::app::Exporter;
+use avepoint_exporter::domain::{Clock, Timestamp};
+use avepoint_exporter::exposition::{Body, CATALOGUE, Kind, gzip, render};
+use avepoint_exporter::server::{Pages, Sources};
+use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
+use flate2::read::MultiGzDecoder;
+use http::Request;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+use http_body_util::BodyExt as _;
+use prometheus::{IntCounter, Registry, TextEncoder};
+use proptest::prelude::*;
+use tokio::sync::watch;
+
+use self::contract::{FORBIDDEN_LABELS, OWN, Row, TENANTS};
+use self::snapshots::{NOW, any_snapshot, any_text, at, golden};
+use crate::support::{cases, config, simulator};
+
+#[test]
+fn the_exposition_of_a_fleet_is_the_golden_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/tenants.txt");
+    let text = render(&golden(), at(NOW));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let right = std::fs::read_to_string(path).unwrap();
+    let differing = text
+        .lines()
+        .zip(right.lines())
+        .find(|(shown, right)| shown != right);
+    assert!(
+        text == right,
+        "the exposition differs from tests/it/golden/tenants.txt, first in {differing:#?}; \
+         if that is meant: BLESS=1 cargo test --test it golden"
+    );
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn the_exposition_is_what_the_prometheus_crate_would_write(snapshot in any_snapshot()) {
+        check_against_the_crate(&render(&snapshot, Timestamp::default()));
+    }
+
+    #[test]
+    fn a_compressed_exposition_is_the_plain_one_piece_after_piece(tenants in any_text(), own in any_text()) {
+        let body = Body::from(tenants.clone());
+        prop_assert_eq!(&body.plain, tenants.as_bytes());
+        let sent = [body.gzip, gzip(own.as_bytes())].concat();
+        prop_assert_eq!(unzip(&sent), tenants + &own);
+    }
+}
+
+#[test]
+fn the_golden_exposition_is_what_the_prometheus_crate_would_write() {
+    check_against_the_crate(&render(&golden(), at(NOW)));
+}
+
+fn check_against_the_crate(text: &str) {
+    let encoded = TextEncoder::new()
+        .encode_to_string(&families::read(text))
+        .unwrap();
+    assert_eq!(text, encoded);
+}
+
+#[test]
+fn the_catalogue_keeps_the_rules_of_prometheus() {
+    let names: BTreeSet<&str> = CATALOGUE.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), CATALOGUE.len(), "a name stands twice");
+    for metric in CATALOGUE {
+        assert_eq!(
+            metric.kind == Kind::Counter,
+            metric.name.ends_with("_total"),
+            "{}",
+            metric.name
+        );
+        let labels: BTreeSet<_> = metric.labels.iter().collect();
+        assert_eq!(labels.len(), metric.labels.len(), "{}", metric.name);
+    }
+    check_rules(&render(&golden(), at(NOW)));
+}
+
+#[test]
+fn the_tenants_metrics_are_those_of_the_contract() {
+    let names: Vec<_> = CATALOGUE.iter().map(|metric| metric.name).collect();
+    let wanted: Vec<_> = TENANTS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, wanted);
+    let text = render(&golden(), at(NOW));
+    // The golden fleet has operators' labels beside those of the contract.
+    let mut shown = families_of(&text);
+    let info = shown.get_mut("avepoint_tenant_info").unwrap();
+    assert!(info.1.remove("sla") && info.1.remove("zone"));
+    assert_eq!(shown, table(TENANTS));
+}
+
+#[tokio::test]
+async fn the_exporters_own_metrics_are_those_of_the_contract() {
+    // A token request that fails, and a request that is tried again, so that all metrics have samples.
+    let mut options = Options::new(World::seeded(1, 2, 100));
+    options.retry_after = Duration::ZERO;
+    options.rules = vec![
+        Rule::new(Fault::Throttle, When::first(1).on(Listing::Security)),
+        Rule::new(Fault::ExpireTokens, When::first(1).on(Listing::Protected)),
+        Rule::new(
+            Fault::BadRequest,
+            When::first(1).after(1).on(Listing::Token),
+        ),
+    ];
+    let simulator = simulator(options).await;
+    let exporter = Exporter::new(&config(&simulator, "", ""), Clock::system()).unwrap();
+    let (text, failures) = exporter.poll_once().await.unwrap();
+    assert!((1..=2).contains(&failures), "{failures}");
+
+    let pages = pages(Body::default());
+    scrape(&pages, "").await;
+    let text = text + &scrape(&pages, "").await;
+    check_rules(&text);
+    let (process, own): (BTreeMap<_, _>, _) = families_of(&text)
+        .into_iter()
+        .filter(|(name, _)| TENANTS.iter().all(|(tenants, ..)| name != tenants))
+        .partition(|(name, _)| name.starts_with("process_"));
+    assert_eq!(own, table(OWN));
+    for name in [
+        "process_cpu_seconds_total",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+    ] {
+        assert!(process.contains_key(name), "{name}");
+    }
+}
+
+/// A type and the names of labels, by the name of their metric.
+type Families = BTreeMap<String, (String, BTreeSet<String>)>;
+
+fn table(rows: &[Row]) -> Families {
+    let rows = rows.iter().map(|(name, kind, labels)| {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        ((*name).to_owned(), ((*kind).to_owned(), labels))
+    });
+    rows.collect()
+}
+
+/// The metrics of a text: their types, and the labels that any of their samples has.
+fn families_of(text: &str) -> Families {
+    let mut families = Families::new();
+    let mut histogram = None;
+    for line in text.lines() {
+        if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|line| line.split_once(' '))
+        {
+            let before = families.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+            assert_eq!(before, None, "{name} has two heads");
+            histogram = (kind == "histogram").then(|| name.to_owned());
+        } else if !line.starts_with('#') {
+            let (name, labels) = crate::support::read_series(line);
+            let name = histogram.clone().unwrap_or(name);
+            let (_, names) = families
+                .get_mut(&name)
+                .unwrap_or_else(|| panic!("{name} has no head"));
+            let is_bound = |label: &String| histogram.is_some() && label == "le";
+            names.extend(labels.into_keys().filter(|label| !is_bound(label)));
+        }
+    }
+    families
+}
+
+/// The rules that hold for each metric, whosever it is.
+fn check_rules(text: &str) {
+    for (name, (kind, labels)) in families_of(text) {
+        assert!(
+            name.starts_with("avepoint_") || name.starts_with("process_"),
+            "{name}"
+        );
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
+        for label in labels {
+            assert!(
+                !FORBIDDEN_LABELS.contains(&label.as_str()),
+                "{name} has the label {label}"
+            );
+        }
+        let head = format!("# HELP {name} ");
+        let help = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&head))
+            .unwrap_or_else(|| panic!("{name} has no help"));
+        assert!(
+            !help.trim().is_empty() && !help.contains('\\') && help.trim() == help,
+            "{name}: {help:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
+    let pages = pages(Body::from(render(&golden(), at(NOW))));
+    scrape(&pages, "").await;
+    // What counts the scrapes themselves is left out.
+    let but_scrapes = |text: String| -> Vec<String> {
+        let lines = text.lines().map(str::to_owned);
+        lines
+            .filter(|line| !line.starts_with("avepoint_exporter_http_requests_total{"))
+            .collect()
+    };
+    let plain = but_scrapes(scrape(&pages, "identity").await);
+    let zipped = but_scrapes(scrape(&pages, "gzip").await);
+    assert!(plain.len() > 100);
+    assert_eq!(plain, zipped);
+}
+
+/// Pages over this body and a registry with one counter in it.
+fn pages(tenants: Body) -> Pages {
+    let (_, snapshots) = watch::channel(Arc::default());
+    let registry = Registry::new();
+    if !tenants.plain.is_empty() {
+        let own = IntCounter::new("avepoint_own_total", "A series of the exporter.").unwrap();
+        registry.register(Box::new(own)).unwrap();
+    }
+    let sources = Sources {
+        tenants: watch::channel(tenants).1,
+        registry,
+        snapshots,
+        clock: Clock::system(),
+    };
+    Pages::new(sources, "/metrics".to_owned(), 40).unwrap()
+}
+
+/// Asks for the exposition; decodes it if it is compressed.
+async fn scrape(pages: &Pages, accepts: &str) -> String {
+    let request = Request::get("/metrics").header(ACCEPT_ENCODING, accepts);
+    let response = pages.answer(&request.body(()).unwrap());
+    assert!(response.status().is_success());
+    let zipped = response.headers().contains_key(CONTENT_ENCODING);
+    assert_eq!(zipped, accepts == "gzip");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    if zipped {
+        unzip(&body)
+    } else {
+        String::from_utf8(body.into()).unwrap()
+    }
+}
+
+/// Decodes gzip members, one after the other.
+fn unzip(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    MultiGzDecoder::new(bytes)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}

@@ -1,0 +1,363 @@
+//! Snapshots made by hand, and random ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use avepoint_exporter::collectors::{Coverage, Exposure, Protection, SecurityUsers, Totals};
+use avepoint_exporter::config::{CollectorConfig, CollectorKind};
+use avepoint_exporter::domain::{
+    BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, Timestamp,
+};
+use avepoint_exporter::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const SECURITY: CollectorKind = CollectorKind::SecurityUsers {
+    exclude_test_users: false,
+};
+
+pub(super) fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_unix(Duration::from_secs_f64(seconds))
+}
+
+/// The time at which the golden snapshot is rendered.
+pub(super) const NOW: f64 = 1_790_000_000.25;
+
+/// A small fleet with all there can be: hostile names, operator's labels, unknown codes, and listings that
+/// are fresh, stale, failing, never read, or off.
+pub(super) fn golden() -> Snapshot {
+    let quoted = TenantSnapshot {
+        tenant: tenant(
+            1,
+            "He said \"hi\" \\ and\nleft",
+            "Café 😀 {a=\"b\"} # HELP",
+            [("sla", "gold, \"24/7\""), ("zone", "C:\\temp\n")],
+        ),
+        collectors: vec![
+            CollectorSnapshot {
+                config: config(
+                    CollectorKind::SecurityUsers {
+                        exclude_test_users: true,
+                    },
+                    300,
+                ),
+                polls: 7,
+                failures: 1,
+                skipped: 2,
+                last_poll: Some(last_poll(1.5, 120, None)),
+                figures: Some(figures(
+                    NOW - 10.0,
+                    Totals::SecurityUsers(security(120, &[(0, 100), (3, 7), (4113, 1), (-1, 2)])),
+                )),
+                ..never(SECURITY)
+            },
+            CollectorSnapshot {
+                next_poll: Some(at(NOW + 890.0)),
+                polls: 3,
+                last_poll: Some(last_poll(0.000_125, 4_000_000_000, None)),
+                figures: Some(figures(
+                    NOW - 1.0,
+                    Totals::ProtectedUsers {
+                        protection: protection(),
+                        exposure: Some(exposure()),
+                    },
+                )),
+                ..never(CollectorKind::ProtectedUsers)
+            },
+        ],
+    };
+    let stale = TenantSnapshot {
+        tenant: tenant(2, "Fabrikam", "Fabrikam", []),
+        collectors: vec![
+            CollectorSnapshot {
+                next_poll: Some(at(NOW + 1.0)),
+                polls: 10,
+                failures: 4,
+                last_poll: Some(last_poll(60.25, 0, Some(Reason::Throttled))),
+                figures: Some(figures(
+                    NOW - 900.0,
+                    Totals::SecurityUsers(security(5, &[(3, 5)])),
+                )),
+                ..never(SECURITY)
+            },
+            CollectorSnapshot {
+                next_poll: Some(at(NOW + 2.0)),
+                polls: 2,
+                failures: 1,
+                last_poll: Some(last_poll(3.0, 200, Some(Reason::Decode))),
+                figures: Some(figures(
+                    NOW - 2699.0,
+                    Totals::ProtectedUsers {
+                        protection: protection(),
+                        exposure: Some(exposure()),
+                    },
+                )),
+                ..never(CollectorKind::ProtectedUsers)
+            },
+        ],
+    };
+    let unread = TenantSnapshot {
+        tenant: tenant(3, "", "Contoso", []),
+        collectors: vec![
+            CollectorSnapshot {
+                next_poll: Some(at(NOW)),
+                ..never(SECURITY)
+            },
+            never(CollectorKind::ProtectedUsers),
+        ],
+    };
+    let failing = TenantSnapshot {
+        tenant: tenant(4, "Only backup", "Contoso", []),
+        collectors: vec![CollectorSnapshot {
+            next_poll: Some(at(NOW + 600.0)),
+            polls: 1,
+            failures: 1,
+            last_poll: Some(last_poll(0.0, 0, Some(Reason::Internal))),
+            ..never(CollectorKind::ProtectedUsers)
+        }],
+    };
+    Snapshot {
+        tenants: [quoted, stale, unread, failing].map(Arc::new).into(),
+    }
+}
+
+/// A collector that was not polled yet.
+pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
+    let interval = match kind {
+        CollectorKind::SecurityUsers { .. } => 300,
+        CollectorKind::ProtectedUsers => 900,
+    };
+    CollectorSnapshot {
+        config: config(kind, interval),
+        next_poll: None,
+        polls: 0,
+        failures: 0,
+        skipped: 0,
+        last_poll: None,
+        figures: None,
+    }
+}
+
+fn config(kind: CollectorKind, seconds: u64) -> CollectorConfig {
+    CollectorConfig {
+        interval: Duration::from_secs(seconds),
+        stale_after: Duration::from_secs(3 * seconds),
+        kind,
+    }
+}
+
+pub(crate) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> LastPoll {
+    LastPoll {
+        duration: Duration::from_secs_f64(seconds),
+        rows,
+        pages: rows.div_ceil(100),
+        failure,
+    }
+}
+
+fn figures(seconds: f64, totals: Totals) -> Figures {
+    Figures {
+        at: at(seconds),
+        totals: Arc::new(totals),
+    }
+}
+
+fn tenant<const N: usize>(
+    id: u128,
+    tenant_name: &str,
+    customer_name: &str,
+    labels: [(&str, &str); N],
+) -> Arc<Tenant> {
+    Arc::new(Tenant {
+        customer_id: CustomerId::from_bits(id << 64),
+        tenant_id: TenantId::from_bits(id),
+        customer_name: customer_name.to_owned(),
+        tenant_name: tenant_name.to_owned(),
+        labels: labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    })
+}
+
+fn security(users: u64, by_status: &[(i64, u64)]) -> SecurityUsers {
+    SecurityUsers {
+        users,
+        by_status: counts(by_status),
+    }
+}
+
+fn protection() -> Protection {
+    Protection {
+        users: 90,
+        protected: counts(&[(0, 80), (2, 0), (99, 1)]),
+        unprotected: counts(&[(0, 3), (2, 70), (99, 0)]),
+        coverage: Coverage {
+            full: 10,
+            partial: 73,
+            none: 7,
+        },
+    }
+}
+
+fn exposure() -> Exposure {
+    let known: [(SecurityStatus, u64); 3] = [(0, 0), (3, 6), (4113, 1)].map(code);
+    let modules: [(BackupModule, u64); 2] = [(0, 1), (2, 4)].map(code);
+    Exposure {
+        users: known.into(),
+        by_module: known
+            .iter()
+            .flat_map(|(status, _)| modules.map(|(module, n)| ((*status, module), n)))
+            .collect(),
+        unlisted: counts(&[(0, 0), (3, 2), (4113, 0)]),
+    }
+}
+
+fn code<C: From<i64>>((code, users): (i64, u64)) -> (C, u64) {
+    (C::from(code), users)
+}
+
+fn counts<C: From<i64> + Ord>(counts: &[(i64, u64)]) -> BTreeMap<C, u64> {
+    counts.iter().copied().map(code).collect()
+}
+
+/// A fleet of which all is random that can be; rendered at the second 0, so that nothing is stale.
+pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+    vec(any_tenant(), 0..4).prop_map(|tenants| Snapshot {
+        tenants: tenants.into_iter().map(Arc::new).collect(),
+    })
+}
+
+fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
+    let tenant = (
+        any::<u128>(),
+        any_text(),
+        any_text(),
+        btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,8}", any_text(), 0..3),
+    )
+        .prop_map(|(id, tenant_name, customer_name, labels)| Tenant {
+            customer_id: CustomerId::from_bits(id),
+            tenant_id: TenantId::from_bits(!id),
+            customer_name,
+            tenant_name,
+            labels,
+        });
+    let security = (any::<u64>(), any_counts())
+        .prop_map(|(users, by_status)| Totals::SecurityUsers(SecurityUsers { users, by_status }));
+    let exposure = (any_counts(), any_counts()).prop_map(|(users, unlisted)| Exposure {
+        by_module: users
+            .iter()
+            .map(|(status, n)| ((*status, BackupModule::from(2)), *n))
+            .collect(),
+        users,
+        unlisted,
+    });
+    let protected = (
+        any::<[u64; 4]>(),
+        any_counts(),
+        any_counts(),
+        option::of(exposure),
+    )
+        .prop_map(
+            |([users, full, partial, none], protected, unprotected, exposure)| {
+                Totals::ProtectedUsers {
+                    protection: Protection {
+                        users,
+                        protected,
+                        unprotected,
+                        coverage: Coverage {
+                            full,
+                            partial,
+                            none,
+                        },
+                    },
+                    exposure,
+                }
+            },
+        );
+    (
+        tenant,
+        any_collector(SECURITY, security.boxed()),
+        any_collector(CollectorKind::ProtectedUsers, protected.boxed()),
+    )
+        .prop_map(|(tenant, security, protected)| TenantSnapshot {
+            tenant: Arc::new(tenant),
+            collectors: vec![security, protected],
+        })
+}
+
+fn any_collector(
+    kind: CollectorKind,
+    totals: BoxedStrategy<Totals>,
+) -> impl Strategy<Value = CollectorSnapshot> {
+    let last_poll = (
+        any_duration(),
+        any::<u64>(),
+        option::of(select(Reason::ALL)),
+    )
+        .prop_map(|(duration, rows, failure)| LastPoll {
+            duration,
+            rows,
+            pages: 0,
+            failure,
+        });
+    let figures = (any_duration(), totals).prop_map(|(at, totals)| Figures {
+        at: Timestamp::from_unix(at),
+        totals: Arc::new(totals),
+    });
+    (
+        (any_duration(), any_duration()),
+        option::of(any_duration().prop_map(Timestamp::from_unix)),
+        any::<[u64; 3]>(),
+        option::of(last_poll),
+        option::of(figures),
+    )
+        .prop_map(
+            move |(
+                (interval, stale_after),
+                next_poll,
+                [polls, failures, skipped],
+                last_poll,
+                figures,
+            )| {
+                CollectorSnapshot {
+                    config: CollectorConfig {
+                        interval,
+                        stale_after: stale_after + Duration::from_nanos(1),
+                        kind,
+                    },
+                    next_poll,
+                    polls,
+                    failures,
+                    skipped,
+                    last_poll,
+                    figures,
+                }
+            },
+        )
+}
+
+/// From nothing to more than all time, in steps of any size.
+fn any_duration() -> impl Strategy<Value = Duration> {
+    (
+        prop_oneof![0..10_u64, 1_700_000_000..1_900_000_000_u64, 0..1_u64 << 60],
+        prop_oneof![Just(0), 0..1_000_000_000_u32],
+    )
+        .prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
+}
+
+fn any_counts<C: From<i64> + Ord + std::fmt::Debug>() -> impl Strategy<Value = BTreeMap<C, u64>> {
+    let code = prop_oneof![0..10_i64, any::<i64>()].prop_map(C::from);
+    btree_map(code, prop_oneof![0..100_u64, any::<u64>()], 0..5)
+}
+
+/// Any text, with much of what could be taken for syntax.
+pub(super) fn any_text() -> impl Strategy<Value = String> {
+    let syntax = select(vec![
+        '"', '\\', '\n', '\r', '\t', '\0', '{', '}', ',', '=', ' ', '#', 'n', '\u{2028}', '\u{85}',
+        '😀',
+    ]);
+    vec(prop_oneof![syntax, any::<char>()], 0..10).prop_map(String::from_iter)
+}

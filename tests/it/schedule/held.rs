@@ -1,0 +1,147 @@
+//! An exporter at work against the simulated service, with time that passes only when the test says so.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use avepoint_exporter::app::{Exporter, Web};
+use avepoint_exporter::domain::{Clock, Timestamp};
+use avepoint_exporter::exposition::render;
+use avepoint_exporter::server::Limits;
+use avepoint_exporter::simulator::{Options, Simulator};
+use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{config, simulator};
+
+/// When the tests begin.
+const START: Duration = Duration::from_secs(1_790_000_000);
+
+/// Should what a test waits for never come, time goes on by itself after this, and the wait times out.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Timers are exact to a millisecond.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Longer than any test lets pass.
+const FOR_EVER: Duration = Duration::from_secs(3600 * 24);
+
+/// An exporter that runs. Needs a runtime whose time is paused.
+pub(super) struct Held {
+    pub(super) simulator: Simulator,
+    pub(super) clock: Clock,
+    snapshots: Snapshots,
+    shutdown: CancellationToken,
+    /// Paused time jumps to the next timer whenever all tasks wait, be it for a socket; not so while a
+    /// blocking task runs. One does until this is dropped.
+    _brake: Sender<()>,
+}
+
+impl Held {
+    /// Starts the service and the exporter. `elements` and `sections` are parts of the configuration.
+    pub(super) async fn start(options: Options, elements: &str, sections: &str) -> Self {
+        let (brake, released) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || released.recv_timeout(PATIENCE).ok());
+        let start = Instant::now();
+        let clock = Clock::from_fn(move || Timestamp::from_unix(START + start.elapsed()));
+        let options = Options {
+            clock: clock.clone(),
+            token_lifetime: FOR_EVER,
+            ..options
+        };
+        let simulator = simulator(options).await;
+        let config = config(&simulator, elements, sections);
+        let exporter = Exporter::new(&config, clock.clone()).unwrap();
+        let snapshots = exporter.snapshots();
+        let shutdown = CancellationToken::new();
+        let web = Web {
+            telemetry_path: "/metrics".to_owned(),
+            max_requests: 40,
+            limits: Limits::default(),
+        };
+        tokio::spawn(exporter.run(Vec::new(), web, shutdown.clone()));
+        Self {
+            simulator,
+            clock,
+            snapshots,
+            shutdown,
+            _brake: brake,
+        }
+    }
+
+    /// Waits until what is published is like this.
+    pub(super) async fn until(&mut self, wanted: impl FnMut(&Arc<Snapshot>) -> bool) {
+        let published = self.snapshots.wait_for(wanted);
+        let came = tokio::time::timeout(FOR_EVER, published).await;
+        assert!(matches!(came, Ok(Ok(_))), "it never came");
+    }
+
+    /// Waits until the service was asked like this.
+    pub(super) async fn until_asked(&self, wanted: impl Fn(&Simulator) -> bool) {
+        let start = Instant::now();
+        while !wanted(&self.simulator) {
+            assert!(start.elapsed() < FOR_EVER, "it was never asked");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) async fn pass(&self, time: Duration) {
+        tokio::time::advance(time).await;
+    }
+
+    /// Lets time pass until this, and a little more.
+    pub(super) async fn pass_until(&self, time: Timestamp) {
+        self.pass(time.since(self.clock.now()) + TICK).await;
+    }
+
+    /// Lets all tasks run on until they have nothing more to do, or nearly so.
+    pub(super) async fn settle(&self) {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// A collector of the first tenant.
+    pub(super) fn collector(&self, place: usize) -> CollectorSnapshot {
+        let snapshot = self.snapshot();
+        let tenant = snapshot.tenants.first().unwrap();
+        tenant.collectors.get(place).unwrap().clone()
+    }
+
+    /// Lets time pass until the next poll of the first tenant is due, and waits for its end. Returns which of
+    /// the collectors it was.
+    pub(super) async fn next_poll(&mut self) -> usize {
+        let snapshot = self.snapshot();
+        let tenant = snapshot.tenants.first().unwrap();
+        let next = tenant.collectors.iter().enumerate();
+        let (place, next) = next
+            .map(|(place, collector)| (place, collector.next_poll.unwrap()))
+            .min_by_key(|(_, next)| *next)
+            .unwrap();
+        let polls = self.collector(place).polls;
+        self.pass_until(next).await;
+        self.until(|snapshot| {
+            let tenant = snapshot.tenants.first().unwrap();
+            tenant.collectors.get(place).unwrap().polls > polls
+        })
+        .await;
+        place
+    }
+
+    /// The tenants' series at this moment.
+    pub(super) fn exposition(&self) -> String {
+        render(&self.snapshot(), self.clock.now())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}

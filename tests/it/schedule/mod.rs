@@ -1,0 +1,314 @@
+//! What is polled when, what is shown meanwhile, and when the exporter calls itself ready.
+
+mod held;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use avepoint_exporter::config::CollectorKind;
+use avepoint_exporter::domain::{Clock, CustomerId, Reason, Tenant, TenantId, Timestamp};
+use avepoint_exporter::exposition::Body;
+use avepoint_exporter::server::{Pages, Sources};
+use avepoint_exporter::simulator::{Fault, Listing, Moment, Options, Rule, When, World};
+use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
+use http::{Request, StatusCode};
+use prometheus::Registry;
+use tokio::sync::watch;
+
+use self::held::Held;
+use crate::exposition::snapshots::{last_poll, never};
+use crate::support::{config, poll, simulator};
+
+const SECURITY: usize = 0;
+const PROTECTED: usize = 1;
+
+#[tokio::test(start_paused = true)]
+async fn the_first_round_is_polled_at_once() {
+    let mut held = Held::start(Options::new(World::seeded(1, 5, 250)), "", "").await;
+    let start = held.clock.now();
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    assert_eq!(held.clock.now(), start);
+    assert!(held.exposition().contains("avepoint_exposed_users{"));
+    for collector in held.snapshot().collectors() {
+        let next = collector.next_poll.unwrap().since(start);
+        let interval = collector.config.interval;
+        assert!(
+            next >= interval / 2 && next <= interval * 3 / 2,
+            "the second poll comes after {next:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_protected_listing_is_read_after_the_security_listing_ended_well_or_badly() {
+    let world = World::seeded(2, 4, 700);
+    let refused = world.tenants()[2].tenant_id;
+    let cut_off = world.tenants()[3].tenant_id;
+    let mut options = Options::new(world);
+    let on_security = |tenant| When::always().for_tenant(tenant).on(Listing::Security);
+    options.rules = vec![
+        Rule::new(Fault::Forbidden, on_security(refused)),
+        // Fails on its second page.
+        Rule::new(Fault::NotJson, on_security(cut_off).after(1)),
+    ];
+    let simulator = simulator(options).await;
+    let exposition = poll(&config(&simulator, "", "")).await;
+    let log = simulator.stats().log;
+    for tenant in simulator.world().tenants() {
+        let id = tenant.tenant_id;
+        let first = log
+            .iter()
+            .position(|entry| *entry == (Moment::Arrived, Listing::Protected, id))
+            .unwrap();
+        let last = log
+            .iter()
+            .rposition(|entry| *entry == (Moment::Ended, Listing::Security, id))
+            .unwrap();
+        assert!(last < first, "tenant {id}: {log:?}");
+        assert!(exposition.of(id, "avepoint_backup_users", &[]).is_some());
+        let exposed = exposition.of(id, "avepoint_exposed_users", &[("status", "high_risk")]);
+        assert_eq!(exposed.is_some(), id != refused && id != cut_off);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
+    let world = World::seeded(3, 3, 100);
+    let hanging = world.tenants()[0].tenant_id;
+    let mut options = Options::new(world);
+    options.rules = vec![Rule::new(
+        Fault::Hang,
+        When::always().for_tenant(hanging).on(Listing::Security),
+    )];
+    let mut held = Held::start(options, "", "").await;
+    let is_hanging = |tenant: &TenantSnapshot| tenant.tenant.tenant_id == hanging;
+    held.until(|snapshot| {
+        snapshot
+            .tenants
+            .iter()
+            .filter(|tenant| !is_hanging(tenant))
+            .flat_map(|tenant| &tenant.collectors)
+            .all(|collector| collector.figures.is_some())
+    })
+    .await;
+    held.settle().await;
+    let asked = held.simulator.stats().requests;
+    assert_eq!(asked.get(&(Listing::Security, hanging)), Some(&1));
+    assert_eq!(asked.get(&(Listing::Protected, hanging)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_take_longer_than_their_interval_never_overlap_and_leave_slots_out() {
+    const INTERVAL: Duration = Duration::from_secs(30);
+    let mut options = Options::new(World::seeded(4, 1, 10));
+    options.latency = Duration::from_secs(100);
+    let mut held = Held::start(
+        options,
+        "  timeout: 10m\n  retry_deadline: 20m\n",
+        "collectors:\n  security_users: { interval: 30s }\n  protected_users: { enabled: false }\n",
+    )
+    .await;
+    held.until_asked(|simulator| simulator.stats().token_requests == 1)
+        .await;
+    held.pass(Duration::from_millis(100_001)).await;
+    let mut before: Option<(Timestamp, u64)> = None;
+    for poll in 1..=4 {
+        held.until_asked(|simulator| simulator.stats().total_requests() == poll)
+            .await;
+        // Three slots pass meanwhile.
+        for _ in 0..4 {
+            held.settle().await;
+            held.pass(Duration::from_millis(25_001)).await;
+        }
+        held.until(|snapshot| snapshot.collectors().all(|one| one.polls == poll))
+            .await;
+        let collector = held.collector(SECURITY);
+        let next = collector.next_poll.unwrap();
+        assert!(next > held.clock.now());
+        if let Some((due, skipped)) = before {
+            assert_eq!(next.since(due), INTERVAL * 4);
+            assert_eq!(collector.skipped - skipped, 3);
+        }
+        before = Some((next, collector.skipped));
+        held.pass_until(next).await;
+    }
+    let log = held.simulator.stats().log;
+    let moments: Vec<Moment> = log.iter().map(|(moment, ..)| *moment).collect();
+    for pair in moments.chunks(2).take(4) {
+        assert_eq!(pair, [Moment::Arrived, Moment::Ended]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_is_made_with_a_fresh_listing_only_and_comes_back_at_the_next_protected_poll() {
+    let stale_after = Duration::from_secs(60);
+    let mut options = Options::new(World::seeded(5, 1, 60));
+    // The security listing is had once, then refused five times.
+    options.rules = vec![Rule::new(
+        Fault::Forbidden,
+        When::first(5).after(1).on(Listing::Security),
+    )];
+    let mut held = Held::start(
+        options,
+        "",
+        "collectors:\n  security_users: { interval: 60s, stale_after: 60s }\n  \
+         protected_users: { interval: 60s, stale_after: 10m }\n",
+    )
+    .await;
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    assert!(is_shown(&held, "avepoint_exposed_users"));
+
+    let mut joined = true;
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        let start = held.next_poll().await;
+        let now = held.clock.now();
+        let read_at = held.collector(SECURITY).figures.unwrap().at;
+        let is_fresh = now.since(read_at) < stale_after;
+        if start == PROTECTED {
+            joined = is_fresh;
+        }
+        assert_eq!(is_shown(&held, "avepoint_security_users"), is_fresh);
+        assert!(is_shown(&held, "avepoint_backup_users"));
+        assert_eq!(
+            is_shown(&held, "avepoint_exposed_users"),
+            is_fresh && joined
+        );
+        seen.push((is_fresh, joined));
+    }
+    seen.dedup();
+    let stale = (false, false);
+    let recovered = (true, false);
+    let whole = (true, true);
+    assert!(
+        seen.ends_with(&[stale, recovered, whole]),
+        "the test saw only {seen:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_that_cannot_be_read_again_stay_until_they_are_stale_and_their_join_with_them() {
+    let mut options = Options::new(World::seeded(6, 1, 60));
+    options.rules = vec![Rule::new(
+        Fault::Forbidden,
+        When::always().after(1).on(Listing::Protected),
+    )];
+    let mut held = Held::start(
+        options,
+        "",
+        "collectors:\n  security_users: { interval: 60s }\n  \
+         protected_users: { interval: 60s, stale_after: 150s }\n",
+    )
+    .await;
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    let read_at = held.collector(PROTECTED).figures.unwrap().at;
+    let stale_at = read_at.after(Duration::from_secs(150));
+    while held.snapshot().collectors().all(|one| one.polls < 3) {
+        held.next_poll().await;
+    }
+    let failure = held.collector(PROTECTED).last_poll.unwrap().failure;
+    assert_eq!(failure, Some(Reason::Forbidden));
+
+    assert!(held.clock.now() < stale_at);
+    assert!(is_shown(&held, "avepoint_backup_users"));
+    assert!(is_shown(&held, "avepoint_exposed_users"));
+    held.pass_until(stale_at).await;
+    assert!(!is_shown(&held, "avepoint_backup_users"));
+    assert!(!is_shown(&held, "avepoint_exposed_users"));
+    assert!(is_shown(&held, "avepoint_security_users"));
+    assert!(is_shown(&held, "avepoint_collector_failing"));
+}
+
+fn is_shown(held: &Held, name: &str) -> bool {
+    held.exposition().contains(&format!("\n{name}{{"))
+}
+
+/// A fleet of one tenant whose collectors were polled, badly, or not yet.
+fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
+    let kinds = [
+        CollectorKind::SecurityUsers {
+            exclude_test_users: false,
+        },
+        CollectorKind::ProtectedUsers,
+    ];
+    let collectors = kinds
+        .into_iter()
+        .zip(polled)
+        .map(|(kind, polled)| CollectorSnapshot {
+            last_poll: polled.then(|| last_poll(0.0, 0, Some(Reason::Connection))),
+            ..never(kind)
+        });
+    let tenant = Tenant {
+        customer_id: CustomerId::from_bits(1),
+        tenant_id: TenantId::from_bits(2),
+        customer_name: String::new(),
+        tenant_name: String::new(),
+        labels: BTreeMap::new(),
+    };
+    Arc::new(Snapshot {
+        tenants: vec![Arc::new(TenantSnapshot {
+            tenant: Arc::new(tenant),
+            collectors: collectors.collect(),
+        })],
+    })
+}
+
+/// Pages over a snapshot and a clock, in seconds, that the test sets.
+struct Readiness {
+    pages: Pages,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Readiness {
+    fn new() -> Self {
+        let (snapshots, read) = watch::channel(fleet([false, false]));
+        let seconds = Arc::new(AtomicU64::new(1000));
+        let now = Arc::clone(&seconds);
+        let sources = Sources {
+            tenants: watch::channel(Body::default()).1,
+            registry: Registry::new(),
+            snapshots: read,
+            clock: Clock::from_fn(move || {
+                Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
+            }),
+        };
+        Self {
+            pages: Pages::new(sources, "/metrics".to_owned(), 1).unwrap(),
+            snapshots,
+            seconds,
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
+        self.snapshots.send_replace(fleet(polled));
+        self.seconds.store(seconds, Ordering::Relaxed);
+        let request = Request::get("/-/ready").body(()).unwrap();
+        let expected = if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        assert_eq!(self.pages.answer(&request).status(), expected);
+    }
+}
+
+#[test]
+fn the_exporter_is_ready_once_each_poll_was_tried_however_badly_and_stays_so() {
+    let readiness = Readiness::new();
+    readiness.check([false, false], 1000, false);
+    readiness.check([true, false], 1001, false);
+    readiness.check([true, true], 1002, true);
+    readiness.check([false, true], 1003, true);
+}
+
+#[test]
+fn the_exporter_is_ready_after_two_minutes_whatever_hangs_and_stays_so() {
+    let readiness = Readiness::new();
+    readiness.check([true, false], 1119, false);
+    readiness.check([true, false], 1120, true);
+    readiness.check([true, false], 1000, true);
+}
