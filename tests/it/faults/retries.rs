@@ -200,7 +200,7 @@ async fn what_another_try_cannot_mend_is_said_in_words_for_the_person_who_must_a
             .await
             .to_string();
         assert!(error.contains(text), "{error}");
-        assert!(error.starts_with("/"), "the endpoint is named: {error}");
+        assert!(error.starts_with('/'), "the endpoint is named: {error}");
         let ids = |tenant: &Tenant| [tenant.customer_id.to_string(), tenant.tenant_id.to_string()];
         for id in ids(&simulator.world().tenants()[0]) {
             assert!(!error.contains(&id), "ids are fields of the log: {error}");
