@@ -3,6 +3,9 @@
 use crate::domain::CodeSet;
 use crate::upstream::Cause;
 
+/// The most distinct codes that a listing may have. Each becomes series for ever, and far fewer are documented.
+const MOST_CODES: usize = 64;
+
 /// A set of a [`CodeTable`]'s codes, one bit for each.
 pub(super) type Mask = u64;
 
@@ -27,10 +30,9 @@ impl CodeTable {
         if let Some(bit) = self.0.iter().position(|known| *known == code) {
             return Ok(bit);
         }
-        if self.0.len() == CodeSet::MOST {
+        if self.0.len() == MOST_CODES {
             return Err(Cause::Limit(format!(
-                "the listing has more than {} distinct codes",
-                CodeSet::MOST
+                "the listing has more than {MOST_CODES} distinct codes"
             )));
         }
         self.0.push(code);
@@ -48,11 +50,11 @@ impl CodeTable {
 
 /// How many users have each code of a [`CodeTable`].
 #[derive(Debug)]
-pub(super) struct CodeCounts([u64; CodeSet::MOST]);
+pub(super) struct CodeCounts([u64; MOST_CODES]);
 
 impl Default for CodeCounts {
     fn default() -> Self {
-        Self([0; CodeSet::MOST])
+        Self([0; MOST_CODES])
     }
 }
 

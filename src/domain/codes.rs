@@ -61,6 +61,10 @@ impl SecurityStatus {
     pub const TEST_USER: Self = Self(8);
 }
 
+/// As many codes beyond those from 0 to 63 are kept of a row: more than a whole listing may have, so that the
+/// listing is refused, and few enough to be searched one by one.
+const MOST_OTHERS: usize = 65;
+
 /// The distinct codes of one row. Codes from 0 to 63 cost no allocation; all that are known are among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CodeSet {
@@ -69,15 +73,12 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
-    /// The most distinct codes that a listing may have, and so a row. Each becomes series for ever, and far
-    /// fewer are documented.
-    pub const MOST: usize = 64;
-
-    /// Adds a code; one that is there already changes nothing.
+    /// Adds a code; one that is there already changes nothing. Of codes below 0 or
+    /// above 63 the first 65 are kept.
     pub fn insert(&mut self, code: i64) {
         match u32::try_from(code) {
             Ok(bit @ 0..64) => self.low |= 1 << bit,
-            _ if self.others.contains(&code) => {}
+            _ if self.others.len() == MOST_OTHERS || self.others.contains(&code) => {}
             _ => self.others.push(code),
         }
     }
@@ -130,6 +131,12 @@ mod tests {
         assert_eq!(SecurityStatus::from(12).label(), "unknown_12");
         assert_eq!(BackupModule::from(1).label(), "unknown_1");
         assert_eq!(BackupModule::from(-4).label(), "unknown_-4");
+    }
+
+    #[test]
+    fn a_set_of_very_many_codes_stays_small_and_too_large_for_a_listing() {
+        let set: CodeSet = (1000..1_000_000).collect();
+        assert_eq!(set.len(), MOST_OTHERS);
     }
 
     #[test]

@@ -115,17 +115,22 @@ impl Client {
                 .await;
             drop(slot);
             let failed = match judge(endpoint, answer, timeout, &decode) {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    token.was_accepted();
+                    return Ok(value);
+                }
                 Err(failed) => failed,
             };
-            if failed.failure == Failure::Unauthorized {
-                self.tokens.reject(&token);
-            }
+            let refused = failed.failure == Failure::Unauthorized;
             let reason = failed.problem.reason();
             tries
                 .failed(failed, reason.as_str())
                 .await
                 .map_err(|failed| fail(failed.problem, failed.request_id))?;
+            // Only where another try follows: what fails with a fresh token too is not the token's fault.
+            if refused {
+                self.tokens.reject(&token);
+            }
         }
     }
 

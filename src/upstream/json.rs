@@ -50,7 +50,7 @@ fn describe(error: &serde_json::Error) -> JsonError {
             JsonError::TooMuch(format!("nested too deep {place}"))
         }
         _ if message.starts_with(TOO_LONG) => {
-            JsonError::TooMuch(format!("a list that is too long {place}"))
+            JsonError::TooMuch(format!("a list of more than {MOST_ITEMS} items {place}"))
         }
         serde_json::error::Category::Data => {
             // serde's messages are "<what was found, quoted>, expected <what our code says> at line …":
@@ -120,11 +120,6 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The error of a list that is longer than any real one.
-pub(super) fn too_long<E: de::Error>() -> E {
-    E::custom(TOO_LONG)
-}
-
 /// A list, bounded in its length.
 pub(super) struct List<T>(pub(super) Vec<T>);
 
@@ -143,7 +138,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element()? {
                     if items.len() == MOST_ITEMS {
-                        return Err(too_long());
+                        return Err(de::Error::custom(TOO_LONG));
                     }
                     items.push(item);
                 }

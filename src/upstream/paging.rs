@@ -81,6 +81,9 @@ impl Pager {
                 self.max_rows
             )));
         }
+        // Checked on the last page too: an API that sends tokens elsewhere is not to be trusted with a total.
+        let link = page.next_link.as_deref().map(|link| self.same_origin(link));
+        let link = link.transpose()?;
         if page.rows.is_empty() || page.total.is_some_and(|total| self.delivered >= total) {
             return Ok(Next::End);
         }
@@ -91,10 +94,7 @@ impl Pager {
             )));
         }
         self.index += 1;
-        match &page.next_link {
-            Some(link) => self.same_origin(link).map(Next::Link),
-            None => Ok(Next::Index(self.index)),
-        }
+        Ok(link.map_or(Next::Index(self.index), Next::Link))
     }
 
     fn same_origin(&self, link: &str) -> Result<Url, Cause> {
@@ -209,6 +209,12 @@ mod tests {
             "https://",
         ] {
             assert_eq!(after(link).unwrap_err().reason(), Reason::Refused, "{link}");
+            let last = Page {
+                next_link: Some(link.to_owned()),
+                ..page(1, Some(1))
+            };
+            let error = pager(1000).after(&last).unwrap_err();
+            assert_eq!(error.reason(), Reason::Refused, "{link} on the last page");
         }
     }
 }

@@ -81,11 +81,14 @@ pub(super) fn decide(
         Failure::Unauthorized if history.renewed => return Decision::GiveUp,
         Failure::Unauthorized => return Decision::RenewToken,
         Failure::CutBody if history.cut_bodies > CUT_BODY_RETRIES => return Decision::GiveUp,
-        // Never earlier than asked; up to a tenth later, so that not all come back in one instant.
+        // Never earlier than asked; up to a tenth later, so that not all come back in one instant. No wait at
+        // all, or a date that has passed by our clock, is no answer to the question of when to come back.
         Failure::Transient {
             retry_after: Some(asked),
-        } => asked.saturating_add(asked.min(Duration::from_secs(10)).mul_f64(jitter / 10.0)),
-        Failure::Transient { retry_after: None } | Failure::NoAnswer | Failure::CutBody => {
+        } if !asked.is_zero() => {
+            asked.saturating_add(asked.min(Duration::from_secs(10)).mul_f64(jitter / 10.0))
+        }
+        Failure::Transient { .. } | Failure::NoAnswer | Failure::CutBody => {
             let doublings = history.failures.saturating_sub(1).min(16);
             let wait = policy
                 .first_wait
@@ -148,14 +151,15 @@ mod tests {
         };
         check(history(1, 0), failure, 0.0, wait(20_000));
         check(history(1, 0), failure, 1.0, wait(21_000));
-        check(
-            history(5, 0),
-            Failure::Transient {
-                retry_after: Some(Duration::ZERO),
-            },
-            1.0,
-            wait(0),
-        );
+    }
+
+    #[test]
+    fn a_retry_after_of_nothing_is_no_leave_to_storm() {
+        let failure = Failure::Transient {
+            retry_after: Some(Duration::ZERO),
+        };
+        check(history(1, 0), failure, 1.0, wait(500));
+        check(history(5, 0), failure, 1.0, wait(8000));
     }
 
     #[test]

@@ -177,23 +177,30 @@ impl Transport {
         let request_id = header("request-id").and_then(RequestId::from_header);
         let retry_after =
             header(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, self.clock.now()));
+        let success = status.is_success();
         let gzip = match header(CONTENT_ENCODING.as_str()) {
             None | Some("identity") => false,
             Some("gzip") => true,
+            // What a failure says beside its status is of use for tokens only, and never needed.
+            Some(_) if !success => false,
             Some(_) => {
                 return Err(NoAnswer::Encoding(
                     "it is encoded in a way that was not offered",
                 ));
             }
         };
-        let success = status.is_success();
         let max_bytes = if success {
             request.max_bytes
         } else {
             request.max_bytes.min(ERROR_BODY_BYTES)
         };
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(connection)? {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Err(error) if success => return Err(connection(error)),
+                Ok(None) | Err(_) => break,
+            };
             if body.len() + chunk.len() > max_bytes {
                 if success {
                     return Err(NoAnswer::TooLarge { max_bytes });
@@ -202,11 +209,13 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        let body = if gzip && success {
-            gunzip(&body, max_bytes)?
-        } else {
-            body
-        };
+        // A 204 may say how the body is encoded that it does not have.
+        if gzip && !body.is_empty() {
+            body = match gunzip(&body, max_bytes) {
+                Err(_) if !success => Vec::new(),
+                decoded => decoded?,
+            };
+        }
         Ok(Answer {
             status,
             request_id,

@@ -1,5 +1,6 @@
 //! The access token in use: asked for once, shared by all, renewed ahead of its end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ const CREDENTIAL: &str = "elements";
 const RENEW_AT_MOST_BEFORE: Duration = Duration::from_mins(5);
 
 /// After a failed token request nothing is asked for so long, and all who want a token share that failure:
-/// a thousand polls must not become a thousand refused sign-ins.
+/// a thousand polls must not become a thousand refused sign-ins. For the same reason only one token that the
+/// API never accepted is thrown away in that time.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// Hands out access tokens.
@@ -41,15 +43,32 @@ pub(in crate::upstream) struct TokenSource {
 pub(in crate::upstream) struct Token {
     granted: Granted,
     received: Instant,
+    /// Whether a request succeeded with it.
+    accepted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     token: Option<Arc<Token>>,
     failure: Option<(TokenError, Instant)>,
+    /// When a token was last thrown away with which no request had succeeded.
+    wasted: Option<Instant>,
 }
 
 impl Token {
+    fn new(granted: Granted) -> Self {
+        Self {
+            granted,
+            received: Instant::now(),
+            accepted: AtomicBool::new(false),
+        }
+    }
+
+    /// Says that a request succeeded with it.
+    pub(in crate::upstream) fn was_accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
     /// The value of the header `Authorization`.
     pub(in crate::upstream) fn header(&self) -> HeaderValue {
         self.granted.header.clone()
@@ -78,6 +97,25 @@ impl State {
             }
             _ => paused.map(|(error, _)| Err(error.clone())),
         }
+    }
+
+    /// Throws this token away, unless it is not in use any more, or the API refuses tokens whatever they are.
+    fn reject(&mut self, refused: &Arc<Token>) {
+        let in_use = self
+            .token
+            .as_ref()
+            .is_some_and(|token| Arc::ptr_eq(token, refused));
+        if !in_use {
+            return;
+        }
+        if !refused.accepted.load(Ordering::Relaxed) {
+            let just_wasted = |at: Instant| at.elapsed() < PAUSE_AFTER_FAILURE;
+            if self.wasted.is_some_and(just_wasted) {
+                return;
+            }
+            self.wasted = Some(Instant::now());
+        }
+        self.token = None;
     }
 
     fn valid(&self) -> Option<Arc<Token>> {
@@ -125,9 +163,9 @@ impl TokenSource {
         self.renew().await
     }
 
-    /// Says that the API refuses this token; the next who asks gets another one.
+    /// Says that the API refuses this token; the next who asks gets another one, if that may help.
     pub(in crate::upstream) fn reject(&self, refused: &Arc<Token>) {
-        self.with_state(|state| state.token.take_if(|token| Arc::ptr_eq(token, refused)));
+        self.with_state(|state| state.reject(refused));
     }
 
     async fn renew(&self) -> Result<Arc<Token>, TokenError> {
@@ -147,15 +185,10 @@ impl TokenSource {
                     .token_expiry
                     .with_label_values(&[CREDENTIAL])
                     .set(expiry);
-                let token = Arc::new(Token {
-                    granted,
-                    received: Instant::now(),
-                });
+                let token = Arc::new(Token::new(granted));
                 self.with_state(|state| {
-                    *state = State {
-                        token: Some(Arc::clone(&token)),
-                        failure: None,
-                    }
+                    state.token = Some(Arc::clone(&token));
+                    state.failure = None;
                 });
                 Ok(token)
             }
@@ -175,5 +208,112 @@ impl TokenSource {
 
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::auth::error::Problem;
+
+    const HOUR: u64 = 3600;
+
+    fn state(life: u64) -> (State, Arc<Token>) {
+        let token = token(life);
+        let state = State {
+            token: Some(Arc::clone(&token)),
+            ..State::default()
+        };
+        (state, token)
+    }
+
+    fn token(life: u64) -> Arc<Token> {
+        Arc::new(Token::new(Granted {
+            header: HeaderValue::from_static("Bearer x"),
+            life: Duration::from_secs(life),
+        }))
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    fn is_used(state: &State) -> bool {
+        matches!(state.current(), Some(Ok(_)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_renewed_five_minutes_or_a_tenth_of_its_life_ahead_of_its_end() {
+        for (life, renewed_after) in [(HOUR, HOUR - 300), (1000, 900), (10, 9)] {
+            let (state, _) = state(life);
+            pass(renewed_after - 1).await;
+            assert!(is_used(&state), "{life}");
+            pass(1).await;
+            assert!(state.current().is_none(), "{life}");
+            assert!(
+                state.valid().is_some(),
+                "it serves while another is asked for"
+            );
+            pass(life - renewed_after).await;
+            assert!(state.valid().is_none(), "{life}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_request_is_shared_for_ten_seconds_and_a_valid_token_used_meanwhile() {
+        let (mut state, _) = state(HOUR);
+        let fail = |state: &mut State| {
+            let error = TokenError {
+                problem: Problem::InvalidClient,
+                request_id: None,
+            };
+            state.failure = Some((error, Instant::now()));
+        };
+        pass(HOUR - 100).await;
+        fail(&mut state);
+        assert!(is_used(&state), "it is due for renewal, but still valid");
+        pass(10).await;
+        assert!(state.current().is_none());
+        pass(90).await;
+        fail(&mut state);
+        pass(9).await;
+        assert!(matches!(state.current(), Some(Err(_))));
+        pass(1).await;
+        assert!(state.current().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_thrown_away_once() {
+        let (mut state, first) = state(HOUR);
+        first.was_accepted();
+        state.reject(&first);
+        assert!(state.token.is_none());
+        let second = token(HOUR);
+        second.was_accepted();
+        state.token = Some(Arc::clone(&second));
+        state.reject(&first);
+        assert!(
+            is_used(&state),
+            "a late refusal of the first says nothing of the second"
+        );
+        state.reject(&second);
+        assert!(state.token.is_none(), "it was good once, so it has died");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_token_in_ten_seconds_is_thrown_away_that_was_never_accepted() {
+        let (mut state, mut refused) = state(HOUR);
+        state.reject(&refused);
+        assert!(state.token.is_none());
+        for _ in 0..3 {
+            refused = token(HOUR);
+            state.token = Some(Arc::clone(&refused));
+            pass(9).await;
+            state.reject(&refused);
+            assert!(is_used(&state));
+            pass(1).await;
+            state.reject(&refused);
+            assert!(state.token.is_none());
+        }
     }
 }

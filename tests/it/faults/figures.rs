@@ -1,5 +1,6 @@
 //! The figures of a listing, counted from the world's plain data, to be compared with what is shown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use avepoint_exporter::domain::TenantId;
@@ -51,8 +52,8 @@ pub(super) fn shown(exposition: &Exposition, tenant: TenantId, listing: Listing)
 /// What should be shown of a tenant's listing when nothing is wrong with it.
 pub(super) fn of(tenant: &Tenant, listing: Listing) -> Figures {
     match listing {
-        Listing::Protected => protected(tenant.protected_users(0).map(|row| row.into_owned())),
-        _ => security(tenant.security_users(0).map(|row| row.into_owned())),
+        Listing::Protected => protected(tenant.protected_users(0).map(Cow::into_owned)),
+        _ => security(tenant.security_users(0).map(Cow::into_owned)),
     }
 }
 

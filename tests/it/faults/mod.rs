@@ -3,6 +3,7 @@
 
 mod figures;
 mod hostile;
+mod odd;
 mod retries;
 mod rounds;
 mod shapes;
@@ -86,16 +87,14 @@ fn collector(listing: Listing) -> &'static str {
 #[track_caller]
 fn failure(exposition: &Exposition, tenant: TenantId, listing: Listing) -> Option<String> {
     let labels = [("collector", collector(listing))];
-    let up = exposition
-        .of(tenant, "avepoint_collector_up", &labels)
-        .unwrap();
+    let up = exposition.of(tenant, "avepoint_collector_up", &labels);
     let id = tenant.to_string();
     let labels = [("m365_tenant_id", id.as_str()), labels[0]];
     let failing: Vec<String> = exposition
         .all("avepoint_collector_failing", &labels)
         .map(|(labels, _)| labels["reason"].clone())
         .collect();
-    assert_eq!(up, if failing.is_empty() { 1.0 } else { 0.0 });
+    assert_eq!(up, Some(f64::from(u8::from(failing.is_empty()))));
     assert!(failing.len() <= 1, "{failing:?}");
     failing.into_iter().next()
 }
