@@ -20,8 +20,11 @@ use crate::support::{Exposition, config, simulator};
 const SHORT: &str = "  timeout: 4s\n  retry_deadline: 4s\n";
 /// For what gets no whole answer until the timeout.
 const SHORTER: &str = "  timeout: 1500ms\n  retry_deadline: 3s\n";
+/// For what is tried so often and no longer.
+const COUNTED: &str = "  timeout: 20s\n  retry_deadline: 20s\n";
 /// For what takes no time, so that a busy machine is never taken for a fault.
-const LONG: &str = "  timeout: 30s\n  retry_deadline: 60s\n  limits: { rows: 1000 }\n";
+const LONG: &str =
+    "  timeout: 30s\n  retry_deadline: 60s\n  limits: { rows: 1000, response_bytes: 1MiB }\n";
 /// The same, where the limits are not the point.
 const ROOMY: &str = "  timeout: 30s\n  retry_deadline: 60s\n";
 
@@ -60,7 +63,7 @@ fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
         }
         Fault::Cut => fails(SHORT, "connection", 2..=5),
         Fault::Slow | Fault::Hang => fails(SHORTER, "timeout", 2..=2),
-        Fault::Truncate => fails(ROOMY, "decode", 3..=3),
+        Fault::Truncate => fails(COUNTED, "decode", 3..=3),
         // It strikes at all tenants, so more than once would be no fault of one tenant.
         Fault::ExpireTokens => Row {
             when: When::first(1),
@@ -71,9 +74,8 @@ fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
         Fault::NotFound => fails(ROOMY, "not_found", 1..=1),
         Fault::BadRequest | Fault::SecretEcho => fails(ROOMY, "bad_request", 1..=1),
         Fault::NotJson | Fault::NullRows => fails(ROOMY, "decode", 1..=1),
-        Fault::Oversized | Fault::GzipBomb | Fault::Deep | Fault::EmptyRows => {
-            fails(ROOMY, "limit", 1..=1)
-        }
+        Fault::Oversized | Fault::GzipBomb => fails(LONG, "limit", 1..=1),
+        Fault::Deep | Fault::EmptyRows => fails(ROOMY, "limit", 1..=1),
         // Page `n` says that there are `n` + 1 pages, and 10 are allowed.
         Fault::Endless => fails(LONG, "limit", 10..=10),
         Fault::EndlessUncounted => fails(LONG, "limit", 11..=11),
@@ -236,10 +238,10 @@ fn check_undisturbed(
     );
 }
 
-/// The faults that are waited for until a deadline.
+/// The faults that are waited for.
 fn takes_its_time(fault: Fault) -> bool {
     let any = &world().tenants()[0].clone();
-    [SHORT, SHORTER].contains(&row(fault, any, Listing::Security).elements)
+    [SHORT, SHORTER, COUNTED].contains(&row(fault, any, Listing::Security).elements)
 }
 
 #[tokio::test]
