@@ -12,6 +12,7 @@ mod config_example;
 mod first_poll;
 mod hostile_config;
 mod http;
+mod leaks;
 mod program;
 mod server;
 mod support;
