@@ -15,6 +15,7 @@ mod faults;
 mod first_poll;
 mod hostile_config;
 mod http;
+mod leaks;
 mod oracle;
 mod program;
 mod schedule;

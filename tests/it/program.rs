@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a test waits for what should come at once. Only a test that fails waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks again and again until there is an answer. Fails the test with `what` when none comes in time.
 #[track_caller]
