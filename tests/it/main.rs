@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
 )]
 
