@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
 )]
+#![expect(clippy::float_cmp, reason = "figures are counts, told exactly")]
 
 mod dashboards;
 #[path = "../it/http.rs"]

@@ -1,5 +1,6 @@
 //! What the figures of a world must be: counted from its rows by the plainest code, apart from the exporter's.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use avepoint_exporter::simulator::{ProtectedUser, SecurityUser, Tenant, World};
@@ -91,14 +92,8 @@ pub(crate) fn figures(world: &World) -> Figures {
         ];
         put("avepoint_tenant_info", labels(tenant, &facts), 1);
 
-        let users: Vec<_> = tenant
-            .security_users(0)
-            .map(|row| row.into_owned())
-            .collect();
-        let rows: Vec<_> = tenant
-            .protected_users(0)
-            .map(|row| row.into_owned())
-            .collect();
+        let users: Vec<_> = tenant.security_users(0).map(Cow::into_owned).collect();
+        let rows: Vec<_> = tenant.protected_users(0).map(Cow::into_owned).collect();
         put("avepoint_security_users", labels(tenant, &[]), users.len());
         put("avepoint_backup_users", labels(tenant, &[]), rows.len());
 

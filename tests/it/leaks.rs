@@ -70,17 +70,18 @@ fn check(what: &str, text: &str) {
 }
 
 /// The value planted in a field of user `k`.
-fn planted(field: &str, k: usize) -> Option<String> {
-    Some(match field {
+fn text(field: &str, k: usize) -> String {
+    match field {
         "principal" | "mail" | "email" => format!("Planted-{field}-{k}@leak.example"),
         _ => format!("planted-{field}-{k}"),
-    })
+    }
 }
 
 /// A world whose every text is planted. Users know each other by id, by address, or not at all.
 fn world(tenants: u128) -> World {
+    let planted = |field, k| Some(text(field, k));
     let security = |k: usize| SecurityUser {
-        id: planted("id", k).filter(|_| k % 3 != 0),
+        id: planted("id", k).filter(|_| !k.is_multiple_of(3)),
         user_principal_name: planted("principal", k),
         mail: planted("mail", k).filter(|_| k % 3 != 1),
         display_name: planted("display", k),
@@ -105,7 +106,7 @@ fn world(tenants: u128) -> World {
         display_name: planted("display", k),
         modules: Some(vec![Module {
             module: 0,
-            is_protected: k % 2 == 0,
+            is_protected: k.is_multiple_of(2),
         }]),
     };
     let tenant = |n| {
@@ -121,11 +122,13 @@ fn world(tenants: u128) -> World {
 
 /// An upstream that misbehaves in every way that answers fast, each way often, and never twice the same.
 async fn nasty() -> Simulator {
-    let mut options = Options::new(world(12));
-    options.page_limit = 2;
-    options.retry_after = std::time::Duration::ZERO;
-    // Whoever follows there would hand over the token.
-    options.foreign_origin = "http://127.0.0.1:9".to_owned();
+    let mut options = Options {
+        page_limit: 2,
+        retry_after: std::time::Duration::ZERO,
+        // Whoever follows there would hand over the token.
+        foreign_origin: "http://127.0.0.1:9".to_owned(),
+        ..Options::new(world(12))
+    };
     let faults = [
         Fault::Throttle,
         Fault::ThrottleDate,
@@ -287,7 +290,7 @@ async fn an_answer_of_another_shape_is_not_quoted() {
         "elements:\n  api_url: {0}\n  token_url: {0}/token\n  client_id: x\n  client_secret: planted-secret\n{HASTY}tenants:\n",
         upstream.url()
     );
-    for n in 0..upstream.answers() {
+    for n in 0..scripted::answers() {
         writeln!(
             config,
             "  - {{ customer_id: {n:08x}-0000-0000-0000-000000000000, tenant_id: {n:08x}-0000-0000-0000-000000000000 }}"
@@ -305,7 +308,7 @@ async fn an_answer_of_another_shape_is_not_quoted() {
         .1;
     assert_eq!(
         log.matches("poll failed").count(),
-        2 * upstream.answers(),
+        2 * scripted::answers(),
         "{log}"
     );
 }

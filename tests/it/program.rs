@@ -130,7 +130,7 @@ impl Program {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> impl Future<Output = Ended> {
-        let waited = until("the end of the program", async move || {
+        until("the end of the program", async move || {
             self.status().map(|status| {
                 for stream in [&mut self.stdout, &mut self.stderr] {
                     stream.reader.take().map(JoinHandle::join);
@@ -141,8 +141,7 @@ impl Program {
                     stderr: self.stderr(),
                 }
             })
-        });
-        waited
+        })
     }
 }
 

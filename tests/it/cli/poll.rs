@@ -20,6 +20,12 @@ async fn a_poll_prints_the_exposition_on_stdout_and_nothing_else() {
         let users = exposition.of(tenant.tenant_id, "avepoint_security_users", &[]);
         assert_eq!(users, Some(tenant.security_count(0) as f64));
     }
+    for name in exposition.names() {
+        assert!(
+            name.starts_with("avepoint_") || name.starts_with("process_"),
+            "{name}"
+        );
+    }
     assert!(
         exposition
             .get("avepoint_exporter_build_info", &[])

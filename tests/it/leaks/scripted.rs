@@ -69,6 +69,11 @@ pub(super) const TOKENS: &[&str] = &[
     "HTTP/planted\r\n\r\nplanted",
 ];
 
+/// How many answers there are for tenants.
+pub(super) fn answers() -> usize {
+    PAGES.len()
+}
+
 /// The upstream. It ends when it is dropped.
 pub(super) struct Scripted {
     url: String,
@@ -103,11 +108,6 @@ impl Scripted {
 
     pub(super) fn url(&self) -> String {
         self.url.clone()
-    }
-
-    /// How many answers there are for tenants.
-    pub(super) fn answers(&self) -> usize {
-        PAGES.len()
     }
 
     /// The answers that nobody asked for.
