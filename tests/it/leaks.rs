@@ -166,11 +166,10 @@ async fn outputs(config: &str, format: &str) -> Vec<(String, String)> {
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, config).unwrap();
     let start = |command: &str| {
-        let mut exporter = exporter([
-            command,
-            "--log.level=trace",
-            "--web.listen-address=127.0.0.1:0",
-        ]);
+        let mut exporter = exporter([command, "--log.level=trace"]);
+        if command == "serve" {
+            exporter.arg("--web.listen-address=127.0.0.1:0");
+        }
         exporter.arg(format!("--log.format={format}"));
         exporter.arg("--config.file").arg(&file);
         Program::start(&mut exporter)
