@@ -93,7 +93,7 @@ fn short() -> Web {
     Web {
         limits: Limits {
             head: Duration::from_millis(300),
-            stall: Duration::from_millis(300),
+            stall: Duration::from_secs(1),
             ..Limits::default()
         },
         ..web()

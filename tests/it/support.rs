@@ -149,6 +149,11 @@ impl Exposition {
             .collect();
         self.get(name, &labels)
     }
+
+    /// The names of all metrics that have samples.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.samples.keys().map(|(name, _)| name.as_str())
+    }
 }
 
 /// Reads the name and the labels of a sample's line.
@@ -159,11 +164,6 @@ pub(crate) fn read_series(line: &str) -> (String, BTreeMap<String, String>) {
     let (name, labels) = series.split_once('{').unwrap_or((series, ""));
     let labels = labels.strip_suffix('}').unwrap_or(labels);
     (name.to_owned(), read_labels(labels))
-
-    /// The names of all metrics that have samples.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.samples.keys().map(|(name, _)| name.as_str())
-    }
 }
 
 fn read_labels(mut text: &str) -> BTreeMap<String, String> {
