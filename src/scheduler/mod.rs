@@ -1,6 +1,8 @@
 //! Floor 4: which listing is read when. One task decides, starts polls and publishes what they found; it is
 //! the only writer of the snapshot.
 
+mod jobs;
+mod outcome;
 mod run;
 mod slots;
 

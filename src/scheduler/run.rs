@@ -10,13 +10,15 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::collectors::{self, FlaggedUsers, Polled, Totals};
-use crate::config::{CollectorKind, Config, RateLimit};
+use crate::collectors::{self, FlaggedUsers, Polled};
+use crate::config::{Config, RateLimit};
 use crate::domain::{Clock, Collector, Reason, Timestamp};
-use crate::snapshot::{Figures, LastPoll, Snapshot, Snapshots};
-use crate::upstream::{Client, ListingSize, Stats};
+use crate::snapshot::{Figures, Snapshot, Snapshots};
+use crate::upstream::{Client, Stats};
 
-use super::slots::{After, Slots};
+use super::jobs::{self, Job, State};
+use super::outcome::conclude;
+use super::slots::After;
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
 /// that waits for its next try leaves no slot of the rate limiter unused; not much above, since each
@@ -44,37 +46,6 @@ pub struct Scheduler {
     stats: Stats,
 }
 
-/// One collector of one tenant.
-#[derive(Debug)]
-struct Job {
-    /// Places in the snapshot.
-    tenant: usize,
-    collector: usize,
-    kind: CollectorKind,
-    slots: Slots,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The first poll of the protected users waits for the tenant's other listings.
-    WaitsForOthers,
-    Due(Timestamp),
-    Running {
-        due: Timestamp,
-    },
-    Done,
-}
-
-impl State {
-    fn due(self) -> Option<Timestamp> {
-        match self {
-            Self::Due(due) => Some(due),
-            Self::WaitsForOthers | Self::Running { .. } | Self::Done => None,
-        }
-    }
-}
-
 impl Scheduler {
     /// Plans the polls of these tenants: the first round at once. Nothing runs yet.
     ///
@@ -100,37 +71,7 @@ impl Scheduler {
                 poll_failures.with_label_values(&[collector.as_str(), reason.as_str()]);
             }
         }
-        let now = clock.now();
-        let jobs =
-            config
-                .tenants
-                .iter()
-                .enumerate()
-                .flat_map(|(tenant, config)| {
-                    let others = config.collectors.len() > 1;
-                    config.collectors.iter().enumerate().map(
-                        move |(collector, collector_config)| {
-                            let kind = collector_config.kind;
-                            let waits = others && kind.collector() == Collector::ProtectedUsers;
-                            Job {
-                                tenant,
-                                collector,
-                                kind,
-                                slots: Slots::new(
-                                    &config.tenant,
-                                    kind.collector(),
-                                    collector_config.interval,
-                                ),
-                                state: if waits {
-                                    State::WaitsForOthers
-                                } else {
-                                    State::Due(now)
-                                },
-                            }
-                        },
-                    )
-                });
-        let jobs: Vec<Job> = jobs.collect();
+        let jobs = jobs::plan(config, clock.now());
         let mut snapshot = Snapshot::new(config);
         for job in &jobs {
             if let Some(tenant) = snapshot.tenants.get_mut(job.tenant).map(Arc::make_mut)
@@ -266,7 +207,8 @@ impl Scheduler {
         let after = job.slots.after(due, now);
         job.state = then(after);
 
-        let span = tracing::info_span!(
+        // At the gravest level, so that it is there whatever lines are written.
+        let span = tracing::error_span!(
             "poll",
             tenant_id = %tenant.tenant.tenant_id,
             tenant_name = tenant.tenant.tenant_name,
@@ -338,80 +280,14 @@ impl Scheduler {
     }
 }
 
-/// What a successful poll found.
-type Found = (Totals, Option<Arc<FlaggedUsers>>);
-
-/// Says how a poll went, to the snapshot and to the log. A panic is a failure of its poll alone.
-fn conclude(
-    ended: Result<(Polled, Duration), JoinError>,
-    was_failing: bool,
-) -> (LastPoll, Option<Found>) {
-    let last_poll = |ListingSize { rows, pages }, duration, failure| LastPoll {
-        duration,
-        rows,
-        pages,
-        failure,
-    };
-    match ended {
-        Ok((
-            Polled {
-                size,
-                outcome: Ok(found),
-            },
-            duration,
-        )) => {
-            let duration_seconds = duration.as_secs_f64();
-            if was_failing {
-                tracing::info!(rows = size.rows, duration_seconds, "poll succeeded again");
-            } else {
-                tracing::debug!(rows = size.rows, duration_seconds, "poll succeeded");
-            }
-            (last_poll(size, duration, None), Some(found))
-        }
-        Ok((
-            Polled {
-                size,
-                outcome: Err(error),
-            },
-            duration,
-        )) => {
-            let reason = error.reason();
-            if reason == Reason::Credential {
-                // Said once, where the token was asked for, and not by each of the polls that share it.
-                tracing::debug!(%reason, "poll failed for want of an access token");
-                return (last_poll(size, duration, Some(reason)), None);
-            }
-            tracing::warn!(
-                %reason,
-                %error,
-                request_id = error.request_id.as_ref().map(tracing::field::display),
-                duration_seconds = duration.as_secs_f64(),
-                "poll failed; the previous figures stay until they are stale"
-            );
-            (last_poll(size, duration, Some(reason)), None)
-        }
-        Err(_) => {
-            // The panic itself was logged where it happened.
-            tracing::error!(reason = %Reason::Internal, "poll failed by a fault of the exporter; please report it");
-            (
-                last_poll(
-                    ListingSize::default(),
-                    Duration::ZERO,
-                    Some(Reason::Internal),
-                ),
-                None,
-            )
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::collectors::SecurityUsers;
+    use crate::collectors::{SecurityUsers, Totals};
     use crate::config::Source;
+    use crate::upstream::ListingSize;
 
     const CONFIG: &str = "
 elements: { client_id: a, client_secret: b }

@@ -44,7 +44,8 @@ async fn a_poll_that_fails_in_part_prints_the_rest_and_says_so_by_its_exit_statu
     )];
     let simulator = simulator(options).await;
     let folder = Folder::with(&config_text(&simulator, HASTY, ""));
-    let ended = folder.start(&["poll"]).end().await;
+    // The lines tell the tenant at whatever level they are written.
+    let ended = folder.start(&["poll", "--log.level=warn"]).end().await;
     assert_eq!(ended.code, FAILED);
     let exposition = Exposition::read(&ended.stdout);
     assert_eq!(exposition.all("avepoint_security_users", &[]).count(), 2);
