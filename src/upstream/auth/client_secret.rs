@@ -28,8 +28,9 @@ const MAX_BYTES: usize = 256 * 1024;
 /// used too long costs a failed request each time.
 const DEFAULT_LIFE: Duration = Duration::from_mins(5);
 
-/// Lives are cut to this, so that no answer, however wrong, keeps a token for ever.
-const LONGEST_LIFE: Duration = Duration::from_hours(24);
+/// Lives are cut to this range: no answer, however wrong, keeps a token for ever, or has every request to the
+/// API preceded by one for a token.
+const LIVES: [Duration; 2] = [Duration::from_secs(1), Duration::from_hours(24)];
 
 /// A token as the service handed it out.
 #[derive(Debug)]
@@ -210,7 +211,7 @@ fn granted(body: &[u8]) -> Result<Granted, JsonError> {
     let life = grant
         .expires_in
         .map_or(DEFAULT_LIFE, Duration::from_secs)
-        .min(LONGEST_LIFE);
+        .clamp(LIVES[0], LIVES[1]);
     Ok(Granted { header, life })
 }
 
@@ -273,7 +274,9 @@ mod tests {
             DEFAULT_LIFE
         );
         let for_ever = granted(br#"{"access_token": "abc", "expires_in": 18446744073709551615}"#);
-        assert_eq!(for_ever.unwrap().life, LONGEST_LIFE);
+        assert_eq!(for_ever.unwrap().life, LIVES[1]);
+        let no_time = granted(br#"{"access_token": "abc", "expires_in": 0}"#);
+        assert_eq!(no_time.unwrap().life, LIVES[0]);
     }
 
     #[test]
