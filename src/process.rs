@@ -6,7 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge, IntGauge};
 
-/// Collects the metrics of this process. A figure that cannot be read keeps its last value.
+/// Collects the metrics of this process. Where they cannot be read there are none.
 #[derive(Debug)]
 pub struct ProcessMetrics {
     cpu_seconds: Counter,
@@ -96,6 +96,7 @@ impl Collector for ProcessMetrics {
     fn collect(&self) -> Vec<MetricFamily> {
         if let Err(error) = self.read() {
             tracing::debug!(%error, "failed to read the process's own figures");
+            return Vec::new();
         }
         self.metrics()
             .into_iter()
