@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{Encoder as _, Gauge, IntGauge, Registry, TextEncoder, opts};
+use prometheus::{Gauge, IntGauge, Registry, opts};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -91,7 +91,6 @@ impl Exporter {
         let sources = Sources {
             tenants,
             registry: self.registry,
-            snapshots: self.snapshots.clone(),
             clock: self.clock.clone(),
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
@@ -112,9 +111,7 @@ impl Exporter {
     pub async fn poll_once(self) -> anyhow::Result<(String, u64)> {
         let failures = self.scheduler.run_once().await;
         let mut text = exposition::render(&self.snapshots.borrow(), self.clock.now());
-        let mut own = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut own)?;
-        text.push_str(&String::from_utf8(own)?);
+        text.push_str(&exposition::render_registry(&self.registry)?);
         Ok((text, failures))
     }
 }
@@ -126,9 +123,7 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
         let now = clock.now();
         let start = Instant::now();
         let next_stale = snapshot.next_stale(now);
-        let rendered =
-            tokio::task::spawn_blocking(move || Body::from(exposition::render(&snapshot, now)))
-                .await;
+        let rendered = tokio::task::spawn_blocking(move || Body::new(&snapshot, now)).await;
         match rendered {
             Ok(body) => drop(bodies.send_replace(body)),
             // The series before stay; their panic was logged where it happened.

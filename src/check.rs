@@ -93,12 +93,12 @@ fn series(config: &Config) -> usize {
             };
             collector.figures = Some(Figures {
                 at: now,
+                pages: 0,
                 totals: Arc::new(totals),
             });
             collector.last_poll = Some(LastPoll {
                 duration: Duration::ZERO,
                 rows: 0,
-                pages: 0,
                 failure: None,
             });
             collector.next_poll = Some(now);

@@ -14,7 +14,7 @@ use tracing::Level;
 
 use crate::app::{Exporter, Web};
 use crate::check;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::domain::{Clock, PromDuration};
 use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
@@ -135,7 +135,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
     match command {
         Command::Serve => serve(&flags, shutdown).await,
         Command::Check { assume_users } => {
-            let config = load(flags.config_file())?;
+            let (config, _) = load(flags.config_file())?;
             print(&check::describe(&config, assume_users))
         }
         Command::Poll => poll(&flags, &progress, shutdown).await,
@@ -145,9 +145,8 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
 }
 
 async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
-    let config = load(flags.config_file())?;
+    let (config, exporter) = load(flags.config_file())?;
     let (listeners, address) = flags.bind().await?;
-    let exporter = Exporter::new(&config, Clock::system())?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config_file = %flags.config_file().display(),
@@ -165,8 +164,7 @@ async fn poll(
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let config = load(flags.config_file())?;
-    let exporter = Exporter::new(&config, Clock::system())?;
+    let (_, exporter) = load(flags.config_file())?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     let Some(polled) = shutdown.run_until_cancelled(exporter.poll_once()).await else {
         return Err(Failed::Other(anyhow::anyhow!(
@@ -212,19 +210,14 @@ async fn demo(
     Ok(())
 }
 
-fn load(file: &Path) -> Result<Config, Failed> {
-    Config::load(file).map_err(|error| {
-        let missing = matches!(error, ConfigError::NotFound { .. });
-        let error = anyhow::Error::from(error);
-        Failed::Usage(if missing {
-            anyhow::anyhow!(
-                "{error}\nName another with --config.file, start from config.example.yaml, or try the exporter \
-                 without one: avepoint-exporter demo"
-            )
-        } else {
-            error
-        })
-    })
+/// Reads the configuration and puts an exporter together by it, without opening a connection.
+fn load(file: &Path) -> Result<(Config, Exporter), Failed> {
+    let hint =
+        "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
+    let config =
+        Config::load(file).map_err(|error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}")))?;
+    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
+    Ok((config, exporter))
 }
 
 impl Flags {

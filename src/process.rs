@@ -1,6 +1,8 @@
 //! The standard `process_*` metrics, read from `/proc` at each scrape. The `prometheus` crate has such a
 //! collector too, but its processor time counts whole seconds only.
 
+use std::sync::{Mutex, PoisonError};
+
 use procfs::process::{LimitValue, Process};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -9,6 +11,8 @@ use prometheus::{Counter, Gauge, IntGauge};
 /// Collects the metrics of this process. Where they cannot be read there are none.
 #[derive(Debug)]
 pub struct ProcessMetrics {
+    /// Two scrapes at once must not both add what has been spent since the one before.
+    reading: Mutex<()>,
     cpu_seconds: Counter,
     open_fds: IntGauge,
     max_fds: IntGauge,
@@ -23,6 +27,7 @@ impl ProcessMetrics {
     /// Never in practice: the names are valid.
     pub fn new() -> prometheus::Result<Self> {
         Ok(Self {
+            reading: Mutex::default(),
             cpu_seconds: Counter::new(
                 "process_cpu_seconds_total",
                 "Processor time spent, user and system.",
@@ -62,9 +67,11 @@ impl ProcessMetrics {
         let booted = procfs::boot_time_secs()? as f64;
         self.start_time.set(booted + stat.starttime as f64 / ticks);
         self.open_fds.set(whole(process.fd_count()? as u64));
-        if let LimitValue::Value(most) = process.limits()?.max_open_files.soft_limit {
-            self.max_fds.set(whole(most));
-        }
+        let most = match process.limits()?.max_open_files.soft_limit {
+            LimitValue::Value(most) => whole(most),
+            LimitValue::Unlimited => i64::MAX,
+        };
+        self.max_fds.set(most);
         Ok(())
     }
 
@@ -94,6 +101,7 @@ impl Collector for ProcessMetrics {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.read() {
             tracing::debug!(%error, "failed to read the process's own figures");
             return Vec::new();

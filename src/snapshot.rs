@@ -51,8 +51,6 @@ pub struct LastPoll {
     pub duration: Duration,
     /// Rows read until its end, repeated ones included.
     pub rows: u64,
-    /// Pages read until its end.
-    pub pages: u64,
     /// Why it failed, if it did.
     pub failure: Option<Reason>,
 }
@@ -62,6 +60,8 @@ pub struct LastPoll {
 pub struct Figures {
     /// When the poll that found them ended.
     pub at: Timestamp,
+    /// How many pages that took.
+    pub pages: u64,
     /// What it found.
     pub totals: Arc<Totals>,
 }

@@ -59,16 +59,6 @@ impl FlaggedUsers {
             known,
         }
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.users.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
-    }
 }
 
 fn principal_if_different(keys: &UserKeys) -> Option<UserKey> {
@@ -114,7 +104,7 @@ pub(super) struct ExposureJoin {
 
 impl ExposureJoin {
     pub(super) fn new(flagged: Arc<FlaggedUsers>) -> Self {
-        let found = vec![Found::default(); flagged.len()];
+        let found = vec![Found::default(); flagged.users.len()];
         Self { flagged, found }
     }
 

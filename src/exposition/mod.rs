@@ -5,5 +5,5 @@ mod render;
 mod text;
 
 pub use catalogue::{CATALOGUE, Metric};
-pub use render::{Body, gzip, render};
+pub use render::{Body, gzip, render, render_registry};
 pub use text::Kind;

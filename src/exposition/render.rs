@@ -5,6 +5,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use prometheus::{Registry, TextEncoder};
 
 use crate::domain::Timestamp;
 use crate::snapshot::Snapshot;
@@ -19,6 +20,26 @@ pub struct Body {
     pub plain: Bytes,
     /// As a gzip member.
     pub gzip: Bytes,
+    /// Whether each poll had been tried once when it was rendered.
+    pub first_round_ended: bool,
+}
+
+impl Body {
+    /// The series of a registry: those of the exporter itself.
+    ///
+    /// # Errors
+    /// When a family in it has no samples or no name; those of this program have.
+    pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&registry.gather())
+    }
+
+    /// The series of the tenants at this moment.
+    pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        Self {
+            first_round_ended: snapshot.first_round_ended(),
+            ..Self::from(render(snapshot, now))
+        }
+    }
 }
 
 impl From<String> for Body {
@@ -26,6 +47,7 @@ impl From<String> for Body {
         Self {
             gzip: gzip(text.as_bytes()),
             plain: text.into(),
+            first_round_ended: false,
         }
     }
 }
@@ -35,6 +57,14 @@ pub fn gzip(text: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::default());
     let _ = encoder.write_all(text);
     encoder.finish().unwrap_or_default().into()
+}
+
+/// The series of a registry: those of the exporter itself.
+///
+/// # Errors
+/// When a family in it has no samples or no name; those of this program have.
+pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
+    TextEncoder::new().encode_to_string(&registry.gather())
 }
 
 /// The series of the tenants at this moment: stale figures are left out.

@@ -30,11 +30,11 @@ pub(super) enum State {
 }
 
 impl State {
-    /// When the next poll is due, if that is known.
+    /// When the next poll is due, or the one that runs was.
     pub(super) fn due(self) -> Option<Timestamp> {
         match self {
-            Self::Due(due) => Some(due),
-            Self::WaitsForOthers | Self::Running { .. } | Self::Done => None,
+            Self::Due(due) | Self::Running { due } => Some(due),
+            Self::WaitsForOthers | Self::Done => None,
         }
     }
 }

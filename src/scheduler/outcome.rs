@@ -11,7 +11,13 @@ use crate::snapshot::LastPoll;
 use crate::upstream::{ApiError, ListingSize};
 
 /// What a successful poll found.
-pub(super) type Found = (Totals, Option<Arc<FlaggedUsers>>);
+pub(super) struct Found {
+    pub(super) totals: Totals,
+    /// The users that the next poll of the protected users is matched against.
+    pub(super) flagged: Option<Arc<FlaggedUsers>>,
+    /// How many pages it took.
+    pub(super) pages: u64,
+}
 
 /// Says how a poll went. A panic is a failure of its poll alone.
 pub(super) fn conclude(
@@ -31,13 +37,18 @@ pub(super) fn conclude(
         );
     };
     match outcome {
-        Ok(found) => {
+        Ok((totals, flagged)) => {
             let duration_seconds = duration.as_secs_f64();
             if was_failing {
                 tracing::info!(rows = size.rows, duration_seconds, "poll succeeded again");
             } else {
                 tracing::debug!(rows = size.rows, duration_seconds, "poll succeeded");
             }
+            let found = Found {
+                totals,
+                flagged,
+                pages: size.pages,
+            };
             (last_poll(size, duration, None), Some(found))
         }
         Err(error) => {
@@ -51,7 +62,6 @@ fn last_poll(size: ListingSize, duration: Duration, failure: Option<Reason>) -> 
     LastPoll {
         duration,
         rows: size.rows,
-        pages: size.pages,
         failure,
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use crate::collectors::{self, FlaggedUsers, Polled};
 use crate::config::{Config, RateLimit};
@@ -17,7 +18,7 @@ use crate::snapshot::{Figures, Snapshot, Snapshots};
 use crate::upstream::{Client, Stats};
 
 use super::jobs::{self, Job, State};
-use super::outcome::conclude;
+use super::outcome::{Found, conclude};
 use super::slots::After;
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
@@ -39,7 +40,8 @@ pub struct Scheduler {
     /// The users with findings of each tenant's last security listing, by place in the snapshot.
     flagged: Vec<Option<Arc<FlaggedUsers>>>,
     running: JoinSet<(Polled, Duration)>,
-    running_jobs: HashMap<task::Id, usize>,
+    /// The places of the jobs whose polls run, and what log lines say of them.
+    running_jobs: HashMap<task::Id, (usize, Span)>,
     most_running: usize,
     poll_failures: IntCounterVec,
     rate_limit: RateLimit,
@@ -170,12 +172,20 @@ impl Scheduler {
             .and_then(|_| self.flagged.get(job.tenant)?.clone());
         let client = Arc::clone(&self.client);
         let kind = job.kind;
-        let poll = self.running.spawn(async move {
+        // At the gravest level, so that it is there whatever lines are written.
+        let span = tracing::error_span!(
+            "poll",
+            tenant_id = %tenant.tenant_id,
+            tenant_name = tenant.tenant_name,
+            collector = kind.collector().as_str(),
+        );
+        let poll = async move {
             let start = Instant::now();
             let polled = collectors::poll(&client, &tenant, kind, flagged).await;
             (polled, start.elapsed())
-        });
-        self.running_jobs.insert(poll.id(), place);
+        };
+        let poll = self.running.spawn(poll.instrument(span.clone()));
+        self.running_jobs.insert(poll.id(), (place, span));
     }
 
     /// Takes in what a poll found, plans what comes next, and publishes.
@@ -188,7 +198,7 @@ impl Scheduler {
             Ok((id, polled)) => (id, Ok(polled)),
             Err(error) => (error.id(), Err(error)),
         };
-        let Some(place) = self.running_jobs.remove(&id) else {
+        let Some((place, span)) = self.running_jobs.remove(&id) else {
             return;
         };
         let Some(job) = self.jobs.get_mut(place) else {
@@ -207,13 +217,6 @@ impl Scheduler {
         let after = job.slots.after(due, now);
         job.state = then(after);
 
-        // At the gravest level, so that it is there whatever lines are written.
-        let span = tracing::error_span!(
-            "poll",
-            tenant_id = %tenant.tenant.tenant_id,
-            tenant_name = tenant.tenant.tenant_name,
-            collector = job.kind.collector().as_str(),
-        );
         let _in_span = span.enter();
         let was_failing = collector
             .last_poll
@@ -229,9 +232,15 @@ impl Scheduler {
                 .inc();
         }
         collector.last_poll = Some(last_poll);
-        if let Some((totals, flagged)) = found {
+        if let Some(Found {
+            totals,
+            flagged,
+            pages,
+        }) = found
+        {
             collector.figures = Some(Figures {
                 at: now,
+                pages,
                 totals: Arc::new(totals),
             });
             if let (Some(flagged), Some(last)) = (flagged, self.flagged.get_mut(job.tenant)) {
@@ -245,34 +254,39 @@ impl Scheduler {
 
     /// After the tenant's other listings were read, well or badly, the protected users are due.
     fn start_those_who_waited(&mut self, tenant: usize, now: Timestamp) {
-        let Some(snapshot) = self.snapshot.tenants.get(tenant) else {
+        let Some(snapshot) = self.snapshot.tenants.get_mut(tenant).map(Arc::make_mut) else {
             return;
         };
-        let was_polled = |job: &Job| {
-            snapshot
-                .collectors
-                .get(job.collector)
-                .is_some_and(|one| one.last_poll.is_some())
-        };
-        let mut of_tenant = self.jobs.iter_mut().filter(|job| job.tenant == tenant);
-        if of_tenant
-            .by_ref()
-            .all(|job| job.state == State::WaitsForOthers || was_polled(job))
-        {
-            for job in self
-                .jobs
-                .iter_mut()
-                .filter(|job| job.tenant == tenant && job.state == State::WaitsForOthers)
-            {
-                job.state = State::Due(now);
+        let collectors = &mut snapshot.collectors;
+        let waits = |job: &Job| job.tenant == tenant && job.state == State::WaitsForOthers;
+        let all_others_were_polled = self
+            .jobs
+            .iter()
+            .filter(|job| job.tenant == tenant && !waits(job))
+            .all(|job| {
+                collectors
+                    .get(job.collector)
+                    .is_some_and(|one| one.last_poll.is_some())
+            });
+        if !all_others_were_polled {
+            return;
+        }
+        for job in self.jobs.iter_mut().filter(|job| waits(job)) {
+            job.state = State::Due(now);
+            if let Some(collector) = collectors.get_mut(job.collector) {
+                collector.next_poll = job.state.due();
             }
         }
     }
 
     fn publish(&mut self) {
-        // A listing that was never read takes one request at least.
+        // By the last poll that succeeded: one that failed may have ended at its first page. A listing that was
+        // never read takes one request at least.
         let rates = self.snapshot.collectors().map(|collector| {
-            let pages = collector.last_poll.map_or(1, |poll| poll.pages.max(1));
+            let pages = collector
+                .figures
+                .as_ref()
+                .map_or(1, |figures| figures.pages);
             pages as f64 / collector.config.interval.as_secs_f64()
         });
         self.stats.forecast(rates.sum(), self.rate_limit);
@@ -319,7 +333,8 @@ tenants:
     ) {
         scheduler.jobs[place].state = State::Running { due };
         let poll = scheduler.running.spawn(async move { poll() });
-        scheduler.running_jobs.insert(poll.id(), place);
+        let span = Span::none();
+        scheduler.running_jobs.insert(poll.id(), (place, span));
     }
 
     fn panics() -> (Polled, Duration) {
@@ -336,6 +351,27 @@ tenants:
             outcome: Ok((Totals::SecurityUsers(found), None)),
         };
         (polled, Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn what_a_listing_needs_is_told_by_its_last_success_and_not_by_a_failure_on_its_first_page()
+     {
+        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
+        let clock = Clock::from_fn(move || now);
+        let (mut scheduler, snapshots) = scheduler(&clock);
+        for poll in [succeeds, panics] {
+            pretend(&mut scheduler, 0, now, poll);
+            let ended = scheduler.running.join_next_with_id().await.unwrap();
+            scheduler.end(ended, |after| State::Due(after.next));
+            let figures = snapshots.borrow().tenants[0].collectors[0].figures.clone();
+            assert_eq!(figures.unwrap().pages, 1);
+        }
+        assert_eq!(snapshots.borrow().tenants[0].collectors[0].failures, 1);
+        // Those who waited are due, and say so.
+        assert_eq!(
+            snapshots.borrow().tenants[0].collectors[1].next_poll,
+            Some(now)
+        );
     }
 
     #[tokio::test]

@@ -2,20 +2,20 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::pages::Pages;
-use super::stall::StallGuard;
 
 /// The largest head of a request. What Prometheus sends has a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -29,10 +29,12 @@ pub struct Limits {
     /// Connections at once; further ones wait in the kernel's queue. Default: 512, below the usual limit of
     /// 1024 open files, with room for the connections to the upstream.
     pub connections: usize,
-    /// For the head of a request, and between two requests of one connection. Default: 30 s.
+    /// For the head of a request, and between two requests of one connection. Default: 10 s.
     pub head: Duration,
-    /// For a write to make progress. Default: 30 s.
-    pub stall: Duration,
+    /// For a connection: at its end it finishes the answer that is under way, and closes. Default: 60 s.
+    pub lifetime: Duration,
+    /// For that last answer. A client that reads slowly, or not at all, is cut off then. Default: 30 s.
+    pub last_answer: Duration,
     /// For answers that are under way at the shutdown. Default: 3 s.
     pub drain: Duration,
 }
@@ -41,8 +43,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 512,
-            head: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            head: Duration::from_secs(10),
+            lifetime: Duration::from_secs(60),
+            last_answer: Duration::from_secs(30),
             drain: Duration::from_secs(3),
         }
     }
@@ -55,61 +58,66 @@ pub async fn serve(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    let connections = Arc::new(Semaphore::new(limits.connections));
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let connections = TaskTracker::new();
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(
-            listener,
-            Arc::clone(&connections),
-            Arc::clone(&pages),
-            limits,
-            shutdown.clone(),
-        ));
+        let (places, pages) = (Arc::clone(&places), Arc::clone(&pages));
+        let (connections, shutdown) = (connections.clone(), shutdown.clone());
+        accepting.spawn(async move {
+            while let Some((stream, place)) =
+                shutdown.run_until_cancelled(next(&listener, &places)).await
+            {
+                let answer = answer(stream, Arc::clone(&pages), limits, shutdown.clone());
+                connections.spawn(async move {
+                    answer.await;
+                    drop(place);
+                });
+            }
+        });
     }
     while accepting.join_next().await.is_some() {}
-}
-
-async fn accept(
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
-    pages: Arc<Pages>,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
-    let graceful = GracefulShutdown::new();
-    while let Some((stream, place)) = shutdown
-        .run_until_cancelled(next(&listener, &connections))
-        .await
-    {
-        let pages = Arc::clone(&pages);
-        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let answer = pages.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
-        });
-        let io = TokioIo::new(StallGuard::new(stream, limits.stall));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(io, service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // What a client does wrong is its own matter: it gets its 4xx from hyper, or is gone.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-            drop(place);
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown())
+    connections.close();
+    if tokio::time::timeout(limits.drain, connections.wait())
         .await
         .is_err()
     {
+        let after_seconds = limits.drain.as_secs();
         tracing::warn!(
-            "answers still under way after {} s are cut off",
-            limits.drain.as_secs()
+            connections = connections.len(),
+            after_seconds,
+            "connections are cut off that did not end"
         );
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: CancellationToken) {
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let answer = pages.answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = tokio::time::sleep(limits.lifetime) => {
+            connection.as_mut().graceful_shutdown();
+            let last_answer = tokio::time::timeout(limits.last_answer, connection).await;
+            last_answer.unwrap_or(Ok(()))
+        }
+    };
+    // What a client does wrong is its own matter: it gets its 4xx from hyper, or is gone.
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
     }
 }
 

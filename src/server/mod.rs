@@ -5,7 +5,6 @@ mod encoding;
 mod pages;
 mod parts;
 mod ready;
-mod stall;
 
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};

@@ -7,12 +7,11 @@ use http::header::{
     ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
-use prometheus::{Encoder as _, IntCounterVec, Registry, TextEncoder, opts};
+use prometheus::{IntCounterVec, Registry, opts};
 use tokio::sync::{Semaphore, watch};
 
 use crate::domain::Clock;
-use crate::exposition::Body;
-use crate::snapshot::Snapshots;
+use crate::exposition::{self, Body};
 
 use super::encoding::accepts_gzip;
 use super::parts::Parts;
@@ -30,8 +29,6 @@ pub struct Sources {
     pub tenants: watch::Receiver<Body>,
     /// The exporter's own series.
     pub registry: Registry,
-    /// What is known.
-    pub snapshots: Snapshots,
     /// Tells the time of day.
     pub clock: Clock,
 }
@@ -123,17 +120,17 @@ impl Pages {
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
             return response;
         };
-        let mut own = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.sources.registry.gather(), &mut own) {
-            tracing::error!(%error, "failed to render the exporter's own series");
-            return text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed to render the exporter's own series; see its log\n",
-            );
-        }
+        let own = match exposition::render_registry(&self.sources.registry) {
+            Ok(own) => own,
+            Err(error) => {
+                tracing::error!(%error, "failed to render the exporter's own series");
+                let why = "failed to render the exporter's own series; see its log\n";
+                return text(StatusCode::INTERNAL_SERVER_ERROR, why);
+            }
+        };
         let tenants = self.sources.tenants.borrow().clone();
         let parts = if gzip {
-            Parts::new([tenants.gzip, crate::exposition::gzip(&own)])
+            Parts::new([tenants.gzip, exposition::gzip(own.as_bytes())])
         } else {
             Parts::new([tenants.plain, own.into()])
         };
@@ -148,8 +145,12 @@ impl Pages {
     }
 
     fn ready(&self) -> Response<Parts> {
-        let snapshot = Arc::clone(&self.sources.snapshots.borrow());
-        if self.ready.is_ready(&snapshot, self.sources.clock.now()) {
+        // Asked of what is served, not of what is known: that is rendered a moment later.
+        let first_round_ended = self.sources.tenants.borrow().first_round_ended;
+        if self
+            .ready
+            .is_ready(first_round_ended, self.sources.clock.now())
+        {
             text(StatusCode::OK, "avepoint-exporter is ready\n")
         } else {
             text(

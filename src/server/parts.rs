@@ -13,7 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 #[derive(Debug, Default)]
 pub struct Parts {
     pieces: VecDeque<Bytes>,
-    /// Given back when the last byte is sent, or the client is gone.
+    /// Given back when the last piece is handed to the connection, or the client is gone.
     _permit: Option<OwnedSemaphorePermit>,
 }
 

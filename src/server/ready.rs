@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::snapshot::Snapshot;
 
 /// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
 /// being scraped.
@@ -25,12 +24,12 @@ impl Ready {
         }
     }
 
-    /// Whether each poll was tried once, or the time is up.
-    pub(super) fn is_ready(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
+    /// Whether what is shown holds a whole first round, or the time is up.
+    pub(super) fn is_ready(&self, first_round_ended: bool, now: Timestamp) -> bool {
         if self.latched.load(Ordering::Relaxed) {
             return true;
         }
-        let ready = snapshot.first_round_ended() || now.since(self.started) >= READY_AFTER;
+        let ready = first_round_ended || now.since(self.started) >= READY_AFTER;
         self.latched.fetch_or(ready, Ordering::Relaxed);
         ready
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
@@ -14,11 +15,12 @@ use crate::domain::Clock;
 use super::auth::TokenSource;
 use super::error::{ApiError, Cause};
 use super::json::JsonError;
-use super::limiter::{Limiter, Slot};
+use super::limiter::Limiter;
 use super::personal::Pseudonyms;
+use super::request_id::RequestId;
 use super::retry::{Failure, Policy};
 use super::stats::{Api, Stats};
-use super::transport::{Answer, NoAnswer, Request, Transport};
+use super::transport::{Answer, Fault, NoAnswer, Request, Transport};
 use super::tries::{Failed, Tries};
 
 /// One kind of request: what all requests of a listing have in common.
@@ -31,6 +33,14 @@ pub(super) struct Endpoint {
     pub(super) body: &'static str,
     /// What the app registration must be allowed.
     pub(super) permission: &'static str,
+}
+
+/// A request's success.
+#[derive(Debug)]
+pub(super) struct Answered<T> {
+    /// What the body held; `None` for a 204.
+    pub(super) value: Option<T>,
+    pub(super) request_id: Option<RequestId>,
 }
 
 /// The client of AvePoint Elements, shared by all polls.
@@ -87,14 +97,13 @@ impl Client {
         }))
     }
 
-    /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200; a 204
-    /// is `None`.
+    /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200.
     pub(super) async fn call<T>(
         &self,
         endpoint: &Endpoint,
         url: &Url,
         decode: impl Fn(&[u8]) -> Result<T, JsonError>,
-    ) -> Result<Option<T>, ApiError> {
+    ) -> Result<Answered<T>, ApiError> {
         let mut tries = Tries::new(&self.policy, &self.stats, Api::Elements, endpoint.route);
         loop {
             let fail = |cause, request_id| ApiError {
@@ -102,12 +111,13 @@ impl Client {
                 cause,
                 request_id,
             };
+            // In this order: a token that was got first could die while its request waits.
+            let slot = self.slot().await;
             let token = self
                 .tokens
                 .token()
                 .await
                 .map_err(|error| fail(Cause::Credential(error), None))?;
-            let slot = self.slot().await;
             let timeout = tries.begin(self.timeout);
             let answer = self
                 .transport
@@ -115,9 +125,9 @@ impl Client {
                 .await;
             drop(slot);
             let failed = match judge(endpoint, answer, timeout, &decode) {
-                Ok(value) => {
+                Ok(answered) => {
                     token.was_accepted();
-                    return Ok(value);
+                    return Ok(answered);
                 }
                 Err(failed) => failed,
             };
@@ -134,7 +144,7 @@ impl Client {
         }
     }
 
-    async fn slot(&self) -> Slot {
+    async fn slot(&self) -> OwnedSemaphorePermit {
         let start = Instant::now();
         let slot = self.limiter.slot().await;
         let waited = self
@@ -178,7 +188,7 @@ fn judge<T>(
     answer: Result<Answer, NoAnswer>,
     timeout: Duration,
     decode: impl Fn(&[u8]) -> Result<T, JsonError>,
-) -> Result<Option<T>, Failed<Cause>> {
+) -> Result<Answered<T>, Failed<Cause>> {
     let Answer {
         status,
         request_id,
@@ -188,22 +198,33 @@ fn judge<T>(
         Ok(answer) => answer,
         Err(no_answer) => {
             let failure = no_answer.failure();
+            let NoAnswer { fault, request_id } = no_answer;
             return Err(Failed {
                 failure,
-                problem: unanswered(no_answer, timeout),
-                request_id: None,
+                problem: unanswered(fault, timeout),
+                request_id,
             });
         }
     };
     let transient = Failure::Transient { retry_after };
     let (failure, problem) = match status.as_u16() {
         200 => match decode(&body) {
-            Ok(value) => return Ok(Some(value)),
+            Ok(value) => {
+                return Ok(Answered {
+                    value: Some(value),
+                    request_id,
+                });
+            }
             Err(JsonError::Truncated(place)) => (Failure::CutBody, Cause::Truncated(place)),
             Err(JsonError::TooMuch(text)) => (Failure::Final, Cause::Limit(text)),
             Err(JsonError::Unexpected(text)) => (Failure::Final, Cause::Decode(text)),
         },
-        204 => return Ok(None),
+        204 => {
+            return Ok(Answered {
+                value: None,
+                request_id,
+            });
+        }
         401 => (Failure::Unauthorized, Cause::Unauthorized),
         403 => (
             Failure::Final,
@@ -242,13 +263,13 @@ fn judge<T>(
 }
 
 /// What a try without an answer means for people.
-fn unanswered(no_answer: NoAnswer, timeout: Duration) -> Cause {
-    match no_answer {
-        NoAnswer::Timeout => Cause::Timeout { after: timeout },
-        NoAnswer::Connection(text) => Cause::Connection(text),
-        NoAnswer::Truncated => Cause::Truncated("inside its gzip encoding".to_owned()),
-        NoAnswer::Encoding(text) => Cause::Decode(text.to_owned()),
-        NoAnswer::TooLarge { max_bytes } => Cause::Limit(format!(
+fn unanswered(fault: Fault, timeout: Duration) -> Cause {
+    match fault {
+        Fault::Timeout => Cause::Timeout { after: timeout },
+        Fault::Connection(text) => Cause::Connection(text),
+        Fault::Truncated => Cause::Truncated("inside its gzip encoding".to_owned()),
+        Fault::Encoding(text) => Cause::Decode(text.to_owned()),
+        Fault::TooLarge { max_bytes } => Cause::Limit(format!(
             "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
         )),
     }

@@ -6,6 +6,7 @@ use crate::domain::{PromDuration, Reason};
 
 use super::auth::TokenError;
 use super::request_id::RequestId;
+use super::retry::asked;
 
 /// A request that failed for good: all its tries are used up, or another try could not help.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,7 +73,7 @@ pub enum Cause {
         retry_after: Option<Duration>,
     },
     /// No whole answer in time.
-    #[error("no whole answer within {}; the API is slow, or elements.timeout is too short", PromDuration(*after))]
+    #[error("no whole answer within {}; the API is slow, or elements.timeout or retry_deadline too short", PromDuration(*after))]
     Timeout {
         /// How long the last try was given.
         after: Duration,
@@ -111,13 +112,6 @@ impl Cause {
             Self::Limit(_) => Reason::Limit,
             Self::Refused(_) => Reason::Refused,
         }
-    }
-}
-
-fn asked(retry_after: Option<Duration>) -> String {
-    match retry_after {
-        Some(wait) => format!(", and it asked to wait {}", PromDuration(wait)),
-        None => String::new(),
     }
 }
 

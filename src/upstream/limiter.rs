@@ -16,10 +16,6 @@ pub(super) struct Limiter {
     bucket: tokio::sync::Mutex<Bucket>,
 }
 
-/// The right to have one request under way; it ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
-
 impl Limiter {
     pub(super) fn new(limit: RateLimit) -> Self {
         Self {
@@ -28,8 +24,8 @@ impl Limiter {
         }
     }
 
-    /// Waits until a request may be sent.
-    pub(super) async fn slot(&self) -> Slot {
+    /// Waits until a request may be sent. It is under way until what is returned is dropped.
+    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
         let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else {
             unreachable!("the semaphore is never closed")
         };
@@ -38,7 +34,7 @@ impl Limiter {
         while let Err(wait) = bucket.take(Instant::now()) {
             tokio::time::sleep(wait).await;
         }
-        Slot(permit)
+        permit
     }
 }
 
@@ -125,7 +121,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(!third.is_finished());
         drop(first);
-        third.await.unwrap();
+        drop(third.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

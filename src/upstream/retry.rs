@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::PromDuration;
+
 /// How often and how long a request is tried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policy {
@@ -67,6 +69,14 @@ pub(super) enum Decision {
     RenewToken,
     /// Report the failure.
     GiveUp,
+}
+
+/// What an answer said of the next try, for the end of a message.
+pub(super) fn asked(retry_after: Option<Duration>) -> String {
+    match retry_after {
+        Some(wait) => format!(", and it asked to wait {}", PromDuration(wait)),
+        None => String::new(),
+    }
 }
 
 /// Decides about a failed try. `jitter` is a random number from 0 to 1 that keeps clients from marching in step.

@@ -78,7 +78,7 @@ impl Stats {
             )?,
             request_duration: durations(
                 "avepoint_api_request_duration_seconds",
-                "Time from sending a request to the last byte of its answer.",
+                "Time from sending a request to the last byte of its answer, or to its failure.",
                 &["api", "route"],
             )?,
             retries: counters(

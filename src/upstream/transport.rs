@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::Elements;
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{Clock, PromDuration, Timestamp};
 
 use super::request_id::RequestId;
 use super::retry::Failure;
@@ -24,10 +24,17 @@ use super::stats::{Api, Stats};
 /// can be used again.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
+/// And for so long.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
+
+/// The longest text of an error that is shown.
+const ERROR_TEXT_CHARS: usize = 200;
+
 /// The connections to all hosts.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     client: reqwest::Client,
+    connect_timeout: Duration,
     stats: Stats,
     clock: Clock,
 }
@@ -58,9 +65,17 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+/// There is no answer, or none that could be read to its end.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    pub(super) fault: Fault,
+    /// If the answer's head came.
+    pub(super) request_id: Option<RequestId>,
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
+pub(super) enum Fault {
     Timeout,
     Connection(String),
     /// Larger than asked for.
@@ -76,12 +91,18 @@ pub(super) enum NoAnswer {
 impl NoAnswer {
     /// What it means for another try.
     pub(super) fn failure(&self) -> Failure {
-        match self {
-            Self::Timeout | Self::Connection(_) => Failure::NoAnswer,
-            Self::Truncated => Failure::CutBody,
-            Self::TooLarge { .. } | Self::Encoding(_) => Failure::Final,
+        match self.fault {
+            Fault::Timeout | Fault::Connection(_) => Failure::NoAnswer,
+            Fault::Truncated => Failure::CutBody,
+            Fault::TooLarge { .. } | Fault::Encoding(_) => Failure::Final,
         }
     }
+}
+
+/// The head of an answer, as far as it matters beside the body.
+struct Head {
+    status: StatusCode,
+    request_id: Option<RequestId>,
 }
 
 impl Transport {
@@ -89,7 +110,7 @@ impl Transport {
     /// When TLS cannot be set up with the given certificates or the proxy's address is none.
     pub(super) fn new(config: &Elements, stats: Stats, clock: Clock) -> anyhow::Result<Self> {
         let client = match builder(config)?.build() {
-            // A machine without a store of root certificates, such as an empty container.
+            // Perhaps a machine without a store of root certificates, such as an empty container.
             Err(error) if error.is_builder() => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
                 let roots = roots
@@ -99,15 +120,18 @@ impl Transport {
                 let client = builder(config)?
                     .tls_certs_only(roots.into_iter().chain(extra_roots(config)?))
                     .build();
-                tracing::warn!(
-                    "this machine has no certificate store; trusting the bundled root certificates"
-                );
+                if client.is_ok() {
+                    tracing::warn!(
+                        "this machine has no certificate store; trusting the bundled root certificates"
+                    );
+                }
                 client
             }
             client => client,
         };
         Ok(Self {
-            client: client.context("failed to set up the HTTP client")?,
+            client: client.context("failed to set up TLS; check elements.ca_file")?,
+            connect_timeout: config.http.connect_timeout,
             stats,
             clock,
         })
@@ -123,19 +147,18 @@ impl Transport {
         } = request;
         let in_flight = InFlight::new(&self.stats, api);
         let start = Instant::now();
-        let mut code = None;
-        let answer = match tokio::time::timeout(timeout, self.exchange(request, &mut code)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(NoAnswer::Timeout),
-        };
+        let mut head = None;
+        let exchange = self.exchange(request, &mut head);
+        let answer = tokio::time::timeout(timeout, exchange)
+            .await
+            .unwrap_or(Err(Fault::Timeout));
         drop(in_flight);
-        let code = code.map_or_else(
-            || "none".to_owned(),
-            |code: StatusCode| code.as_u16().to_string(),
-        );
+        let code = head
+            .as_ref()
+            .map_or("none", |head: &Head| head.status.as_str());
         self.stats
             .requests
-            .with_label_values(&[api.as_str(), route, &code])
+            .with_label_values(&[api.as_str(), route, code])
             .inc();
         let duration = self
             .stats
@@ -149,25 +172,26 @@ impl Transport {
                 .with_label_values(&[api.as_str(), route]);
             bytes.inc_by(answer.body.len() as u64);
         }
-        answer
+        answer.map_err(|fault| NoAnswer {
+            fault,
+            request_id: head.and_then(|head| head.request_id),
+        })
     }
 
     async fn exchange(
         &self,
         request: Request<'_>,
-        code: &mut Option<StatusCode>,
-    ) -> Result<Answer, NoAnswer> {
-        let mut response = self
+        head: &mut Option<Head>,
+    ) -> Result<Answer, Fault> {
+        let sent = self
             .client
             .request(request.method, request.url)
             .headers(request.headers)
             .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
             .body(request.body.to_vec())
-            .send()
-            .await
-            .map_err(connection)?;
+            .send();
+        let response = sent.await.map_err(|error| self.unconnected(error))?;
         let status = response.status();
-        *code = Some(status);
         let header = |name: &str| {
             response
                 .headers()
@@ -175,53 +199,62 @@ impl Transport {
                 .and_then(|value| value.to_str().ok())
         };
         let request_id = header("request-id").and_then(RequestId::from_header);
+        *head = Some(Head {
+            status,
+            request_id: request_id.clone(),
+        });
         let retry_after =
             header(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, self.clock.now()));
-        let success = status.is_success();
-        let gzip = match header(CONTENT_ENCODING.as_str()) {
-            None | Some("identity") => false,
-            Some("gzip") => true,
-            // What a failure says beside its status is of use for tokens only, and never needed.
-            Some(_) if !success => false,
-            Some(_) => {
-                return Err(NoAnswer::Encoding(
-                    "it is encoded in a way that was not offered",
-                ));
-            }
-        };
-        let max_bytes = if success {
-            request.max_bytes
+        let body = if status.is_success() {
+            whole_body(response, request.max_bytes).await?
         } else {
-            request.max_bytes.min(ERROR_BODY_BYTES)
+            // It is of use for tokens only, and never needed: the status counts whatever comes of its body.
+            let body = whole_body(response, request.max_bytes.min(ERROR_BODY_BYTES));
+            tokio::time::timeout(ERROR_BODY_TIME, body)
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or_default()
         };
-        let mut body = Vec::new();
-        loop {
-            let chunk = match response.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Err(error) if success => return Err(connection(error)),
-                Ok(None) | Err(_) => break,
-            };
-            if body.len() + chunk.len() > max_bytes {
-                if success {
-                    return Err(NoAnswer::TooLarge { max_bytes });
-                }
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        // A 204 may say how the body is encoded that it does not have.
-        if gzip && !body.is_empty() {
-            body = match gunzip(&body, max_bytes) {
-                Err(_) if !success => Vec::new(),
-                decoded => decoded?,
-            };
-        }
         Ok(Answer {
             status,
             request_id,
             retry_after,
             body,
         })
+    }
+
+    /// Why a request was not answered at all.
+    fn unconnected(&self, error: reqwest::Error) -> Fault {
+        if error.is_connect() && error.is_timeout() {
+            let patience = PromDuration(self.connect_timeout);
+            return Fault::Connection(format!("none within {patience} (elements.connect_timeout)"));
+        }
+        broken(error)
+    }
+}
+
+/// Reads a body to its end, and decodes it.
+async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {
+    let encoding = response
+        .headers()
+        .get(CONTENT_ENCODING)
+        .map(|value| value.as_bytes().to_owned());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(Fault::TooLarge { max_bytes });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    match encoding.as_deref() {
+        // A 204 may say how the body is encoded that it does not have.
+        _ if body.is_empty() => Ok(body),
+        None | Some(b"identity") => Ok(body),
+        Some(b"gzip") => gunzip(&body, max_bytes),
+        Some(_) => Err(Fault::Encoding(
+            "it is encoded in a way that was not offered",
+        )),
     }
 }
 
@@ -240,9 +273,9 @@ fn builder(config: &Elements) -> anyhow::Result<reqwest::ClientBuilder> {
         builder = builder.proxy(proxy);
     } else if [&config.api_url, &config.token_url]
         .iter()
-        .all(|url| url.scheme() == "http")
+        .any(|url| url.scheme() == "http")
     {
-        // Plain HTTP goes to loopback only, where no proxy of the environment leads.
+        // Plain HTTP goes to loopback only. A proxy of the environment would see the token.
         builder = builder.no_proxy();
     }
     Ok(builder)
@@ -257,10 +290,11 @@ fn extra_roots(config: &Elements) -> anyhow::Result<Vec<reqwest::Certificate>> {
     }
 }
 
-/// An error of the HTTP client without the address (its ids have fields of their own in the log).
-fn connection(error: reqwest::Error) -> NoAnswer {
+/// An error of the HTTP client, by its first cause and without the address (its ids have fields of their own
+/// in the log). Cut to a length that fits a line: a certificate may be for very many names.
+fn broken(error: reqwest::Error) -> Fault {
     if error.is_timeout() {
-        return NoAnswer::Timeout;
+        return Fault::Timeout;
     }
     let error = error.without_url();
     let mut text = error.to_string();
@@ -269,7 +303,7 @@ fn connection(error: reqwest::Error) -> NoAnswer {
         text = cause.to_string();
         source = cause.source();
     }
-    NoAnswer::Connection(text)
+    Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect())
 }
 
 /// Both forms of `Retry-After`: seconds, or a date.
@@ -283,7 +317,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Decompresses a body of one or more gzip members, at most to `max_bytes`.
-fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, NoAnswer> {
+fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, Fault> {
     let mut decoded = Vec::new();
     let bound = u64::try_from(max_bytes)
         .unwrap_or(u64::MAX)
@@ -292,10 +326,10 @@ fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, NoAnswer> {
         .take(bound)
         .read_to_end(&mut decoded)
     {
-        Ok(_) if decoded.len() > max_bytes => Err(NoAnswer::TooLarge { max_bytes }),
+        Ok(_) if decoded.len() > max_bytes => Err(Fault::TooLarge { max_bytes }),
         Ok(_) => Ok(decoded),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(NoAnswer::Truncated),
-        Err(_) => Err(NoAnswer::Encoding("its gzip encoding is broken")),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Fault::Truncated),
+        Err(_) => Err(Fault::Encoding("its gzip encoding is broken")),
     }
 }
 
@@ -333,7 +367,7 @@ mod tests {
         assert!(bomb.len() < 100_000);
         assert!(matches!(
             gunzip(&bomb, 1_000_000),
-            Err(NoAnswer::TooLarge {
+            Err(Fault::TooLarge {
                 max_bytes: 1_000_000
             })
         ));
@@ -351,11 +385,11 @@ mod tests {
         let whole = gzip(b"some text that is long enough to be cut in the middle");
         assert!(matches!(
             gunzip(&whole[..whole.len() - 12], 100),
-            Err(NoAnswer::Truncated)
+            Err(Fault::Truncated)
         ));
         assert!(matches!(
             gunzip(b"no gzip at all", 100),
-            Err(NoAnswer::Encoding(_))
+            Err(Fault::Encoding(_))
         ));
     }
 

@@ -133,8 +133,8 @@ async fn a_config_that_is_missing_is_named_and_so_is_the_demo() {
         assert_eq!(
             ended.stderr,
             format!(
-                "avepoint-exporter: {file}: no such file\nName another with --config.file, start from \
-                 config.example.yaml, or try the exporter without one: avepoint-exporter demo\n"
+                "avepoint-exporter: {file}: no such file\nconfig.example.yaml shows every key; `avepoint-exporter demo` \
+                 needs no configuration\n"
             )
         );
     }

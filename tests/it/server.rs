@@ -93,7 +93,8 @@ fn short() -> Web {
     Web {
         limits: Limits {
             head: Duration::from_millis(300),
-            stall: Duration::from_secs(1),
+            lifetime: Duration::from_secs(1),
+            last_answer: Duration::from_millis(100),
             ..Limits::default()
         },
         ..web()

@@ -13,7 +13,7 @@ use crate::domain::Secret;
 use crate::upstream::json::{self, Fields, JsonError, Text};
 use crate::upstream::retry::{Failure, Policy};
 use crate::upstream::stats::{Api, Stats};
-use crate::upstream::transport::{Answer, NoAnswer, Request, Transport};
+use crate::upstream::transport::{Answer, Fault, NoAnswer, Request, Transport};
 use crate::upstream::tries::{Failed, Tries};
 
 use super::error::{Problem, TokenError};
@@ -134,10 +134,11 @@ impl ClientSecret {
             Ok(answer) => answer,
             Err(no_answer) => {
                 let failure = no_answer.failure();
+                let NoAnswer { fault, request_id } = no_answer;
                 return Err(Failed {
                     failure,
-                    problem: unanswered(no_answer, timeout),
-                    request_id: None,
+                    problem: unanswered(fault, timeout),
+                    request_id,
                 });
             }
         };
@@ -152,10 +153,23 @@ impl ClientSecret {
                     (Failure::Final, Problem::Decode(text))
                 }
             },
-            429 => (Failure::Transient { retry_after }, Problem::Throttled),
+            429 => (
+                Failure::Transient { retry_after },
+                Problem::Throttled { retry_after },
+            ),
             status @ (500 | 502 | 503 | 504) => (
                 Failure::Transient { retry_after },
-                Problem::Unavailable(status),
+                Problem::Unavailable {
+                    status,
+                    retry_after,
+                },
+            ),
+            status @ 500..600 => (
+                Failure::Final,
+                Problem::Unavailable {
+                    status,
+                    retry_after,
+                },
             ),
             300..400 => (Failure::Final, Problem::Redirect),
             status => (Failure::Final, self.refused(status, &body)),
@@ -182,13 +196,13 @@ impl ClientSecret {
 }
 
 /// What a try without an answer means for people.
-fn unanswered(no_answer: NoAnswer, timeout: Duration) -> Problem {
-    match no_answer {
-        NoAnswer::Timeout => Problem::Timeout(timeout),
-        NoAnswer::Connection(text) => Problem::Connection(text),
-        NoAnswer::Truncated => Problem::Decode("it ends inside its gzip encoding".to_owned()),
-        NoAnswer::Encoding(text) => Problem::Decode(text.to_owned()),
-        NoAnswer::TooLarge { .. } => Problem::TooLarge,
+fn unanswered(fault: Fault, timeout: Duration) -> Problem {
+    match fault {
+        Fault::Timeout => Problem::Timeout(timeout),
+        Fault::Connection(text) => Problem::Connection(text),
+        Fault::Truncated => Problem::Decode("it ends inside its gzip encoding".to_owned()),
+        Fault::Encoding(text) => Problem::Decode(text.to_owned()),
+        Fault::TooLarge { .. } => Problem::TooLarge,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::{PromDuration, Reason};
 
 use crate::upstream::request_id::RequestId;
+use crate::upstream::retry::asked;
 
 /// Why there is no access token, in words for the person who must act.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,10 +34,13 @@ pub(super) enum Problem {
     InvalidGrant,
     #[error("the token service answered {0}; check elements.token_url and elements.environment")]
     Status(u16),
-    #[error("the token service answered 429 until the retry deadline")]
-    Throttled,
-    #[error("the token service is in trouble, it answered {0} until the retry deadline")]
-    Unavailable(u16),
+    #[error("the token service answered 429{}", asked(*retry_after))]
+    Throttled { retry_after: Option<Duration> },
+    #[error("the token service is in trouble, it answered {status}{}", asked(*retry_after))]
+    Unavailable {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     #[error("the token service redirects elsewhere; not followed, check elements.token_url")]
     Redirect,
     #[error("the token service gave no whole answer within {}", PromDuration(*.0))]
@@ -62,8 +66,8 @@ impl Problem {
             Self::Status(403) => Reason::Forbidden,
             Self::Status(404) => Reason::NotFound,
             Self::Status(_) => Reason::BadRequest,
-            Self::Throttled => Reason::Throttled,
-            Self::Unavailable(_) => Reason::Unavailable,
+            Self::Throttled { .. } => Reason::Throttled,
+            Self::Unavailable { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
             Self::Timeout(_) => Reason::Timeout,
             Self::Connection(_) => Reason::Connection,

@@ -197,7 +197,8 @@ impl TokenSource {
                     .token_failures
                     .with_label_values(&[CREDENTIAL, error.problem.reason()])
                     .inc();
-                tracing::warn!(reason = error.problem.reason(), %error, "token request failed");
+                // Of no tenant, though one of their polls was the one to ask.
+                tracing::warn!(parent: None, reason = error.problem.reason(), %error, "token request failed");
                 self.with_state(|state| {
                     state.failure = Some((error.clone(), Instant::now()));
                     state.valid().ok_or(error)

@@ -44,23 +44,24 @@ impl Client {
         size: &mut ListingSize,
         mut each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        let fail = |cause| ApiError {
-            route: R::ENDPOINT.route,
-            cause,
-            request_id: None,
-        };
         let base = self.listing_url(R::ENDPOINT.route, tenant);
         let mut pager = Pager::new(base.clone(), self.max_rows);
         let mut url = page_url(&base, 1);
         loop {
-            let page = self
+            let answered = self
                 .call(&R::ENDPOINT, &url, |body| read_page(body, &self.pseudonyms))
                 .await?;
-            let page = page.unwrap_or_else(Page::empty);
+            let page = answered.value.unwrap_or_else(Page::empty);
             size.pages += 1;
             size.rows += page.rows.len() as u64;
-            let next = pager.after(&page).map_err(fail)?;
-            each(page).map_err(fail)?;
+            let next = pager
+                .after(&page)
+                .and_then(|next| each(page).map(|()| next));
+            let next = next.map_err(|cause| ApiError {
+                route: R::ENDPOINT.route,
+                cause,
+                request_id: answered.request_id,
+            })?;
             url = match next {
                 Next::Index(index) => page_url(&base, index),
                 Next::Link(link) => link,

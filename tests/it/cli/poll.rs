@@ -154,3 +154,27 @@ async fn a_poll_without_a_reachable_upstream_fails_and_says_what_to_look_at() {
     );
     assert_eq!(run(&["poll", "--help"]).await.code, OK);
 }
+
+#[tokio::test]
+async fn no_proxy_of_the_environment_sees_a_token_for_loopback() {
+    let simulator = simulator(Options::new(World::seeded(1, 1, 40))).await;
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = Folder::with(&config_text(&simulator, HASTY, ""));
+    let mut poll = exporter(["poll"]);
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    for name in [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+    ] {
+        poll.env(name, &address);
+    }
+    let ended = Program::start(poll.current_dir(folder.folder.path()))
+        .end()
+        .await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
+    let asked = tokio::time::timeout(std::time::Duration::ZERO, proxy.accept()).await;
+    assert!(asked.is_err(), "the proxy was asked");
+}

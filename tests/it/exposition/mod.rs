@@ -6,7 +6,6 @@ pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::app::Exporter;
@@ -225,7 +224,6 @@ async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
 
 /// Pages over this body and a registry with one counter in it.
 fn pages(tenants: Body) -> Pages {
-    let (_, snapshots) = watch::channel(Arc::default());
     let registry = Registry::new();
     if !tenants.plain.is_empty() {
         let own = IntCounter::new("avepoint_own_total", "A series of the exporter.").unwrap();
@@ -234,7 +232,6 @@ fn pages(tenants: Body) -> Pages {
     let sources = Sources {
         tenants: watch::channel(tenants).1,
         registry,
-        snapshots,
         clock: Clock::system(),
     };
     Pages::new(sources, "/metrics".to_owned(), 40).unwrap()

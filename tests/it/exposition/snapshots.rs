@@ -153,13 +153,13 @@ pub(crate) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> Las
     LastPoll {
         duration: Duration::from_secs_f64(seconds),
         rows,
-        pages: rows.div_ceil(100),
         failure,
     }
 }
 
 fn figures(seconds: f64, totals: Totals) -> Figures {
     Figures {
+        pages: 1,
         at: at(seconds),
         totals: Arc::new(totals),
     }
@@ -300,11 +300,11 @@ fn any_collector(
         .prop_map(|(duration, rows, failure)| LastPoll {
             duration,
             rows,
-            pages: 0,
             failure,
         });
     let figures = (any_duration(), totals).prop_map(|(at, totals)| Figures {
         at: Timestamp::from_unix(at),
+        pages: 1,
         totals: Arc::new(totals),
     });
     (

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use avepoint_exporter::config::Config;
 use avepoint_exporter::simulator::{Listing, Simulator, World};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{error_of, options};
 use crate::support::{config, poll, simulator};
@@ -14,22 +15,28 @@ use crate::support::{config, poll, simulator};
 async fn told(answers: Vec<Vec<u8>>) -> (Simulator, Config) {
     let simulator = simulator(options(World::seeded(1, 1, 20), &[])).await;
     let mut config = config(&simulator, "  timeout: 5s\n  retry_deadline: 5s\n", "");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     config.elements.api_url = url.parse().unwrap();
     tokio::spawn(async move {
         for n in 0.. {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                stream.read_buf(&mut request).await.unwrap();
-            }
+            let mut stream = asked(&listener).await;
             let answer = answers.get(n).or(answers.last()).unwrap();
             stream.write_all(answer).await.unwrap();
             stream.shutdown().await.unwrap();
         }
     });
     (simulator, config)
+}
+
+/// The next connection, once its request has come.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        stream.read_buf(&mut request).await.unwrap();
+    }
+    stream
 }
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -121,6 +128,49 @@ async fn the_status_of_a_failure_counts_whatever_its_body() {
         let (_simulator, config) = told(vec![failure, next.clone()]).await;
         let error = error_of(&config, Listing::Security).await;
         assert_eq!(error.reason().as_str(), reason, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_body_never_ends_keeps_its_status_and_its_request_id() {
+    let (_simulator, mut config) = told(vec![]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    config.elements.api_url = url.parse().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            let mut stream = asked(&listener).await;
+            let head =
+                b"HTTP/1.1 403 Forbidden\r\nrequest-id: 4b1d-0001\r\ncontent-length: 100\r\n\r\n{}";
+            stream.write_all(head).await.unwrap();
+            open.push(stream);
+        }
+    });
+    let error = error_of(&config, Listing::Security).await;
+    assert_eq!(error.reason().as_str(), "forbidden", "{error}");
+    assert_eq!(error.request_id.unwrap().to_string(), "4b1d-0001");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_or_is_too_much_keeps_its_request_id() {
+    let id = "request-id: 4b1d-0002\r\n";
+    let too_many = format!(
+        "{{\"data\": [], \"metadata\": {{\"totalCount\": {}}}}}",
+        u64::MAX
+    );
+    for (answers, reason) in [
+        (
+            answer("200 OK", id, &[b' '; 1000])[..500].to_vec(),
+            "connection",
+        ),
+        (answer("200 OK", id, too_many.as_bytes()), "limit"),
+    ] {
+        let (_simulator, mut config) = told(vec![answers]).await;
+        config.elements.http.retry_deadline = std::time::Duration::from_millis(100);
+        let error = error_of(&config, Listing::Security).await;
+        assert_eq!(error.reason().as_str(), reason, "{error}");
+        assert_eq!(error.request_id.unwrap().to_string(), "4b1d-0002");
     }
 }
 

@@ -258,34 +258,34 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
 /// Pages over a snapshot and a clock, in seconds, that the test sets.
 struct Readiness {
     pages: Pages,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    shown: watch::Sender<Body>,
     seconds: Arc<AtomicU64>,
 }
 
 impl Readiness {
     fn new() -> Self {
-        let (snapshots, read) = watch::channel(fleet([false, false]));
+        let (shown, tenants) = watch::channel(Body::default());
         let seconds = Arc::new(AtomicU64::new(1000));
         let now = Arc::clone(&seconds);
         let sources = Sources {
-            tenants: watch::channel(Body::default()).1,
+            tenants,
             registry: Registry::new(),
-            snapshots: read,
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
             }),
         };
         Self {
             pages: Pages::new(sources, "/metrics".to_owned(), 1).unwrap(),
-            snapshots,
+            shown,
             seconds,
         }
     }
 
     #[track_caller]
     fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
-        self.snapshots.send_replace(fleet(polled));
         self.seconds.store(seconds, Ordering::Relaxed);
+        let now = Timestamp::from_unix(Duration::from_secs(seconds));
+        self.shown.send_replace(Body::new(&fleet(polled), now));
         let request = Request::get("/-/ready").body(()).unwrap();
         let expected = if ready {
             StatusCode::OK
