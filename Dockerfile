@@ -3,8 +3,6 @@
 # compiler in here.
 #
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" --tag avepoint-exporter .
-#   docker run --publish 10044:10044 \
-#     --volume "$PWD/config.yaml:/etc/avepoint-exporter/config.yaml:ro" avepoint-exporter
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
@@ -40,5 +38,6 @@ COPY --from=build /avepoint-exporter /avepoint-exporter
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 EXPOSE 10044
+# Where config.yaml is looked for, whatever the command.
+WORKDIR /etc/avepoint-exporter
 ENTRYPOINT ["/avepoint-exporter"]
-CMD ["--config.file=/etc/avepoint-exporter/config.yaml"]

@@ -14,6 +14,8 @@ use crate::upstream::pages_of;
 /// Says what would run. `users` is taken for the size of each listing.
 pub fn describe(config: &Config, users: u64) -> String {
     let mut text = String::new();
+    let _ = writeln!(text, "API                  {}", config.elements.api_url);
+    let _ = writeln!(text, "token service        {}", config.elements.token_url);
     let _ = writeln!(text, "tenants              {}", config.tenants.len());
     for collector in Collector::ALL {
         let configs = config.tenants.iter().flat_map(|tenant| &tenant.collectors);

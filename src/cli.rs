@@ -8,7 +8,6 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::MultiProgress;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
@@ -103,6 +102,8 @@ pub enum Failed {
     Usage(anyhow::Error),
     /// Anything else.
     Other(anyhow::Error),
+    /// It did not end when it was told to, so nobody may be listening to why.
+    Stuck,
 }
 
 impl From<anyhow::Error> for Failed {
@@ -111,11 +112,11 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
-/// Does what was asked for, until it is done or the process is told to end.
+/// Does what was asked for, until it is done or the shutdown comes.
 ///
 /// # Errors
 /// What went wrong, and whose fault it is.
-pub async fn run(arguments: Arguments) -> Result<(), Failed> {
+pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<(), Failed> {
     let Arguments {
         command,
         config_check,
@@ -124,7 +125,6 @@ pub async fn run(arguments: Arguments) -> Result<(), Failed> {
     let progress = MultiProgress::new();
     logging::init(flags.log_format, flags.log_level, progress.clone())
         .context("failed to set up the log")?;
-    let shutdown = shutdown_signal().context("failed to listen for signals")?;
     let command = match command.unwrap_or(Command::Serve) {
         Command::Serve if config_check => Command::Check {
             assume_users: ASSUMED_USERS,
@@ -293,20 +293,6 @@ impl Flags {
             limits: Limits::default(),
         }
     }
-}
-
-/// Is cancelled by SIGTERM and SIGINT.
-fn shutdown_signal() -> std::io::Result<CancellationToken> {
-    let shutdown = CancellationToken::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind)?;
-        let shutdown = shutdown.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            shutdown.cancel();
-        });
-    }
-    Ok(shutdown)
 }
 
 fn print(text: &str) -> Result<(), Failed> {

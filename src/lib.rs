@@ -14,7 +14,7 @@
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
 //! - floor 6, [`app`]: all of that put together; [`cli`] and its commands: [`check`], [`simulated`]; what
-//!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`].
+//!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
 pub mod app;
@@ -30,6 +30,7 @@ pub mod process;
 pub mod progress;
 pub mod scheduler;
 pub mod server;
+pub mod signals;
 pub mod simulated;
 pub mod simulator;
 pub mod snapshot;

@@ -2,16 +2,13 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use avepoint_exporter::cli::{self, Arguments, Failed};
+use avepoint_exporter::cli::{Arguments, Failed};
+use avepoint_exporter::signals;
 use clap::Parser as _;
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
-
-/// For a rendering that is under way when the process is to end.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -26,21 +23,11 @@ fn main() -> ExitCode {
             };
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return fail(
-                ExitCode::FAILURE,
-                &format!("failed to start threads: {error}"),
-            );
-        }
-    };
-    let outcome = runtime.block_on(cli::run(arguments));
-    runtime.shutdown_timeout(PATIENCE);
-    match outcome {
+    match signals::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed::Usage(error)) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
         Err(Failed::Other(error)) => fail(ExitCode::FAILURE, &format!("{error:#}")),
+        Err(Failed::Stuck) => ExitCode::FAILURE,
     }
 }
 

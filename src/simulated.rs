@@ -55,9 +55,12 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 fn faults_help() -> String {
-    let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    let names: Vec<_> = Fault::ALL
+        .iter()
+        .map(|fault| format!("{fault}:{}", fault.usual_rate()))
+        .collect();
     format!(
-        "Misbehave: each fault at its usual rate, or at every Nth request. Names: {}",
+        "Misbehave at every Nth request; without N as often as shown here: {}",
         names.join(", ")
     )
 }

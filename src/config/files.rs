@@ -94,6 +94,11 @@ fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String>
     if text.trim().is_empty() {
         return Err(format!("{place} is empty; {EXPECTED}"));
     }
+    if text.contains(char::is_control) {
+        return Err(format!(
+            "{place} has several lines or a control character; {EXPECTED}"
+        ));
+    }
     Ok(Secret::from(text.to_owned()))
 }
 

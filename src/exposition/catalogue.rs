@@ -132,7 +132,7 @@ pub const CATALOGUE: &[Metric] = &[
     Metric {
         name: "avepoint_backup_users_by_coverage",
         kind: Kind::Gauge,
-        help: "Users by how many of their listed backup modules are protected: all, some, none. \
+        help: "Users by how many of their listed backup modules are protected: all (full), some (partial), none. \
                From the last successful poll.",
         labels: &["coverage"],
         samples: Source::Tenant(|tenant, now, out| {

@@ -78,6 +78,6 @@ fn log_failure(error: &ApiError, duration: Duration) {
         %error,
         request_id = error.request_id.as_ref().map(tracing::field::display),
         duration_seconds = duration.as_secs_f64(),
-        "poll failed; the previous figures stay until they are stale"
+        "poll failed"
     );
 }

@@ -7,6 +7,7 @@ use prometheus::{
 };
 
 use crate::config::RateLimit;
+use crate::domain::Reason;
 
 /// One host that the exporter asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Stats {
             let opts = histogram_opts!(name, help, DURATION_BUCKETS.to_vec());
             registered(registry, HistogramVec::new(opts, labels)?)
         };
-        Ok(Self {
+        let stats = Self {
             requests: counters(
                 "avepoint_api_requests_total",
                 "Requests sent, each try for itself; code is none without an answer.",
@@ -136,7 +137,32 @@ impl Stats {
                 "Token requests that failed.",
                 &["credential", "reason"],
             )?,
-        })
+        };
+        stats.begin_at_zero();
+        Ok(stats)
+    }
+
+    /// Shows failures from zero on, so that the first one is a rise.
+    fn begin_at_zero(&self) {
+        for reason in Reason::ALL {
+            self.token_failures
+                .with_label_values(&["elements", reason.as_str()]);
+        }
+        for reason in ["invalid_client", "invalid_scope", "invalid_grant"] {
+            self.token_failures.with_label_values(&["elements", reason]);
+        }
+        for reason in [
+            Reason::Throttled,
+            Reason::Unavailable,
+            Reason::Timeout,
+            Reason::Connection,
+            Reason::Decode,
+        ] {
+            for api in [Api::Elements, Api::ElementsIdentity] {
+                self.retries
+                    .with_label_values(&[api.as_str(), reason.as_str()]);
+            }
+        }
     }
 
     /// Compares what the tenants need, in requests per second, with what AvePoint Elements gives: the

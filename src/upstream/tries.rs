@@ -73,6 +73,10 @@ impl<'a> Tries<'a> {
             }
             Decision::Wait(wait) => wait,
         };
+        if self.api == Api::ElementsIdentity && self.history.failures == 1 {
+            // All polls wait for it, and it may take until the deadline.
+            tracing::info!(parent: None, reason, error = %failed.problem, "token request is tried again");
+        }
         tracing::debug!(
             route = self.route,
             reason,

@@ -177,14 +177,18 @@ async fn a_check_says_what_would_run_and_opens_no_connection() {
             .replace(", tenant_id", "\n    tenant_id")
             .replace(" }", ""),
     ));
-    let expected = "\
+    let expected = format!(
+        "\
+API                  {url}/
+token service        {url}/token
 tenants              3
 security_users       3 tenants, every 5m to 1h
 protected_users      2 tenants, every 15m
 series               177 of tenants, and those of the exporter itself
 requests per hour    330, with 1000 users in each listing (--assume-users)
 requests per second  0.09 on average, 10 allowed
-";
+"
+    );
     for arguments in [
         &["check"][..],
         &["--config.check"],

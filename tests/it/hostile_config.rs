@@ -6,6 +6,8 @@ use std::time::Duration;
 use avepoint_exporter::config::{Config, ConfigError, Source};
 use proptest::prelude::*;
 
+use crate::support::cases;
+
 const TENANT: &str = "tenants: [{ customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec }]\n";
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -167,6 +169,8 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn no_text_makes_the_reader_panic(text in prop_oneof![any::<String>(), pieces()]) {
         if let Err(error) = parse(&text) {

@@ -12,7 +12,6 @@ mod cli;
 mod config_example;
 mod exposition;
 mod faults;
-mod first_poll;
 mod hostile_config;
 mod http;
 mod leaks;

@@ -92,7 +92,7 @@ fn web() -> Web {
 fn short() -> Web {
     Web {
         limits: Limits {
-            head: Duration::from_millis(300),
+            head: Duration::from_secs(1),
             lifetime: Duration::from_secs(1),
             last_answer: Duration::from_millis(100),
             ..Limits::default()

@@ -218,7 +218,9 @@ fn a_secret_file_lies_beside_the_config_and_loses_one_line_break() {
     assert_eq!(secret(b"s3cr3t").unwrap(), "s3cr3t");
     assert_eq!(secret(b"s3cr3t\n").unwrap(), "s3cr3t");
     assert_eq!(secret(b"s3cr3t\r\n").unwrap(), "s3cr3t");
-    assert_eq!(secret(b" s3cr3t \n\n").unwrap(), " s3cr3t \n");
+    assert_eq!(secret(b" s3cr3t \n").unwrap(), " s3cr3t ");
+    assert!(secret(b"s3cr3t\n\n").is_err());
+    assert!(secret(b"s3c\nr3t\n").is_err());
     assert_eq!(secret(&vec![b'x'; 64 << 10]).unwrap().len(), 64 << 10);
     let message = secret(&vec![b'x'; (64 << 10) + 1]).unwrap_err().to_string();
     assert!(message.contains("holds more than 64KiB"), "{message}");

@@ -25,6 +25,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "logging",
             "process",
             "progress",
+            "signals",
         ],
     ),
     (7, &["main"]),

@@ -1,5 +1,8 @@
 //! The commands `poll` and `simulate`.
 
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
 use avepoint_exporter::simulator::{Fault, Options, Rule, When, World};
 
 use crate::cli::{FAILED, Folder, OK, run};
@@ -82,7 +85,7 @@ async fn a_pipe_that_nobody_reads_is_no_reason_to_panic() {
     ] {
         // The pipe is closed before the program writes: its reader is gone at once, the poll takes longer.
         let script = format!("\"$0\" {redirect}");
-        let mut bash = std::process::Command::new("bash");
+        let mut bash = Command::new("bash");
         bash.arg("-c").arg(script).arg(&binary);
         bash.current_dir(folder.config().parent().unwrap());
         let ended = Program::start(&mut bash).end().await;
@@ -177,4 +180,40 @@ async fn no_proxy_of_the_environment_sees_a_token_for_loopback() {
     assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
     let asked = tokio::time::timeout(std::time::Duration::ZERO, proxy.accept()).await;
     assert!(asked.is_err(), "the proxy was asked");
+}
+
+#[tokio::test]
+async fn a_pipe_that_stays_full_does_not_keep_the_program_from_ending() {
+    let mut simulate = exporter([
+        "simulate",
+        "--tenants=2000",
+        "--users=1",
+        "--listen=127.0.0.1:0",
+    ]);
+    let mut simulate = simulate
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The configuration is larger than a pipe, and only its beginning is read.
+    let mut beginning = [0; 20];
+    simulate
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut beginning)
+        .unwrap();
+    let pid = simulate.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = until("the end of the program", async || {
+        simulate.try_wait().unwrap()
+    })
+    .await;
+    assert_eq!(status.code(), FAILED);
 }
