@@ -59,7 +59,10 @@ impl Outline {
             anchors: HashMap::new(),
             problems: Vec::new(),
         };
-        reader.document().map_err(|problem| vec![problem])?;
+        // A tab is found late by the library, lines after it, or not called one.
+        reader
+            .document()
+            .map_err(|problem| vec![words::of_tab(text).unwrap_or(problem)])?;
         if reader.problems.is_empty() {
             Ok(reader.outline)
         } else {

@@ -16,6 +16,21 @@ pub(super) fn too_deep(place: Place) -> Problem {
     )
 }
 
+/// The first tab that indents a line, if there is one: the most likely fault of a text that is no YAML.
+pub(super) fn of_tab(text: &str) -> Option<Problem> {
+    let tab_of = |line: &str| {
+        line.find(|c: char| c != ' ' && c != '\t')
+            .map_or(line, |at| line.split_at(at).0)
+            .find('\t')
+    };
+    let (line, column) = text
+        .lines()
+        .zip(1..)
+        .find_map(|(line, n)| Some((n, tab_of(line)? + 1)))?;
+    let message = "a tab indents this line; expected spaces";
+    Some(Problem::of_document(Place { line, column }, message))
+}
+
 /// What is wrong with the text as YAML; in our words where operators meet it often.
 pub(super) fn of_syntax(error: &ScanError) -> Problem {
     let place = Place {
@@ -27,9 +42,6 @@ pub(super) fn of_syntax(error: &ScanError) -> Problem {
         // The character that it names may be the first of a secret.
         info if info.starts_with("unexpected character") => {
             "a value starts with a character that means something else in YAML; expected the value in quotes".to_owned()
-        }
-        info if info.contains("tab") => {
-            format!("not valid YAML: {info}; expected spaces, not tabs, before a key")
         }
         "simple key expect ':'" => {
             "not valid YAML: the line before this is no key with a value; expected \"key: value\", with a space after the colon".to_owned()
