@@ -217,3 +217,32 @@ async fn a_pipe_that_stays_full_does_not_keep_the_program_from_ending() {
     .await;
     assert_eq!(status.code(), FAILED);
 }
+
+#[tokio::test]
+async fn the_first_round_is_shown_on_a_terminal_and_nowhere_else() {
+    let mut options = Options::new(World::seeded(1, 3, 40));
+    options.latency = std::time::Duration::from_millis(100);
+    let simulator = simulator(options).await;
+    let folder = Folder::with(&config_text(&simulator, HASTY, ""));
+    let binary = exporter(["poll"]).get_program().to_owned();
+    for (redirect, shown) in [("", true), ("2>errors", false)] {
+        // `script` gives the program a terminal.
+        let command = format!("{} poll >metrics {redirect}", binary.to_str().unwrap());
+        let mut terminal = Command::new("script");
+        terminal
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(folder.folder.path());
+        let ended = Program::start(&mut terminal).end().await;
+        assert_eq!(ended.code, OK, "{}", ended.stdout);
+        assert_eq!(
+            ended.stdout.contains("/6 listings"),
+            shown,
+            "{}",
+            ended.stdout
+        );
+    }
+    let metrics = std::fs::read_to_string(folder.folder.path().join("metrics")).unwrap();
+    assert!(!metrics.contains("listings,"));
+    let errors = std::fs::read_to_string(folder.folder.path().join("errors")).unwrap();
+    assert_eq!(errors, "");
+}
