@@ -17,7 +17,7 @@ use crate::process::ProcessMetrics;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Limits, Pages, Sources};
 use crate::snapshot::Snapshots;
-use crate::upstream::{Client, Stats};
+use crate::upstream::{Client, Clients, Stats};
 
 /// Between two renderings there is at least this, and ten times what the last one took: a fleet that
 /// publishes all the time costs a tenth of a core, not a whole one.
@@ -62,8 +62,12 @@ impl Exporter {
         permissions.sort_unstable();
         permissions.dedup();
         let client = Client::new(&config.elements, &permissions, &stats, &clock)?;
+        let clients = Clients {
+            elements: client,
+            partner_center: None,
+        };
         let (scheduler, snapshots) =
-            Scheduler::new(config, client, stats, clock.clone(), &registry)?;
+            Scheduler::new(config, clients, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::collectors::{ProtectedUsersFold, SecurityUsersFold, Totals};
-use crate::config::{CollectorKind, Config};
+use crate::config::{CollectorKind, Config, SecurityMode};
 use crate::domain::{Collector, PromDuration, Timestamp};
 use crate::exposition;
 use crate::snapshot::{Figures, LastPoll, Snapshot};
@@ -80,11 +80,16 @@ fn series(config: &Config) -> usize {
         let mut flagged = None;
         for collector in &mut Arc::make_mut(tenant).collectors {
             let totals = match collector.config.kind {
-                CollectorKind::SecurityUsers { exclude_test_users } => {
+                CollectorKind::SecurityUsers { mode, .. } => {
+                    let exclude_test_users = mode
+                        == SecurityMode::Scan {
+                            exclude_test_users: true,
+                        };
                     let (totals, users) = SecurityUsersFold::new(exclude_test_users).finish();
                     flagged = Some(Arc::new(users));
                     Totals::SecurityUsers(totals)
                 }
+                CollectorKind::Directory | CollectorKind::PartnerCenter { .. } => continue,
                 CollectorKind::ProtectedUsers => {
                     let (protection, exposure) = ProtectedUsersFold::new(flagged.take()).finish();
                     Totals::ProtectedUsers {

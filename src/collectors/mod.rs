@@ -7,11 +7,12 @@ mod protected_users;
 mod security_users;
 mod seen;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::CollectorKind;
-use crate::domain::Tenant;
-use crate::upstream::{ApiError, Client, ListingSize, ProtectedUser, SecurityUser};
+use crate::config::{CollectorKind, SecurityMode};
+use crate::domain::{Collector, Tenant};
+use crate::upstream::{ApiError, Cause, Clients, ListingSize, ProtectedUser, SecurityUser};
 
 pub use exposure::{Exposure, FlaggedUsers};
 pub use protected_users::{Coverage, ProtectedUsersFold, Protection};
@@ -40,25 +41,36 @@ pub struct Polled {
     pub outcome: Result<(Totals, Option<Arc<FlaggedUsers>>), ApiError>,
 }
 
+/// The users that a poll of the protected users is matched against, by the collector that found them: those of
+/// its last successful poll.
+pub type References = BTreeMap<Collector, Arc<FlaggedUsers>>;
+
 /// The permission that a collector's endpoint needs.
 pub const fn permission(kind: CollectorKind) -> &'static str {
     match kind {
-        CollectorKind::SecurityUsers { .. } => SecurityUser::PERMISSION,
+        CollectorKind::SecurityUsers { .. }
+        | CollectorKind::Directory
+        | CollectorKind::PartnerCenter { .. } => SecurityUser::PERMISSION,
         CollectorKind::ProtectedUsers => ProtectedUser::PERMISSION,
     }
 }
 
-/// Reads one listing of a tenant and folds it. `flagged` are the users of the tenant's last security
-/// listing, if it is fresh.
+/// Reads one listing of a tenant and folds it. `references` are the users of the tenant's other listings, as far
+/// as these are fresh.
 pub async fn poll(
-    client: &Client,
+    clients: &Clients,
     tenant: &Tenant,
     kind: CollectorKind,
-    flagged: Option<Arc<FlaggedUsers>>,
+    mut references: References,
 ) -> Polled {
+    let client = &clients.elements;
     let mut size = ListingSize::default();
     let outcome = match kind {
-        CollectorKind::SecurityUsers { exclude_test_users } => {
+        CollectorKind::SecurityUsers { mode, .. } => {
+            let exclude_test_users = mode
+                == SecurityMode::Scan {
+                    exclude_test_users: true,
+                };
             let mut fold = SecurityUsersFold::new(exclude_test_users);
             let end = client
                 .security_users(tenant, &mut size, |page| fold.page(&page))
@@ -68,8 +80,13 @@ pub async fn poll(
                 (Totals::SecurityUsers(totals), Some(Arc::new(flagged)))
             })
         }
+        CollectorKind::Directory | CollectorKind::PartnerCenter { .. } => Err(ApiError {
+            route: "",
+            cause: Cause::NotFound,
+            request_id: None,
+        }),
         CollectorKind::ProtectedUsers => {
-            let mut fold = ProtectedUsersFold::new(flagged);
+            let mut fold = ProtectedUsersFold::new(references.remove(&Collector::SecurityUsers));
             let end = client
                 .protected_users(tenant, &mut size, |page| fold.page(&page))
                 .await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{CollectorConfig, CollectorKind, raw};
+use super::{CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding, raw};
 use crate::domain::PromDuration;
 
 /// Bounds in milliseconds: a listing takes longer than a second, and figures a week old help nobody.
@@ -118,7 +118,11 @@ impl Collectors {
     /// Those that are on, in the order of `Collector::ALL`, with the defaults filled in.
     pub(super) fn in_force(&self) -> Vec<CollectorConfig> {
         let security = CollectorKind::SecurityUsers {
-            exclude_test_users: self.exclude_test_users.unwrap_or(false),
+            endpoint: SecurityEndpoint::V3,
+            encoding: StatusEncoding::Codes,
+            mode: SecurityMode::Scan {
+                exclude_test_users: self.exclude_test_users.unwrap_or(false),
+            },
         };
         [
             self.security.in_force(security, SECURITY_USERS_INTERVAL),

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{Elements, HttpSettings, Limits, RateLimit, files, raw};
+use super::{ClientCredential, Elements, HttpSettings, Limits, RateLimit, files, raw};
 use crate::domain::{ByteSize, PromDuration, Secret};
 
 /// The environments with the base of their API and their token endpoint. The first is the default.
@@ -91,7 +91,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         api_url,
         token_url,
         client_id: client_id?,
-        client_secret: client_secret?,
+        credential: ClientCredential::Secret(client_secret?),
         http: HttpSettings {
             timeout,
             connect_timeout,

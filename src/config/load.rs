@@ -69,7 +69,12 @@ impl Config {
             );
         }
         match elements {
-            Some(elements) if checker.problems.is_empty() => Ok(Self { elements, tenants }),
+            Some(elements) if checker.problems.is_empty() => Ok(Self {
+                elements,
+                partner_center: None,
+                discovery: None,
+                tenants,
+            }),
             _ => Err(invalid(checker.problems)),
         }
     }

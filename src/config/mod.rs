@@ -18,9 +18,11 @@ mod source;
 mod tenants;
 mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
 use url::Url;
 
 pub use self::problem::{ConfigError, Problems};
@@ -32,7 +34,11 @@ use crate::domain::{Collector, Secret, Tenant};
 pub struct Config {
     /// How AvePoint Elements is reached.
     pub elements: Elements,
-    /// The tenants in the order of the file, at least one, each tenant id once.
+    /// How Microsoft Partner Center is reached; always there when the collector of that name is on somewhere.
+    pub partner_center: Option<PartnerCenter>,
+    /// Tenants from the API beside the list; `None` when that is off.
+    pub discovery: Option<Discovery>,
+    /// The tenants in the order of the file, each tenant id once; at least one, unless there is discovery.
     pub tenants: Vec<TenantConfig>,
 }
 
@@ -46,14 +52,65 @@ pub struct Elements {
     pub token_url: Url,
     /// The app registration's id.
     pub client_id: String,
-    /// The app registration's secret, already read from where the file said it is.
-    pub client_secret: Secret,
+    /// What proves that a request comes from the app registration.
+    pub credential: ClientCredential,
     /// Connections and their deadlines.
     pub http: HttpSettings,
     /// How often the API may be asked.
     pub rate_limit: RateLimit,
     /// How much the API may answer.
     pub limits: Limits,
+}
+
+/// What proves to a token service that a request comes from the app registration; already read from where the
+/// file said it is.
+#[derive(Debug, Clone)]
+pub enum ClientCredential {
+    /// A client secret.
+    Secret(Secret),
+}
+
+/// How Microsoft Partner Center is reached. Its deadlines, limits, proxy and authorities are those of `elements`.
+#[derive(Debug, Clone)]
+pub struct PartnerCenter {
+    /// Base of the API, without a slash at its end.
+    pub api_url: Url,
+    /// The token endpoint. Default: that of Microsoft for the partner's tenant.
+    pub token_url: Url,
+    /// The app registration's id.
+    pub client_id: String,
+    /// What proves that a request comes from the app registration.
+    pub credential: ClientCredential,
+    /// Where the refresh token is kept: read at the start, and written whenever Microsoft hands out a new one.
+    pub refresh_token_file: PathBuf,
+    /// The refresh token to begin with, while there is no such file.
+    pub first_refresh_token: Option<Secret>,
+    /// What access tokens are asked for.
+    pub scope: String,
+    /// How often the API may be asked.
+    pub rate_limit: RateLimit,
+}
+
+/// Which tenants of the API are watched, and how.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    /// The time from one reading of the API's customers to the next, 1 s to 7 days. Default: 1 h.
+    pub interval: Duration,
+    /// Only tenants with such names.
+    pub include: NamePatterns,
+    /// No tenant with such names: one that fits is enough.
+    pub exclude: NamePatterns,
+    /// The collectors that are on for tenants which the file does not list, in the order of [`Collector::ALL`].
+    pub collectors: Vec<CollectorConfig>,
+}
+
+/// Patterns for whole names; `None` where the file has none.
+#[derive(Debug, Clone, Default)]
+pub struct NamePatterns {
+    /// For the customer's name.
+    pub customer_name: Option<Regex>,
+    /// For the tenant's name.
+    pub tenant_name: Option<Regex>,
 }
 
 /// Connections and their deadlines.
@@ -118,11 +175,54 @@ pub struct CollectorConfig {
 pub enum CollectorKind {
     /// The users with security findings.
     SecurityUsers {
-        /// Leave users out that are marked as test users.
-        exclude_test_users: bool,
+        /// The form of the listing.
+        endpoint: SecurityEndpoint,
+        /// What a single number in the field `status` means. Default: by `endpoint`.
+        encoding: StatusEncoding,
+        /// How the users are counted.
+        mode: SecurityMode,
+    },
+    /// All users of the tenant.
+    Directory,
+    /// The tenant's users as Microsoft Partner Center knows them.
+    PartnerCenter {
+        /// So many usage locations are told apart, 0 to 250. Default: 10.
+        top_usage_locations: usize,
     },
     /// The users that Cloud Backup knows.
     ProtectedUsers,
+}
+
+/// The form of the listing of security users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecurityEndpoint {
+    /// The current one.
+    #[default]
+    V3,
+    /// The older one.
+    Batch,
+}
+
+/// What a single number in the field `status` of a user means. A list is always one of codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StatusEncoding {
+    /// One code.
+    #[default]
+    Codes,
+    /// A set of codes, each a bit.
+    Flags,
+}
+
+/// How security users are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityMode {
+    /// By reading all rows.
+    Scan {
+        /// Leave users out that are marked as test users.
+        exclude_test_users: bool,
+    },
+    /// By asking for the size of the listing for each status. Reads no rows, so that nothing can be joined.
+    Counts,
 }
 
 impl CollectorKind {
@@ -130,7 +230,18 @@ impl CollectorKind {
     pub const fn collector(self) -> Collector {
         match self {
             Self::SecurityUsers { .. } => Collector::SecurityUsers,
+            Self::Directory => Collector::Directory,
+            Self::PartnerCenter { .. } => Collector::PartnerCenter,
             Self::ProtectedUsers => Collector::ProtectedUsers,
+        }
+    }
+
+    /// Whether it reads rows that the protected users are matched against.
+    pub const fn is_matched(self) -> bool {
+        match self {
+            Self::SecurityUsers { mode, .. } => matches!(mode, SecurityMode::Scan { .. }),
+            Self::Directory | Self::PartnerCenter { .. } => true,
+            Self::ProtectedUsers => false,
         }
     }
 }

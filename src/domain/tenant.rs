@@ -25,18 +25,29 @@ pub struct Tenant {
 pub enum Collector {
     /// The users with security findings.
     SecurityUsers,
+    /// All users of the tenant.
+    Directory,
+    /// The tenant's users as Microsoft Partner Center knows them.
+    PartnerCenter,
     /// The users that Cloud Backup knows.
     ProtectedUsers,
 }
 
 impl Collector {
     /// All of them. A tenant's protected users come last: they are matched against the other listings.
-    pub const ALL: &'static [Self] = &[Self::SecurityUsers, Self::ProtectedUsers];
+    pub const ALL: &'static [Self] = &[
+        Self::SecurityUsers,
+        Self::Directory,
+        Self::PartnerCenter,
+        Self::ProtectedUsers,
+    ];
 
     /// The value of the label `collector` and the key in the config.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SecurityUsers => "security_users",
+            Self::Directory => "directory",
+            Self::PartnerCenter => "partner_center",
             Self::ProtectedUsers => "protected_users",
         }
     }

@@ -1,7 +1,7 @@
 //! The series of the tenants: one table with all there is to say about each metric. The exporter's own
 //! series are not here, but in the registry of the `prometheus` crate.
 
-use crate::config::CollectorKind;
+use crate::config::{CollectorKind, SecurityMode};
 use crate::domain::Timestamp;
 use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
 
@@ -307,9 +307,13 @@ pub const CATALOGUE: &[Metric] = &[
         samples: Source::Collector(|collector, name, out| {
             let exclude = match collector.config.kind {
                 CollectorKind::SecurityUsers {
-                    exclude_test_users: true,
+                    mode:
+                        SecurityMode::Scan {
+                            exclude_test_users: true,
+                        },
+                    ..
                 } => "true",
-                CollectorKind::SecurityUsers { .. } | CollectorKind::ProtectedUsers => "false",
+                _ => "false",
             };
             // So far all collectors read all rows of the current form of their listing.
             out.put(&[name, "scan", "v3", exclude], 1.0);

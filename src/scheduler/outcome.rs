@@ -14,7 +14,7 @@ use crate::upstream::{ApiError, ListingSize};
 pub(super) struct Found {
     pub(super) totals: Totals,
     /// The users that the next poll of the protected users is matched against.
-    pub(super) flagged: Option<Arc<FlaggedUsers>>,
+    pub(super) users: Option<Arc<FlaggedUsers>>,
     /// How many pages it took.
     pub(super) pages: u64,
 }
@@ -37,7 +37,7 @@ pub(super) fn conclude(
         );
     };
     match outcome {
-        Ok((totals, flagged)) => {
+        Ok((totals, users)) => {
             let duration_seconds = duration.as_secs_f64();
             if was_failing {
                 tracing::info!(rows = size.rows, duration_seconds, "poll succeeded again");
@@ -46,7 +46,7 @@ pub(super) fn conclude(
             }
             let found = Found {
                 totals,
-                flagged,
+                users,
                 pages: size.pages,
             };
             (last_poll(size, duration, None), Some(found))

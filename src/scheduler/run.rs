@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use crate::collectors::{self, FlaggedUsers, Polled};
-use crate::config::{Config, RateLimit};
+use crate::collectors::{self, Polled, References};
+use crate::config::{CollectorKind, Config, RateLimit};
 use crate::domain::{Clock, Collector, Reason, Timestamp};
 use crate::snapshot::{Figures, Snapshot, Snapshots};
-use crate::upstream::{Client, Stats};
+use crate::upstream::{Clients, Stats};
 
 use super::jobs::{self, Job, State};
 use super::outcome::{Found, conclude};
@@ -32,13 +32,13 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// Decides what is polled when, and publishes what is found.
 #[derive(Debug)]
 pub struct Scheduler {
-    client: Arc<Client>,
+    clients: Clients,
     clock: Clock,
     published: watch::Sender<Arc<Snapshot>>,
     snapshot: Snapshot,
     jobs: Vec<Job>,
-    /// The users with findings of each tenant's last security listing, by place in the snapshot.
-    flagged: Vec<Option<Arc<FlaggedUsers>>>,
+    /// The users of each tenant's listings that the protected users are matched against, by place in the snapshot.
+    references: Vec<References>,
     running: JoinSet<(Polled, Duration)>,
     /// The places of the jobs whose polls run, and what log lines say of them.
     running_jobs: HashMap<task::Id, (usize, Span)>,
@@ -55,7 +55,7 @@ impl Scheduler {
     /// When the registry holds the scheduler's counter already.
     pub fn new(
         config: &Config,
-        client: Arc<Client>,
+        clients: Clients,
         stats: Stats,
         clock: Clock,
         registry: &Registry,
@@ -84,11 +84,11 @@ impl Scheduler {
         }
         let (published, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let scheduler = Self {
-            client,
+            clients,
             clock,
             published,
             jobs,
-            flagged: vec![None; snapshot.tenants.len()],
+            references: vec![References::new(); snapshot.tenants.len()],
             snapshot,
             running: JoinSet::new(),
             running_jobs: HashMap::new(),
@@ -166,12 +166,20 @@ impl Scheduler {
             return;
         };
         let tenant = Arc::clone(&snapshot.tenant);
-        // A stale listing is not matched against: its join would not be shown now, and must not be later.
-        let flagged = snapshot
-            .security_users(self.clock.now())
-            .and_then(|_| self.flagged.get(job.tenant)?.clone());
-        let client = Arc::clone(&self.client);
         let kind = job.kind;
+        let now = self.clock.now();
+        let mut references = References::new();
+        if kind == CollectorKind::ProtectedUsers
+            && let Some(all) = self.references.get(job.tenant)
+        {
+            references.clone_from(all);
+            // A stale listing is not matched against: its join would not be shown now, and must not be later.
+            references.retain(|collector, _| {
+                let listing = snapshot.collector(*collector);
+                listing.is_some_and(|listing| listing.fresh(now).is_some())
+            });
+        }
+        let clients = self.clients.clone();
         // At the gravest level, so that it is there whatever lines are written.
         let span = tracing::error_span!(
             "poll",
@@ -181,7 +189,7 @@ impl Scheduler {
         );
         let poll = async move {
             let start = Instant::now();
-            let polled = collectors::poll(&client, &tenant, kind, flagged).await;
+            let polled = collectors::poll(&clients, &tenant, kind, references).await;
             (polled, start.elapsed())
         };
         let poll = self.running.spawn(poll.instrument(span.clone()));
@@ -234,7 +242,7 @@ impl Scheduler {
         collector.last_poll = Some(last_poll);
         if let Some(Found {
             totals,
-            flagged,
+            users,
             pages,
         }) = found
         {
@@ -243,8 +251,8 @@ impl Scheduler {
                 pages,
                 totals: Arc::new(totals),
             });
-            if let (Some(flagged), Some(last)) = (flagged, self.flagged.get_mut(job.tenant)) {
-                *last = Some(flagged);
+            if let (Some(users), Some(all)) = (users, self.references.get_mut(job.tenant)) {
+                all.insert(job.kind.collector(), users);
             }
         }
         let tenant = job.tenant;
@@ -301,6 +309,7 @@ mod tests {
     use super::*;
     use crate::collectors::{SecurityUsers, Totals};
     use crate::config::Source;
+    use crate::upstream::Client;
     use crate::upstream::ListingSize;
 
     const CONFIG: &str = "
@@ -320,8 +329,12 @@ tenants:
         let config = Config::parse(CONFIG, &source).unwrap();
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
-        let client = Client::new(&config.elements, &["a"], &stats, clock).unwrap();
-        Scheduler::new(&config, client, stats, clock.clone(), &registry).unwrap()
+        let elements = Client::new(&config.elements, &["a"], &stats, clock).unwrap();
+        let clients = Clients {
+            elements,
+            partner_center: None,
+        };
+        Scheduler::new(&config, clients, stats, clock.clone(), &registry).unwrap()
     }
 
     /// Lets a task take the part of a job's poll.

@@ -161,6 +161,6 @@ mod tests {
                 tenths[(phase(tenant, *collector) / 30) as usize] += 1;
             }
         }
-        assert!(tenths.iter().all(|n| (150..250).contains(n)), "{tenths:?}");
+        assert!(tenths.iter().all(|n| (320..480).contains(n)), "{tenths:?}");
     }
 }

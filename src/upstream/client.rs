@@ -43,6 +43,15 @@ pub(super) struct Answered<T> {
     pub(super) request_id: Option<RequestId>,
 }
 
+/// The clients of all APIs, shared by all polls.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Of AvePoint Elements.
+    pub elements: Arc<Client>,
+    /// Of Microsoft Partner Center, where it is configured.
+    pub partner_center: Option<Arc<Client>>,
+}
+
 /// The client of AvePoint Elements, shared by all polls.
 #[derive(Debug)]
 pub struct Client {

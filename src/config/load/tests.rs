@@ -4,7 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{CollectorConfig, CollectorKind, Limits, RateLimit};
+use crate::config::{
+    ClientCredential, CollectorConfig, CollectorKind, Elements, Limits, RateLimit,
+    SecurityEndpoint, SecurityMode, StatusEncoding,
+};
 
 const TENANT: &str = "tenants: [{ customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec }]\n";
 
@@ -15,6 +18,11 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
         env: &|name| (name == "SECRET").then(|| "s3cr3t".to_owned()),
     };
     Config::parse(text, &source)
+}
+
+fn client_secret(elements: &Elements) -> &str {
+    let ClientCredential::Secret(secret) = &elements.credential;
+    secret.expose()
 }
 
 /// A whole configuration with these further keys below `elements`.
@@ -37,7 +45,11 @@ const fn security(interval: u64, stale_after: u64, exclude_test_users: bool) -> 
     CollectorConfig {
         interval: Duration::from_mins(interval),
         stale_after: Duration::from_mins(stale_after),
-        kind: CollectorKind::SecurityUsers { exclude_test_users },
+        kind: CollectorKind::SecurityUsers {
+            endpoint: SecurityEndpoint::V3,
+            encoding: StatusEncoding::Codes,
+            mode: SecurityMode::Scan { exclude_test_users },
+        },
     }
 }
 
@@ -51,7 +63,9 @@ const fn protected(interval: u64, stale_after: u64) -> CollectorConfig {
 
 #[test]
 fn what_is_left_out_gets_its_default() {
-    let Config { elements, tenants } = with_elements("").unwrap();
+    let Config {
+        elements, tenants, ..
+    } = with_elements("").unwrap();
     assert_eq!(
         elements.api_url.as_str(),
         "https://graph.avepointonlineservices.com/"
@@ -61,7 +75,7 @@ fn what_is_left_out_gets_its_default() {
         "https://identity.avepointonlineservices.com/connect/token"
     );
     assert_eq!(elements.client_id, "app");
-    assert_eq!(elements.client_secret.expose(), "s3cr3t");
+    assert_eq!(client_secret(&elements), "s3cr3t");
     assert_eq!(elements.http.timeout, Duration::from_secs(30));
     assert_eq!(elements.http.connect_timeout, Duration::from_secs(5));
     assert_eq!(elements.http.retry_deadline, Duration::from_mins(1));
@@ -164,7 +178,7 @@ fn a_tenant_overrides_single_keys_of_its_collectors() {
 #[test]
 fn an_anchor_may_be_used_again() {
     let text = format!("elements: {{ client_id: &app app, client_secret: *app }}\n{TENANT}");
-    assert_eq!(parse(&text).unwrap().elements.client_secret.expose(), "app");
+    assert_eq!(client_secret(&parse(&text).unwrap().elements), "app");
 }
 
 #[test]
@@ -213,7 +227,7 @@ fn a_secret_file_lies_beside_the_config_and_loses_one_line_break() {
     .unwrap();
     let secret = |text: &[u8]| {
         fs::write(folder.path().join("app.secret"), text).unwrap();
-        Config::load(&file).map(|config| config.elements.client_secret.expose().to_owned())
+        Config::load(&file).map(|config| client_secret(&config.elements).to_owned())
     };
     assert_eq!(secret(b"s3cr3t").unwrap(), "s3cr3t");
     assert_eq!(secret(b"s3cr3t\n").unwrap(), "s3cr3t");

@@ -61,10 +61,11 @@ impl ClientSecret {
         policy: Policy,
         stats: Stats,
     ) -> Self {
+        let config::ClientCredential::Secret(secret) = &config.credential;
         Self {
             token_url: config.token_url.clone(),
             client_id: config.client_id.clone(),
-            secret: config.client_secret.clone(),
+            secret: secret.clone(),
             scopes: permissions.join(" "),
             timeout: config.http.timeout,
             policy,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::collectors::{Coverage, Exposure, Protection, SecurityUsers, Totals};
-use avepoint_exporter::config::{CollectorConfig, CollectorKind};
+use avepoint_exporter::config::{
+    CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
+};
 use avepoint_exporter::domain::{
     BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, Timestamp,
 };
@@ -15,9 +17,15 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const SECURITY: CollectorKind = CollectorKind::SecurityUsers {
-    exclude_test_users: false,
-};
+const SECURITY: CollectorKind = scan(false);
+
+const fn scan(exclude_test_users: bool) -> CollectorKind {
+    CollectorKind::SecurityUsers {
+        endpoint: SecurityEndpoint::V3,
+        encoding: StatusEncoding::Codes,
+        mode: SecurityMode::Scan { exclude_test_users },
+    }
+}
 
 pub(super) fn at(seconds: f64) -> Timestamp {
     Timestamp::from_unix(Duration::from_secs_f64(seconds))
@@ -38,12 +46,7 @@ pub(super) fn golden() -> Snapshot {
         ),
         collectors: vec![
             CollectorSnapshot {
-                config: config(
-                    CollectorKind::SecurityUsers {
-                        exclude_test_users: true,
-                    },
-                    300,
-                ),
+                config: config(scan(true), 300),
                 polls: 7,
                 failures: 1,
                 skipped: 2,
@@ -129,6 +132,7 @@ pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
     let interval = match kind {
         CollectorKind::SecurityUsers { .. } => 300,
         CollectorKind::ProtectedUsers => 900,
+        CollectorKind::Directory | CollectorKind::PartnerCenter { .. } => 3600,
     };
     CollectorSnapshot {
         config: config(kind, interval),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use avepoint_exporter::config::CollectorKind;
+use avepoint_exporter::config::{CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding};
 use avepoint_exporter::domain::{Clock, CustomerId, Reason, Tenant, TenantId, Timestamp};
 use avepoint_exporter::exposition::Body;
 use avepoint_exporter::server::{Pages, Sources};
@@ -229,7 +229,11 @@ fn is_shown(held: &Held, name: &str) -> bool {
 fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
     let kinds = [
         CollectorKind::SecurityUsers {
-            exclude_test_users: false,
+            endpoint: SecurityEndpoint::V3,
+            encoding: StatusEncoding::Codes,
+            mode: SecurityMode::Scan {
+                exclude_test_users: false,
+            },
         },
         CollectorKind::ProtectedUsers,
     ];
