@@ -17,7 +17,7 @@ use crate::process::ProcessMetrics;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Limits, Pages, Sources};
 use crate::snapshot::Snapshots;
-use crate::upstream::{Client, Clients, Stats};
+use crate::upstream::{Client, Clients, Pseudonyms, Stats};
 
 /// Between two renderings there is at least this, and ten times what the last one took: a fleet that
 /// publishes all the time costs a tenth of a core, not a whole one.
@@ -57,11 +57,17 @@ impl Exporter {
             .tenants
             .iter()
             .flat_map(|tenant| &tenant.collectors)
-            .map(|one| collectors::permission(one.kind))
+            .filter_map(|one| collectors::permission(one.kind))
             .collect();
         permissions.sort_unstable();
         permissions.dedup();
-        let client = Client::new(&config.elements, &permissions, &stats, &clock)?;
+        let client = Client::elements(
+            &config.elements,
+            &permissions,
+            &Pseudonyms::default(),
+            &stats,
+            &clock,
+        )?;
         let clients = Clients {
             elements: client,
             partner_center: None,

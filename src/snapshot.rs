@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::collectors::{Exposure, Protection, SecurityUsers, Totals};
+use crate::collectors::{
+    Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
+};
 use crate::config::{CollectorConfig, Config};
 use crate::domain::{Collector, Reason, Tenant, Timestamp};
 
@@ -120,24 +122,53 @@ impl TenantSnapshot {
     pub fn security_users(&self, now: Timestamp) -> Option<&SecurityUsers> {
         match self.collector(Collector::SecurityUsers)?.fresh(now)? {
             Totals::SecurityUsers(figures) => Some(figures),
-            Totals::ProtectedUsers { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The fresh figures of the directory.
+    pub fn directory(&self, now: Timestamp) -> Option<&Directory> {
+        match self.collector(Collector::Directory)?.fresh(now)? {
+            Totals::Directory(figures) => Some(figures),
+            _ => None,
+        }
+    }
+
+    /// The fresh figures of Partner Center.
+    pub fn partner_center(&self, now: Timestamp) -> Option<&PartnerCenter> {
+        match self.collector(Collector::PartnerCenter)?.fresh(now)? {
+            Totals::PartnerCenter(figures) => Some(figures),
+            _ => None,
         }
     }
 
     /// The fresh figures of the protected users.
     pub fn protection(&self, now: Timestamp) -> Option<&Protection> {
-        match self.collector(Collector::ProtectedUsers)?.fresh(now)? {
-            Totals::ProtectedUsers { protection, .. } => Some(protection),
-            Totals::SecurityUsers(_) => None,
-        }
+        self.protected_users(now).map(|(protection, _)| protection)
     }
 
-    /// The join of the two, while both are fresh.
+    /// Who is at risk and not backed up, while both listings are fresh.
     pub fn exposure(&self, now: Timestamp) -> Option<&Exposure> {
         self.security_users(now)?;
+        self.protected_users(now)?.1.exposure.as_ref()
+    }
+
+    /// How many active users of another listing are not in the backup listing, while both are fresh.
+    pub fn missing(&self, now: Timestamp) -> impl Iterator<Item = (Collector, u64)> {
+        let joins = self.protected_users(now).map(|(_, joins)| joins);
+        let missing = joins.into_iter().flat_map(|joins| &joins.missing);
+        missing
+            .filter(move |(collector, _)| {
+                let other = self.collector(**collector);
+                other.is_some_and(|other| other.fresh(now).is_some())
+            })
+            .map(|(collector, users)| (*collector, *users))
+    }
+
+    fn protected_users(&self, now: Timestamp) -> Option<(&Protection, &Joins)> {
         match self.collector(Collector::ProtectedUsers)?.fresh(now)? {
-            Totals::ProtectedUsers { exposure, .. } => exposure.as_ref(),
-            Totals::SecurityUsers(_) => None,
+            Totals::ProtectedUsers(protection, joins) => Some((protection, joins)),
+            _ => None,
         }
     }
 }

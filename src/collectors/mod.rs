@@ -1,8 +1,11 @@
 //! Floor 3: listings become figures. Each collector folds the pages of its listing while they are read; the
-//! join is made on the way. Pure but for [`poll`], which asks the client for the pages.
+//! joins are made on the way. Pure but for [`poll`], which asks the clients for the pages.
 
 mod codes;
+mod directory;
 mod exposure;
+mod matching;
+mod partner_center;
 mod protected_users;
 mod security_users;
 mod seen;
@@ -11,11 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{CollectorKind, SecurityMode};
-use crate::domain::{Collector, Tenant};
-use crate::upstream::{ApiError, Cause, Clients, ListingSize, ProtectedUser, SecurityUser};
+use crate::domain::{Collector, SecurityStatus, Tenant, Timestamp};
+use crate::upstream::{ApiError, Clients, DirectoryUser, ListingSize, ProtectedUser, SecurityUser};
 
-pub use exposure::{Exposure, FlaggedUsers};
-pub use protected_users::{Coverage, ProtectedUsersFold, Protection};
+pub use directory::{Directory, DirectoryFold, Ending, PasswordAge};
+pub use exposure::Exposure;
+pub use matching::ReferenceUsers;
+pub use partner_center::{PartnerCenter, PartnerCenterFold};
+pub use protected_users::{Coverage, Joins, ProtectedUsersFold, Protection};
 pub use security_users::{SecurityUsers, SecurityUsersFold};
 
 /// What one poll has found out.
@@ -23,13 +29,12 @@ pub use security_users::{SecurityUsers, SecurityUsersFold};
 pub enum Totals {
     /// Of the collector `security_users`.
     SecurityUsers(SecurityUsers),
-    /// Of the collector `protected_users`.
-    ProtectedUsers {
-        /// Who is backed up.
-        protection: Protection,
-        /// Who is at risk and not backed up; `None` when there was no listing to match against.
-        exposure: Option<Exposure>,
-    },
+    /// Of the collector `directory`.
+    Directory(Directory),
+    /// Of the collector `partner_center`.
+    PartnerCenter(PartnerCenter),
+    /// Of the collector `protected_users`: who is backed up, and what came of matching that with the others.
+    ProtectedUsers(Protection, Joins),
 }
 
 /// A poll that has ended.
@@ -38,69 +43,119 @@ pub struct Polled {
     /// What was read until the end, be it good or bad.
     pub size: ListingSize,
     /// The figures, and the users that the next poll of the protected users is matched against.
-    pub outcome: Result<(Totals, Option<Arc<FlaggedUsers>>), ApiError>,
+    pub outcome: Result<(Totals, Option<Arc<ReferenceUsers>>), ApiError>,
 }
 
 /// The users that a poll of the protected users is matched against, by the collector that found them: those of
 /// its last successful poll.
-pub type References = BTreeMap<Collector, Arc<FlaggedUsers>>;
+pub type References = BTreeMap<Collector, Arc<ReferenceUsers>>;
 
-/// The permission that a collector's endpoint needs.
-pub const fn permission(kind: CollectorKind) -> &'static str {
+/// What earlier polls of a tenant have found that a poll goes on from.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// The users of the tenant's other listings, as far as these are fresh.
+    pub references: References,
+    /// The figures of the collector's own last successful poll.
+    pub totals: Option<Arc<Totals>>,
+}
+
+/// The permission in Elements that a collector's endpoint needs.
+pub const fn permission(kind: CollectorKind) -> Option<&'static str> {
     match kind {
-        CollectorKind::SecurityUsers { .. }
-        | CollectorKind::Directory
-        | CollectorKind::PartnerCenter { .. } => SecurityUser::PERMISSION,
-        CollectorKind::ProtectedUsers => ProtectedUser::PERMISSION,
+        CollectorKind::SecurityUsers { endpoint, .. } => Some(SecurityUser::permission(endpoint)),
+        CollectorKind::Directory => Some(DirectoryUser::PERMISSION),
+        CollectorKind::PartnerCenter { .. } => None,
+        CollectorKind::ProtectedUsers => Some(ProtectedUser::PERMISSION),
     }
 }
 
-/// Reads one listing of a tenant and folds it. `references` are the users of the tenant's other listings, as far
-/// as these are fresh.
+/// Reads one listing of a tenant and folds it.
 pub async fn poll(
     clients: &Clients,
     tenant: &Tenant,
     kind: CollectorKind,
-    mut references: References,
+    earlier: Earlier,
+    now: Timestamp,
 ) -> Polled {
-    let client = &clients.elements;
     let mut size = ListingSize::default();
-    let outcome = match kind {
-        CollectorKind::SecurityUsers { mode, .. } => {
-            let exclude_test_users = mode
-                == SecurityMode::Scan {
-                    exclude_test_users: true,
-                };
+    let outcome = read(clients, tenant, kind, earlier, now, &mut size).await;
+    Polled {
+        size,
+        outcome: outcome.map(|(totals, users)| (totals, users.map(Arc::new))),
+    }
+}
+
+async fn read(
+    clients: &Clients,
+    tenant: &Tenant,
+    kind: CollectorKind,
+    earlier: Earlier,
+    now: Timestamp,
+    size: &mut ListingSize,
+) -> Result<(Totals, Option<ReferenceUsers>), ApiError> {
+    let elements = &clients.elements;
+    Ok(match kind {
+        CollectorKind::SecurityUsers {
+            endpoint,
+            encoding,
+            mode: SecurityMode::Scan { exclude_test_users },
+        } => {
             let mut fold = SecurityUsersFold::new(exclude_test_users);
-            let end = client
-                .security_users(tenant, &mut size, |page| fold.page(&page))
-                .await;
-            end.map(|()| {
-                let (totals, flagged) = fold.finish();
-                (Totals::SecurityUsers(totals), Some(Arc::new(flagged)))
-            })
+            elements
+                .security_users(tenant, (endpoint, encoding), size, |page| fold.page(&page))
+                .await?;
+            let (totals, users) = fold.finish();
+            (Totals::SecurityUsers(totals), Some(users))
         }
-        CollectorKind::Directory | CollectorKind::PartnerCenter { .. } => Err(ApiError {
-            route: "",
-            cause: Cause::NotFound,
-            request_id: None,
-        }),
+        CollectorKind::SecurityUsers {
+            mode: SecurityMode::Counts,
+            ..
+        } => {
+            let mut by_status = BTreeMap::new();
+            for status in SecurityStatus::KNOWN.iter().copied() {
+                let users = elements
+                    .count_security_users(tenant, Some(status), size)
+                    .await?;
+                by_status.insert(status, users);
+            }
+            let users = elements.count_security_users(tenant, None, size).await?;
+            (
+                Totals::SecurityUsers(SecurityUsers { users, by_status }),
+                None,
+            )
+        }
+        CollectorKind::Directory => {
+            let mut fold = DirectoryFold::new(now);
+            elements
+                .directory(tenant, size, |page| fold.page(&page))
+                .await?;
+            let (totals, users) = fold.finish();
+            (Totals::Directory(totals), Some(users))
+        }
+        CollectorKind::PartnerCenter {
+            top_usage_locations,
+        } => {
+            let before = earlier.totals.as_deref().and_then(|totals| match totals {
+                Totals::PartnerCenter(before) => Some(before),
+                _ => None,
+            });
+            let mut fold = PartnerCenterFold::new(top_usage_locations, before);
+            let Some(client) = &clients.partner_center else {
+                unreachable!("a configuration with this collector has the client's settings")
+            };
+            client
+                .partner_center_users(tenant, size, |page, deleted| fold.page(&page, deleted))
+                .await?;
+            let (totals, users) = fold.finish();
+            (Totals::PartnerCenter(totals), Some(users))
+        }
         CollectorKind::ProtectedUsers => {
-            let mut fold = ProtectedUsersFold::new(references.remove(&Collector::SecurityUsers));
-            let end = client
-                .protected_users(tenant, &mut size, |page| fold.page(&page))
-                .await;
-            end.map(|()| {
-                let (protection, exposure) = fold.finish();
-                (
-                    Totals::ProtectedUsers {
-                        protection,
-                        exposure,
-                    },
-                    None,
-                )
-            })
+            let mut fold = ProtectedUsersFold::new(earlier.references);
+            elements
+                .protected_users(tenant, size, |page| fold.page(&page))
+                .await?;
+            let (protection, joins) = fold.finish();
+            (Totals::ProtectedUsers(protection, joins), None)
         }
-    };
-    Polled { size, outcome }
+    })
 }

@@ -1,13 +1,14 @@
 //! The collector `protected_users`: users by what Cloud Backup protects of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::domain::BackupModule;
+use crate::domain::{BackupModule, Collector};
 use crate::upstream::{Cause, Page, ProtectedUser};
 
+use super::References;
 use super::codes::{CodeCounts, CodeTable};
-use super::exposure::{Exposure, ExposureJoin, FlaggedUsers};
+use super::exposure::Exposure;
+use super::matching::Matching;
 use super::seen::SeenUsers;
 
 /// The figures of one listing.
@@ -42,14 +43,26 @@ pub struct ProtectedUsersFold {
     protected: CodeCounts,
     unprotected: CodeCounts,
     coverage: Coverage,
-    join: Option<ExposureJoin>,
+    matchings: BTreeMap<Collector, Matching>,
+}
+
+/// What came of matching a backup listing with the tenant's other listings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Joins {
+    /// Who is at risk and not backed up; `None` when there was no listing of users with findings.
+    pub exposure: Option<Exposure>,
+    /// How many users of a listing of all users are not in the backup listing.
+    pub missing: BTreeMap<Collector, u64>,
 }
 
 impl ProtectedUsersFold {
-    /// Begins a listing, matched against these users with findings.
-    pub fn new(flagged: Option<Arc<FlaggedUsers>>) -> Self {
+    /// Begins a listing, matched against these users.
+    pub fn new(references: References) -> Self {
+        let matchings = references
+            .into_iter()
+            .map(|(collector, users)| (collector, Matching::new(users)));
         Self {
-            join: flagged.map(ExposureJoin::new),
+            matchings: matchings.collect(),
             ..Self::default()
         }
     }
@@ -73,15 +86,15 @@ impl ProtectedUsersFold {
                 (_, 0) => self.coverage.full += 1,
                 _ => self.coverage.partial += 1,
             }
-            if let Some(join) = &mut self.join {
-                join.listed(&user.keys, protected, unprotected);
+            for matching in self.matchings.values_mut() {
+                matching.listed(&user.keys, protected, unprotected);
             }
         }
         Ok(())
     }
 
-    /// Ends the listing: its figures, and the join if there was something to join with.
-    pub fn finish(self) -> (Protection, Option<Exposure>) {
+    /// Ends the listing: its figures, and the joins with what it was matched against.
+    pub fn finish(self) -> (Protection, Joins) {
         let by_module = |counts: &CodeCounts| {
             counts.by_code(&self.modules, BackupModule::KNOWN.iter().copied())
         };
@@ -91,6 +104,14 @@ impl ProtectedUsersFold {
             unprotected: by_module(&self.unprotected),
             coverage: self.coverage,
         };
-        (protection, self.join.map(|join| join.finish(&self.modules)))
+        let mut joins = Joins::default();
+        for (collector, matching) in &self.matchings {
+            if *collector == Collector::SecurityUsers {
+                joins.exposure = Some(Exposure::new(matching, &self.modules));
+            } else {
+                joins.missing.insert(*collector, matching.missing());
+            }
+        }
+        (protection, joins)
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::SecurityStatus;
 use crate::upstream::{Cause, Page, SecurityUser};
 
 use super::codes::{CodeCounts, CodeTable};
-use super::exposure::{Flagged, FlaggedUsers};
+use super::matching::{Reference, ReferenceUsers};
 use super::seen::SeenUsers;
 
 /// The figures of one listing.
@@ -26,7 +26,7 @@ pub struct SecurityUsersFold {
     users: u64,
     statuses: CodeTable,
     counts: CodeCounts,
-    flagged: Vec<Flagged>,
+    flagged: Vec<Reference>,
 }
 
 impl SecurityUsersFold {
@@ -58,7 +58,7 @@ impl SecurityUsersFold {
             let statuses = self.statuses.mask(&user.statuses)?;
             self.counts.add(statuses);
             if statuses != 0 {
-                self.flagged.push(Flagged {
+                self.flagged.push(Reference {
                     keys: user.keys,
                     statuses,
                 });
@@ -68,7 +68,7 @@ impl SecurityUsersFold {
     }
 
     /// Ends the listing: its figures, and the users with findings.
-    pub fn finish(self) -> (SecurityUsers, FlaggedUsers) {
+    pub fn finish(self) -> (SecurityUsers, ReferenceUsers) {
         // With test users left out, none is counted as such: that is no zero, it is no figure.
         let shown = |status: &SecurityStatus| {
             !(self.exclude_test_users && *status == SecurityStatus::TEST_USER)
@@ -85,7 +85,7 @@ impl SecurityUsersFold {
         };
         (
             totals,
-            FlaggedUsers::new(self.flagged, self.statuses, known),
+            ReferenceUsers::new(self.flagged, self.statuses, known),
         )
     }
 }

@@ -57,6 +57,8 @@ code!(
 );
 
 impl SecurityStatus {
+    /// The mark of a user that is about to be deleted.
+    pub const PENDING_DELETION: Self = Self(7);
     /// The mark of a user that exists for tests only.
     pub const TEST_USER: Self = Self(8);
 }

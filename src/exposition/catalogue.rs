@@ -1,7 +1,8 @@
 //! The series of the tenants: one table with all there is to say about each metric. The exporter's own
 //! series are not here, but in the registry of the `prometheus` crate.
 
-use crate::config::{CollectorKind, SecurityMode};
+use crate::collectors::{Ending, PasswordAge};
+use crate::config::{CollectorKind, SecurityEndpoint, SecurityMode};
 use crate::domain::Timestamp;
 use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
 
@@ -193,6 +194,181 @@ pub const CATALOGUE: &[Metric] = &[
             }
         }),
     },
+    Metric {
+        name: "avepoint_backup_missing_users",
+        kind: Kind::Gauge,
+        help: "Users who are active in this other listing and are not in the backup listing. \
+               From the last successful polls of both listings.",
+        labels: &["reference"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for (reference, users) in tenant.missing(now) {
+                out.count(&[reference.as_str()], users);
+            }
+        }),
+    },
+    // Directory.
+    Metric {
+        name: "avepoint_directory_users",
+        kind: Kind::Gauge,
+        help: "Distinct users in the tenant's directory. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.directory(now) {
+                out.count(&[], figures.users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_directory_users_by_status",
+        kind: Kind::Gauge,
+        help: "Users of the directory with this finding; one with several counts in each. \
+               From the last successful poll.",
+        labels: &["status"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for (status, users) in tenant
+                .directory(now)
+                .iter()
+                .flat_map(|figures| &figures.by_status)
+            {
+                out.count(&[&status.label()], *users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_directory_test_users",
+        kind: Kind::Gauge,
+        help: "Users of the directory that are marked as test users. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.directory(now) {
+                out.count(&[], figures.test_users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_directory_users_by_password_age",
+        kind: Kind::Gauge,
+        help: "Users of the directory by the age of their password, in whole days. From the last successful poll.",
+        labels: &["password_age"],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.directory(now) {
+                for (band, users) in PasswordAge::ALL.iter().zip(figures.by_password_age) {
+                    out.count(&[band.as_str()], users);
+                }
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_directory_accounts_ending",
+        kind: Kind::Gauge,
+        help: "Users of the directory whose account ends in so many whole days. From the last successful poll.",
+        labels: &["ending"],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.directory(now) {
+                for (band, users) in Ending::ALL.iter().zip(figures.ending) {
+                    out.count(&[band.as_str()], users);
+                }
+            }
+        }),
+    },
+    // Partner Center.
+    Metric {
+        name: "avepoint_partner_center_users",
+        kind: Kind::Gauge,
+        help: "Distinct active users in Partner Center. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.partner_center(now) {
+                out.count(&[], figures.users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_users_by_state",
+        kind: Kind::Gauge,
+        help: "Users in Partner Center by state and domain type, deleted ones (inactive) included. \
+               From the last successful poll.",
+        labels: &["state", "domain_type"],
+        samples: Source::Tenant(|tenant, now, out| {
+            for ((state, domain_type), users) in tenant
+                .partner_center(now)
+                .iter()
+                .flat_map(|figures| &figures.by_state)
+            {
+                out.count(&[&state.label(), &domain_type.label()], *users);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_users_by_usage_location",
+        kind: Kind::Gauge,
+        help: "Active users in Partner Center by usage location: the largest, all others together, and those without \
+               one. From the last successful poll.",
+        labels: &["usage_location"],
+        samples: Source::Tenant(|tenant, now, out| {
+            let Some(figures) = tenant.partner_center(now) else {
+                return;
+            };
+            for (country, users) in &figures.by_location {
+                out.count(&[country.as_str()], *users);
+            }
+            out.count(&["other"], figures.other_location);
+            out.count(&["unset"], figures.unset_location);
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_force_password_change_users",
+        kind: Kind::Gauge,
+        help: "Active users in Partner Center who must change their password at the next sign-in. \
+               From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.partner_center(now) {
+                out.count(&[], figures.must_change_password);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_synced_users",
+        kind: Kind::Gauge,
+        help: "Active users in Partner Center that are synchronised with a directory of the customer. \
+               From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(figures) = tenant.partner_center(now) {
+                out.count(&[], figures.synced);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_last_directory_sync_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When an active user was last synchronised; absent when none is. From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(at) = tenant
+                .partner_center(now)
+                .and_then(|figures| figures.last_sync)
+            {
+                out.put(&[], at as f64);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_partner_center_next_purge_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the next deleted user is gone for good, 30 days after its deletion; absent when none is deleted. \
+               From the last successful poll.",
+        labels: &[],
+        samples: Source::Tenant(|tenant, now, out| {
+            if let Some(at) = tenant
+                .partner_center(now)
+                .and_then(|figures| figures.next_purge)
+            {
+                out.put(&[], at as f64);
+            }
+        }),
+    },
     // Collection health: these stay while the figures are stale.
     Metric {
         name: "avepoint_collector_up",
@@ -305,18 +481,30 @@ pub const CATALOGUE: &[Metric] = &[
         help: "Always 1: how the figures are made. A change of it changes what they mean.",
         labels: &["collector", "mode", "source_endpoint", "exclude_test_users"],
         samples: Source::Collector(|collector, name, out| {
-            let exclude = match collector.config.kind {
-                CollectorKind::SecurityUsers {
-                    mode:
-                        SecurityMode::Scan {
-                            exclude_test_users: true,
-                        },
-                    ..
-                } => "true",
-                _ => "false",
-            };
-            // So far all collectors read all rows of the current form of their listing.
-            out.put(&[name, "scan", "v3", exclude], 1.0);
+            let [mode, endpoint, exclude] = how(collector.config.kind);
+            out.put(&[name, mode, endpoint, exclude], 1.0);
         }),
     },
 ];
+
+/// How figures are made: by which mode, of which form of the listing, and whether test users are left out.
+const fn how(kind: CollectorKind) -> [&'static str; 3] {
+    match kind {
+        CollectorKind::SecurityUsers { endpoint, mode, .. } => {
+            let endpoint = match endpoint {
+                SecurityEndpoint::V3 => "v3",
+                SecurityEndpoint::Batch => "batch",
+            };
+            match mode {
+                SecurityMode::Scan {
+                    exclude_test_users: true,
+                } => ["scan", endpoint, "true"],
+                SecurityMode::Scan { .. } => ["scan", endpoint, "false"],
+                SecurityMode::Counts => ["counts", endpoint, "false"],
+            }
+        }
+        CollectorKind::Directory | CollectorKind::ProtectedUsers => ["scan", "v3", "false"],
+        // Of Partner Center's API.
+        CollectorKind::PartnerCenter { .. } => ["scan", "v1", "false"],
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::collectors::{FlaggedUsers, Polled, Totals};
+use crate::collectors::{Polled, ReferenceUsers, Totals};
 use crate::domain::Reason;
 use crate::snapshot::LastPoll;
 use crate::upstream::{ApiError, ListingSize};
@@ -14,7 +14,7 @@ use crate::upstream::{ApiError, ListingSize};
 pub(super) struct Found {
     pub(super) totals: Totals,
     /// The users that the next poll of the protected users is matched against.
-    pub(super) users: Option<Arc<FlaggedUsers>>,
+    pub(super) users: Option<Arc<ReferenceUsers>>,
     /// How many pages it took.
     pub(super) pages: u64,
 }
@@ -77,6 +77,7 @@ fn log_failure(error: &ApiError, duration: Duration) {
         %reason,
         %error,
         request_id = error.request_id.as_ref().map(tracing::field::display),
+        correlation_id = error.correlation_id.as_ref().map(tracing::field::display),
         duration_seconds = duration.as_secs_f64(),
         "poll failed"
     );

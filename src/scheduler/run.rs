@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use crate::collectors::{self, Polled, References};
+use crate::collectors::{self, Earlier, Polled, References};
 use crate::config::{CollectorKind, Config, RateLimit};
 use crate::domain::{Clock, Collector, Reason, Timestamp};
 use crate::snapshot::{Figures, Snapshot, Snapshots};
-use crate::upstream::{Clients, Stats};
+use crate::upstream::{Api, Clients, Stats};
 
 use super::jobs::{self, Job, State};
 use super::outcome::{Found, conclude};
@@ -168,13 +168,19 @@ impl Scheduler {
         let tenant = Arc::clone(&snapshot.tenant);
         let kind = job.kind;
         let now = self.clock.now();
-        let mut references = References::new();
+        let mut earlier = Earlier {
+            totals: snapshot
+                .collector(kind.collector())
+                .and_then(|collector| collector.figures.as_ref())
+                .map(|figures| Arc::clone(&figures.totals)),
+            ..Earlier::default()
+        };
         if kind == CollectorKind::ProtectedUsers
             && let Some(all) = self.references.get(job.tenant)
         {
-            references.clone_from(all);
+            earlier.references.clone_from(all);
             // A stale listing is not matched against: its join would not be shown now, and must not be later.
-            references.retain(|collector, _| {
+            earlier.references.retain(|collector, _| {
                 let listing = snapshot.collector(*collector);
                 listing.is_some_and(|listing| listing.fresh(now).is_some())
             });
@@ -189,7 +195,7 @@ impl Scheduler {
         );
         let poll = async move {
             let start = Instant::now();
-            let polled = collectors::poll(&clients, &tenant, kind, references).await;
+            let polled = collectors::poll(&clients, &tenant, kind, earlier, now).await;
             (polled, start.elapsed())
         };
         let poll = self.running.spawn(poll.instrument(span.clone()));
@@ -297,7 +303,8 @@ impl Scheduler {
                 .map_or(1, |figures| figures.pages);
             pages as f64 / collector.config.interval.as_secs_f64()
         });
-        self.stats.forecast(rates.sum(), self.rate_limit);
+        self.stats
+            .forecast(Api::Elements, rates.sum(), self.rate_limit);
         self.published.send_replace(Arc::new(self.snapshot.clone()));
     }
 }
@@ -309,8 +316,8 @@ mod tests {
     use super::*;
     use crate::collectors::{SecurityUsers, Totals};
     use crate::config::Source;
-    use crate::upstream::Client;
     use crate::upstream::ListingSize;
+    use crate::upstream::{Client, Pseudonyms};
 
     const CONFIG: &str = "
 elements: { client_id: a, client_secret: b }
@@ -329,7 +336,14 @@ tenants:
         let config = Config::parse(CONFIG, &source).unwrap();
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
-        let elements = Client::new(&config.elements, &["a"], &stats, clock).unwrap();
+        let elements = Client::elements(
+            &config.elements,
+            &["a"],
+            &Pseudonyms::default(),
+            &stats,
+            clock,
+        )
+        .unwrap();
         let clients = Clients {
             elements,
             partner_center: None,

@@ -1,4 +1,4 @@
-//! One request to AvePoint Elements with all its tries: rate limiter, token, transport, retry policy.
+//! One request to an API with all its tries: rate limiter, token, transport, retry policy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,36 @@ pub(super) struct Endpoint {
     pub(super) permission: &'static str,
 }
 
+/// One request of its kind.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) url: Url,
+    /// Beside those of every request.
+    pub(super) headers: HeaderMap,
+    /// The ids that it sends along, for logs.
+    pub(super) ids: Option<Ids>,
+}
+
+/// The ids that a request sends along.
+#[derive(Debug, Clone)]
+pub(super) struct Ids {
+    /// Of the request.
+    pub(super) request: RequestId,
+    /// Of all requests of a poll.
+    pub(super) correlation: RequestId,
+}
+
+impl From<Url> for Ask {
+    /// A request with nothing but its address.
+    fn from(url: Url) -> Self {
+        Self {
+            url,
+            headers: HeaderMap::new(),
+            ids: None,
+        }
+    }
+}
+
 /// A request's success.
 #[derive(Debug)]
 pub(super) struct Answered<T> {
@@ -52,9 +82,10 @@ pub struct Clients {
     pub partner_center: Option<Arc<Client>>,
 }
 
-/// The client of AvePoint Elements, shared by all polls.
+/// The client of one API, shared by all polls.
 #[derive(Debug)]
 pub struct Client {
+    pub(super) api: Api,
     pub(super) api_url: Url,
     pub(super) max_rows: u64,
     pub(super) pseudonyms: Pseudonyms,
@@ -68,27 +99,27 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the endpoints that need these permissions. Opens no connection yet.
+    /// A client of AvePoint Elements for the endpoints that need these permissions. Opens no connection yet.
+    /// What it reads can be joined with what other clients read that share its pseudonyms.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
-    pub fn new(
+    pub fn elements(
         config: &config::Elements,
         permissions: &[&'static str],
+        pseudonyms: &Pseudonyms,
         stats: &Stats,
         clock: &Clock,
     ) -> anyhow::Result<Arc<Self>> {
         let transport = Transport::new(config, stats.clone(), clock.clone())?;
         let policy = Policy::new(config.http.retry_deadline);
-        let rate = config.rate_limit.requests_per_second;
-        stats
-            .rate_limit
-            .with_label_values(&[Api::Elements.as_str()])
-            .set(rate);
+        let api = Api::Elements;
+        stats.limited(api, config.rate_limit);
         Ok(Arc::new(Self {
+            api,
             api_url: config.api_url.clone(),
             max_rows: config.limits.rows,
-            pseudonyms: Pseudonyms::default(),
+            pseudonyms: pseudonyms.clone(),
             response_bytes: config.limits.response_bytes,
             timeout: config.http.timeout,
             policy,
@@ -110,15 +141,13 @@ impl Client {
     pub(super) async fn call<T>(
         &self,
         endpoint: &Endpoint,
-        url: &Url,
+        ask: &Ask,
         decode: impl Fn(&[u8]) -> Result<T, JsonError>,
     ) -> Result<Answered<T>, ApiError> {
-        let mut tries = Tries::new(&self.policy, &self.stats, Api::Elements, endpoint.route);
+        let mut tries = Tries::new(&self.policy, &self.stats, self.api, endpoint.route);
         loop {
-            let fail = |cause, request_id| ApiError {
-                route: endpoint.route,
-                cause,
-                request_id,
+            let fail = |cause, request_id: Option<RequestId>| {
+                self.failed(endpoint, cause, request_id.as_ref(), ask.ids.as_ref())
             };
             // In this order: a token that was got first could die while its request waits.
             let slot = self.slot().await;
@@ -130,7 +159,7 @@ impl Client {
             let timeout = tries.begin(self.timeout);
             let answer = self
                 .transport
-                .send(self.request(endpoint, url, token.header(), timeout))
+                .send(self.request(endpoint, ask, token.header(), timeout))
                 .await;
             drop(slot);
             let failed = match judge(endpoint, answer, timeout, &decode) {
@@ -153,13 +182,40 @@ impl Client {
         }
     }
 
+    /// An error of a request to this API. `request_id` is what the answer told; else that which was sent stands.
+    pub(super) fn failed(
+        &self,
+        endpoint: &Endpoint,
+        cause: Cause,
+        request_id: Option<&RequestId>,
+        ids: Option<&Ids>,
+    ) -> ApiError {
+        ApiError {
+            api: self.api,
+            route: endpoint.route,
+            cause,
+            request_id: request_id.or(ids.map(|ids| &ids.request)).cloned(),
+            correlation_id: ids.map(|ids| ids.correlation.clone()),
+        }
+    }
+
+    /// The address of a path below the API's base.
+    pub(super) fn below_api_url(&self, path: &str) -> Url {
+        let mut url = self.api_url.clone();
+        url.set_path(&format!(
+            "{}{path}",
+            self.api_url.path().trim_end_matches('/')
+        ));
+        url
+    }
+
     async fn slot(&self) -> OwnedSemaphorePermit {
         let start = Instant::now();
         let slot = self.limiter.slot().await;
         let waited = self
             .stats
             .rate_limit_wait
-            .with_label_values(&[Api::Elements.as_str()]);
+            .with_label_values(&[self.api.as_str()]);
         waited.inc_by(start.elapsed().as_secs_f64());
         slot
     }
@@ -167,11 +223,11 @@ impl Client {
     fn request<'a>(
         &self,
         endpoint: &'a Endpoint,
-        url: &Url,
+        ask: &Ask,
         token: HeaderValue,
         timeout: Duration,
     ) -> Request<'a> {
-        let mut headers = HeaderMap::new();
+        let mut headers = ask.headers.clone();
         headers.insert(AUTHORIZATION, token);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let method = (endpoint.method)();
@@ -179,10 +235,10 @@ impl Client {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Request {
-            api: Api::Elements,
+            api: self.api,
             route: endpoint.route,
             method,
-            url: url.clone(),
+            url: ask.url.clone(),
             headers,
             body: endpoint.body.as_bytes(),
             max_bytes: self.response_bytes,

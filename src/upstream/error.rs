@@ -1,5 +1,6 @@
 //! What can go wrong with a request, in words for the person who must act, and as the closed list of reasons.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::domain::{PromDuration, Reason};
@@ -7,23 +8,85 @@ use crate::domain::{PromDuration, Reason};
 use super::auth::TokenError;
 use super::request_id::RequestId;
 use super::retry::asked;
+use super::stats::Api;
 
 /// A request that failed for good: all its tries are used up, or another try could not help.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{route}: {cause}")]
+#[derive(Debug, Clone)]
 pub struct ApiError {
+    /// Who was asked.
+    pub api: Api,
     /// The endpoint's path with placeholders for ids.
     pub route: &'static str,
     /// What went wrong.
     pub cause: Cause,
-    /// The upstream's own id of the last try, for its support.
+    /// The id of the last try, for the upstream's support.
     pub request_id: Option<RequestId>,
+    /// The id of all requests of its poll, where the API has such ids.
+    pub correlation_id: Option<RequestId>,
 }
 
 impl ApiError {
     /// The failure's place in the closed list.
     pub fn reason(&self) -> Reason {
         self.cause.reason()
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            api, route, cause, ..
+        } = self;
+        write!(f, "{route}: {cause}")?;
+        match self.api {
+            Api::PartnerCenter | Api::MicrosoftIdentity => partner_center_advice(cause, f),
+            Api::Elements | Api::ElementsIdentity => elements_advice(cause, f),
+        }?;
+        match cause {
+            Cause::Throttled { .. } => {
+                write!(f, "; lower {api}.rate_limit or lengthen the intervals")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What to do about it in AvePoint Elements.
+fn elements_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match cause {
+        Cause::Unauthorized => f.write_str(
+            "; check that elements.api_url and elements.token_url belong to the same environment, and that the app \
+             registration is still active",
+        ),
+        Cause::Forbidden { permission } => write!(
+            f,
+            ": the app registration lacks the permission {permission}, or this customer is not in its scope; both \
+             are set in Elements under Settings > API app registration"
+        ),
+        Cause::NotFound => f.write_str(
+            ": no such customer or tenant; check customer_id and tenant_id, and that the tenant belongs to the customer",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What to do about it in Partner Center.
+fn partner_center_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match cause {
+        Cause::Unauthorized => f.write_str(
+            "; check that partner_center.api_url, token_url and scope belong to the same cloud, and that who \
+             consented did so with multi-factor authentication",
+        ),
+        Cause::Forbidden { permission } => write!(
+            f,
+            ": who consented lacks {permission}; see roles in Partner Center, and the relationships with the customer"
+        ),
+        Cause::NotFound => f.write_str(
+            ": no such customer of this partner; check tenant_id, and the partner's relationship with the customer",
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -34,24 +97,16 @@ pub enum Cause {
     #[error("no access token: {0}")]
     Credential(TokenError),
     /// 401, and again with a renewed token.
-    #[error(
-        "401 although the access token is fresh; check that elements.api_url and elements.token_url belong to the \
-         same environment, and that the app registration is still active"
-    )]
+    #[error("401 although the access token is fresh")]
     Unauthorized,
     /// 403.
-    #[error(
-        "403: the app registration lacks the permission {permission}, or this customer is not in its scope; both \
-         are set in Elements under Settings > API app registration"
-    )]
+    #[error("403")]
     Forbidden {
         /// What the endpoint needs.
         permission: &'static str,
     },
     /// 404.
-    #[error(
-        "404: no such customer or tenant; check customer_id and tenant_id, and that the tenant belongs to the customer"
-    )]
+    #[error("404")]
     NotFound,
     /// Another 4xx.
     #[error(
@@ -59,7 +114,7 @@ pub enum Cause {
     )]
     BadRequest(u16),
     /// 429 until the deadline.
-    #[error("429{}; lower elements.rate_limit or lengthen the intervals", asked(*retry_after))]
+    #[error("429{}", asked(*retry_after))]
     Throttled {
         /// What the last answer asked for.
         retry_after: Option<Duration>,
@@ -93,6 +148,9 @@ pub enum Cause {
     /// The answer points to another place.
     #[error("{0}; not followed, since the token must stay with the API")]
     Refused(String),
+    /// The answer is well-formed and cannot be true.
+    #[error("implausible answer: {0}")]
+    Implausible(String),
 }
 
 impl Cause {
@@ -111,6 +169,7 @@ impl Cause {
             Self::Truncated(_) | Self::Decode(_) => Reason::Decode,
             Self::Limit(_) => Reason::Limit,
             Self::Refused(_) => Reason::Refused,
+            Self::Implausible(_) => Reason::Implausible,
         }
     }
 }
@@ -122,11 +181,13 @@ mod tests {
     #[test]
     fn an_error_says_what_where_and_what_to_do() {
         let error = ApiError {
+            api: Api::Elements,
             route: "/um/users",
             cause: Cause::Throttled {
                 retry_after: Some(Duration::from_secs(90)),
             },
             request_id: None,
+            correlation_id: None,
         };
         assert_eq!(
             error.to_string(),

@@ -84,6 +84,14 @@ pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
     map.next_value::<Skipped>().map(|_| ())
 }
 
+/// Reads the object that is the value of a field; where it is missing, an empty one.
+pub(super) fn object_or_default<'de, T: Fields<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+) -> Result<T, A::Error> {
+    let object: Option<Object<T>> = map.next_value()?;
+    Ok(object.map_or_else(T::default, |Object(object)| object))
+}
+
 /// Reads an object by its [`Fields`].
 pub(super) struct Object<T>(pub(super) T);
 

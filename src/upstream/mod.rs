@@ -10,16 +10,22 @@ mod error;
 mod json;
 mod limiter;
 mod paging;
+mod partner_center;
 mod personal;
 mod request_id;
 mod retry;
 mod stats;
+mod time;
 mod transport;
 mod tries;
 
 pub use client::{Client, Clients};
-pub use elements::{ListingSize, ProtectedUser, SecurityUser, pages_of};
+pub use elements::{
+    COUNT_REQUESTS, DirectoryUser, ListingSize, ProtectedUser, SecurityUser, pages_of,
+};
 pub use error::{ApiError, Cause};
 pub use paging::Page;
+pub use partner_center::{PartnerUser, UsageLocation, partner_pages_of};
+pub use personal::Pseudonyms;
 pub use request_id::RequestId;
 pub use stats::{Api, Stats};

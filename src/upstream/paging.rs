@@ -18,8 +18,13 @@ pub struct Page<R> {
 impl<R> Page<R> {
     /// The page that ends any listing.
     pub(super) fn empty() -> Self {
+        Self::of(Vec::new())
+    }
+
+    /// A page of these rows that says nothing of its listing.
+    pub fn of(rows: Vec<R>) -> Self {
         Self {
-            rows: Vec::new(),
+            rows,
             total: None,
             next_link: None,
         }
@@ -37,13 +42,19 @@ pub(super) enum Next {
     End,
 }
 
-/// Follows one listing.
+/// Follows one listing whose pages are numbered.
 #[derive(Debug)]
 pub(super) struct Pager {
     base: Url,
+    count: PageCount,
+}
+
+/// Counts what a listing delivers, within bounds.
+#[derive(Debug)]
+pub(super) struct PageCount {
     max_rows: u64,
-    index: u64,
-    delivered: u64,
+    pages: u64,
+    rows: u64,
 }
 
 /// A listing whose pages hold fewer rows than this on average is cut off: it would cost more requests than
@@ -53,13 +64,49 @@ const FEWEST_ROWS_PER_PAGE: u64 = 10;
 /// Pages that any listing may have, however short they are.
 const PAGES_ALWAYS_ALLOWED: u64 = 1000;
 
+impl PageCount {
+    pub(super) fn new(max_rows: u64) -> Self {
+        Self {
+            max_rows,
+            pages: 0,
+            rows: 0,
+        }
+    }
+
+    /// Counts a page.
+    ///
+    /// # Errors
+    /// `Limit` when the listing is, or grows, beyond bounds.
+    pub(super) fn add<R>(&mut self, page: &Page<R>) -> Result<(), Cause> {
+        if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
+            return Err(Cause::Limit(format!(
+                "the listing has {total} rows, {} are allowed; see elements.limits.rows",
+                self.max_rows
+            )));
+        }
+        self.rows += page.rows.len() as u64;
+        if self.rows > self.max_rows {
+            return Err(Cause::Limit(format!(
+                "the listing does not end within {} rows; see elements.limits.rows",
+                self.max_rows
+            )));
+        }
+        if self.pages >= PAGES_ALWAYS_ALLOWED.max(self.max_rows / FEWEST_ROWS_PER_PAGE) {
+            return Err(Cause::Limit(format!(
+                "the listing does not end within {} pages",
+                self.pages
+            )));
+        }
+        self.pages += 1;
+        Ok(())
+    }
+}
+
 impl Pager {
     pub(super) fn new(base: Url, max_rows: u64) -> Self {
         Self {
             base,
-            max_rows,
-            index: 1,
-            delivered: 0,
+            count: PageCount::new(max_rows),
         }
     }
 
@@ -68,52 +115,40 @@ impl Pager {
     /// # Errors
     /// `Limit` when the listing is, or grows, beyond bounds; `Refused` when a link leads elsewhere.
     pub(super) fn after<R>(&mut self, page: &Page<R>) -> Result<Next, Cause> {
-        if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
-            return Err(Cause::Limit(format!(
-                "the listing has {total} rows, {} are allowed; see elements.limits.rows",
-                self.max_rows
-            )));
-        }
-        self.delivered += page.rows.len() as u64;
-        if self.delivered > self.max_rows {
-            return Err(Cause::Limit(format!(
-                "the listing does not end within {} rows; see elements.limits.rows",
-                self.max_rows
-            )));
-        }
+        self.count.add(page)?;
         // Checked on the last page too: an API that sends tokens elsewhere is not to be trusted with a total.
-        let link = page.next_link.as_deref().map(|link| self.same_origin(link));
-        let link = link.transpose()?;
-        if page.rows.is_empty() || page.total.is_some_and(|total| self.delivered >= total) {
+        let link = page
+            .next_link
+            .as_deref()
+            .map(|link| within(&self.base, link))
+            .transpose()?;
+        let all_delivered = |total| self.count.rows >= total;
+        if page.rows.is_empty() || page.total.is_some_and(all_delivered) {
             return Ok(Next::End);
         }
-        if self.index >= PAGES_ALWAYS_ALLOWED.max(self.max_rows / FEWEST_ROWS_PER_PAGE) {
-            return Err(Cause::Limit(format!(
-                "the listing does not end within {} pages",
-                self.index
-            )));
-        }
-        self.index += 1;
-        Ok(link.map_or(Next::Index(self.index), Next::Link))
+        Ok(link.map_or(Next::Index(self.count.pages + 1), Next::Link))
     }
+}
 
-    fn same_origin(&self, link: &str) -> Result<Url, Cause> {
-        // The link itself is not quoted: it is the sender's text.
-        match self.base.join(link) {
+/// Resolves a link, which must lead to the same origin.
+///
+/// # Errors
+/// `Refused` when it leads elsewhere. The link itself is not quoted: it is the sender's text.
+pub(super) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
+    match base.join(link) {
+        Ok(url)
+            if url.origin() == base.origin()
+                && url.username().is_empty()
+                && url.password().is_none() =>
+        {
             Ok(url)
-                if url.origin() == self.base.origin()
-                    && url.username().is_empty()
-                    && url.password().is_none() =>
-            {
-                Ok(url)
-            }
-            Ok(_) => Err(Cause::Refused(
-                "the listing's next page is on another host".to_owned(),
-            )),
-            Err(_) => Err(Cause::Refused(
-                "the listing's next page is no address".to_owned(),
-            )),
         }
+        Ok(_) => Err(Cause::Refused(
+            "the listing's next page is on another host".to_owned(),
+        )),
+        Err(_) => Err(Cause::Refused(
+            "the listing's next page is no address".to_owned(),
+        )),
     }
 }
 
@@ -182,7 +217,7 @@ mod tests {
         assert_eq!(failed_at, Some(11));
         let error = (0..1_000_000).find_map(|_| short.after(&page(1, None)).err());
         assert_eq!(error.unwrap().reason(), Reason::Limit);
-        assert_eq!(short.index, 100_000);
+        assert_eq!(short.count.pages, 100_000);
     }
 
     #[test]

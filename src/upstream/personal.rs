@@ -2,12 +2,14 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::domain::UserKey;
+use crate::domain::{UserKey, UserKeys};
+
+use super::json::Text;
 
 /// Hashes identifiers under a random key of this process (`SipHash`: who does not know the key can neither
 /// guess a person from a number nor make two persons collide).
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pseudonyms(RandomState);
+pub struct Pseudonyms(RandomState);
 
 /// Keeps ids and addresses apart, should one ever look like the other.
 const ID: u8 = 0;
@@ -17,13 +19,29 @@ const ADDRESS: u8 = 1;
 const SHORT: usize = 128;
 
 impl Pseudonyms {
+    /// The keys of a row's identifiers; `None` when it has none of them.
+    pub(super) fn keys(
+        &self,
+        id: Option<&Text<'_>>,
+        mail: Option<&Text<'_>>,
+        principal: Option<&Text<'_>>,
+    ) -> Option<UserKeys> {
+        let address = |text: &Text<'_>| self.address(&text.0);
+        let keys = UserKeys {
+            id: id.and_then(|id| self.id(&id.0)),
+            mail: mail.and_then(address),
+            principal: principal.and_then(address),
+        };
+        keys.identity().map(|_| keys)
+    }
+
     /// The key of a user id; `None` when it is empty.
-    pub(super) fn id(&self, id: &str) -> Option<UserKey> {
+    fn id(&self, id: &str) -> Option<UserKey> {
         self.hash(ID, id.as_bytes())
     }
 
     /// The key of a mail address or principal name, whatever its letter case; `None` when it is empty.
-    pub(super) fn address(&self, address: &str) -> Option<UserKey> {
+    fn address(&self, address: &str) -> Option<UserKey> {
         let mut short = [0; SHORT];
         match short.get_mut(..address.len()) {
             Some(lower) if address.is_ascii() => {

@@ -11,6 +11,13 @@ impl RequestId {
     /// Longer than any id that is seen (a GUID has 36 characters).
     const MAX_LEN: usize = 64;
 
+    /// A new one: a random GUID.
+    pub fn random() -> Self {
+        let [a, b, c, d] = [(32, 8), (16, 4), (16, 4), (16, 4)]
+            .map(|(bits, width): (u32, usize)| format!("{:0width$x}", fastrand::u64(..1 << bits)));
+        Self(format!("{a}-{b}-{c}-{d}-{:012x}", fastrand::u64(..1 << 48)))
+    }
+
     /// Takes a header's value, if it looks like an id.
     pub fn from_header(value: &str) -> Option<Self> {
         let harmless = |c: char| c.is_ascii_hexdigit() || matches!(c, '-' | ':' | '.' | '_' | '|');

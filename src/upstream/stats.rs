@@ -1,5 +1,7 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
+use std::fmt;
+
 use prometheus::core::Collector;
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{
@@ -16,6 +18,10 @@ pub enum Api {
     Elements,
     /// The token service of AvePoint Elements.
     ElementsIdentity,
+    /// Microsoft Partner Center.
+    PartnerCenter,
+    /// Microsoft's token service.
+    MicrosoftIdentity,
 }
 
 impl Api {
@@ -24,7 +30,15 @@ impl Api {
         match self {
             Self::Elements => "elements",
             Self::ElementsIdentity => "elements_identity",
+            Self::PartnerCenter => "partner_center",
+            Self::MicrosoftIdentity => "microsoft_identity",
         }
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -165,11 +179,18 @@ impl Stats {
         }
     }
 
-    /// Compares what the tenants need, in requests per second, with what AvePoint Elements gives: the
-    /// configured rate, or what as many requests at once can do at the latency seen so far.
-    pub fn forecast(&self, required: f64, limit: RateLimit) {
-        let api = Api::Elements.as_str();
-        let mean_latency = self.mean_latency(Api::Elements);
+    /// Shows the rate that is allowed.
+    pub(super) fn limited(&self, api: Api, limit: RateLimit) {
+        self.rate_limit
+            .with_label_values(&[api.as_str()])
+            .set(limit.requests_per_second);
+    }
+
+    /// Compares what the tenants need, in requests per second, with what the API gives: the configured rate, or
+    /// what as many requests at once can do at the latency seen so far.
+    pub fn forecast(&self, api: Api, required: f64, limit: RateLimit) {
+        let mean_latency = self.mean_latency(api);
+        let api = api.as_str();
         let by_latency = mean_latency.map_or(f64::INFINITY, |latency| {
             limit.max_concurrent_requests as f64 / latency
         });

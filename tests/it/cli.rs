@@ -181,12 +181,15 @@ async fn a_check_says_what_would_run_and_opens_no_connection() {
         "\
 API                  {url}/
 token service        {url}/token
+permissions          elements.cbprotected.read.all elements.um.user.read.all
 tenants              3
 security_users       3 tenants, every 5m to 1h
+directory            off
+partner_center       off
 protected_users      2 tenants, every 15m
 series               177 of tenants, and those of the exporter itself
-requests per hour    330, with 1000 users in each listing (--assume-users)
-requests per second  0.09 on average, 10 allowed
+requests per hour    330 to elements, with 1000 users in each listing (--assume-users)
+requests per second  0.09 to elements on average, 10 allowed
 "
     );
     for arguments in [

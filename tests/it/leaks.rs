@@ -15,7 +15,7 @@ use avepoint_exporter::simulator::{
     CLIENT_SECRET, Fault, Module, Options, ProtectedUser, Rule, SecurityUser, Simulator, Statuses,
     Tenant, When, World,
 };
-use avepoint_exporter::upstream::{Client, ListingSize, Stats};
+use avepoint_exporter::upstream::{Client, ListingSize, Pseudonyms, Stats};
 
 use crate::http::{get, request};
 use crate::program::{Program, exporter, until};
@@ -363,12 +363,19 @@ async fn debug_shows_neither_users_nor_secrets() {
     let mut shown = format!("{source:?} {config:?} {config:#?}");
     let stats = Stats::register(&prometheus::Registry::new()).unwrap();
     let permissions = ["elements.um.user.read.all", "elements.cbprotected.read.all"];
-    let client = Client::new(&config.elements, &permissions, &stats, &Clock::system()).unwrap();
+    let client = Client::elements(
+        &config.elements,
+        &permissions,
+        &Pseudonyms::default(),
+        &stats,
+        &Clock::system(),
+    )
+    .unwrap();
     let (mut rows, mut errors) = (0, 0);
     for tenant in &config.tenants {
         let mut each = |page: &dyn std::fmt::Debug| write!(shown, "{page:?}").unwrap();
         let size = &mut ListingSize::default();
-        let security = client.security_users(&tenant.tenant, size, |page| {
+        let security = client.security_users(&tenant.tenant, Default::default(), size, |page| {
             rows += page.rows.len();
             each(&page);
             Ok(())

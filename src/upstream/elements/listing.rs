@@ -4,10 +4,9 @@ use serde::de::MapAccess;
 use url::Url;
 
 use crate::domain::Tenant;
-use crate::upstream::client::{Client, Endpoint};
+use crate::upstream::client::{Ask, Client, Endpoint};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Next, Page, Pager};
-use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause};
 
 /// The page size asked for: the largest that AvePoint documents. What comes may be less.
@@ -16,16 +15,19 @@ const PAGE_SIZE: u32 = 100;
 /// All paths of the API start with this.
 const PREFIX: &str = "/partner/external/v3";
 
-/// A row of a listing, without anything personal.
-pub(super) trait Row: Sized + Send {
-    /// How it is asked for.
-    const ENDPOINT: Endpoint;
+/// How the rows of a listing are asked for and read.
+pub(in crate::upstream) trait Rows: Sync {
+    /// What remains of a row, without anything personal.
+    type Row: Send;
     /// The fields that are read.
     type Wire<'de>: Fields<'de>;
 
-    /// What remains of a row. `None` for one that nothing tells apart from others.
-    fn from_wire(wire: &Self::Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self>;
+    /// Reads a row; or says what is wrong with it, without quoting it.
+    fn row(&self, wire: &Self::Wire<'_>) -> Result<Self::Row, &'static str>;
 }
+
+/// Why a row is refused that nothing tells apart from others.
+pub(in crate::upstream) const NOBODY: &str = "has neither id nor mail address nor principal name";
 
 /// How much of a listing was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,31 +38,38 @@ pub struct ListingSize {
     pub pages: u64,
 }
 
+impl ListingSize {
+    /// Counts a page.
+    pub(in crate::upstream) fn add<R>(&mut self, page: &Page<R>) {
+        self.pages += 1;
+        self.rows += page.rows.len() as u64;
+    }
+}
+
 impl Client {
     /// Reads a tenant's whole listing and hands each page to `each`, in order.
-    pub(super) async fn list<R: Row>(
+    pub(super) async fn list<R: Rows>(
         &self,
+        endpoint: &Endpoint,
+        rows: &R,
         tenant: &Tenant,
         size: &mut ListingSize,
-        mut each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
+        mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        let base = self.listing_url(R::ENDPOINT.route, tenant);
+        let base = self.listing_url(endpoint.route, tenant);
         let mut pager = Pager::new(base.clone(), self.max_rows);
         let mut url = page_url(&base, 1);
         loop {
             let answered = self
-                .call(&R::ENDPOINT, &url, |body| read_page(body, &self.pseudonyms))
+                .call(endpoint, &Ask::from(url), |body| read_page(body, rows))
                 .await?;
             let page = answered.value.unwrap_or_else(Page::empty);
-            size.pages += 1;
-            size.rows += page.rows.len() as u64;
+            size.add(&page);
             let next = pager
                 .after(&page)
                 .and_then(|next| each(page).map(|()| next));
-            let next = next.map_err(|cause| ApiError {
-                route: R::ENDPOINT.route,
-                cause,
-                request_id: answered.request_id,
+            let next = next.map_err(|cause| {
+                self.failed(endpoint, cause, answered.request_id.as_ref(), None)
             })?;
             url = match next {
                 Next::Index(index) => page_url(&base, index),
@@ -70,16 +79,11 @@ impl Client {
         }
     }
 
-    fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
+    pub(super) fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
         let path = route
             .replace("{customerId}", &tenant.customer_id.to_string())
             .replace("{tenantId}", &tenant.tenant_id.to_string());
-        let mut url = self.api_url.clone();
-        url.set_path(&format!(
-            "{}{PREFIX}{path}",
-            self.api_url.path().trim_end_matches('/')
-        ));
-        url
+        self.below_api_url(&format!("{PREFIX}{path}"))
     }
 }
 
@@ -94,10 +98,7 @@ fn page_url(base: &Url, index: u64) -> Url {
     url
 }
 
-pub(super) fn read_page<R: Row>(
-    body: &[u8],
-    pseudonyms: &Pseudonyms,
-) -> Result<Page<R>, JsonError> {
+pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> {
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let total = envelope.metadata.total_count;
     let data = match envelope.data {
@@ -106,24 +107,30 @@ pub(super) fn read_page<R: Row>(
         None if total == Some(0) => Vec::new(),
         None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
     };
-    let mut rows = Vec::with_capacity(data.len());
-    for (at, Object(wire)) in data.iter().enumerate() {
-        rows.push(R::from_wire(wire, pseudonyms).ok_or_else(|| {
-            let row = at + 1;
-            JsonError::Unexpected(format!(
-                "row {row} of the page has neither id nor mail address nor principal name"
-            ))
-        })?);
-    }
     let next_link = envelope
         .next_link
         .or(envelope.metadata.next_link)
         .map(|link| link.0.into_owned());
     Ok(Page {
-        rows,
+        rows: read_rows(&data, rows)?,
         total,
         next_link: next_link.filter(|link| !link.is_empty()),
     })
+}
+
+/// Reads the rows of a page; the first that is wrong fails it.
+pub(in crate::upstream) fn read_rows<R: Rows>(
+    data: &[Object<R::Wire<'_>>],
+    rows: &R,
+) -> Result<Vec<R::Row>, JsonError> {
+    let mut read = Vec::with_capacity(data.len());
+    for (at, Object(wire)) in data.iter().enumerate() {
+        let row = rows.row(wire).map_err(|fault| {
+            JsonError::Unexpected(format!("row {} of the page {fault}", at + 1))
+        })?;
+        read.push(row);
+    }
+    Ok(read)
 }
 
 /// The object around the rows of every listing.
@@ -150,9 +157,7 @@ impl<'de, W: Fields<'de>> Fields<'de> for Envelope<'de, W> {
         match name {
             "data" => self.data = map.next_value()?,
             "metadata" => {
-                self.metadata = map
-                    .next_value::<Option<Object<_>>>()?
-                    .map_or_else(Metadata::default, |Object(it)| it);
+                self.metadata = json::object_or_default(map)?;
             }
             "nextLink" => self.next_link = map.next_value()?,
             _ => json::skip(map)?,

@@ -1,11 +1,15 @@
 //! The listings of AvePoint Elements, and what remains of their rows.
 
+mod directory;
 mod listing;
 mod protected_users;
 mod security_users;
+mod status;
 #[cfg(test)]
 mod tests;
 
+pub use directory::DirectoryUser;
 pub use listing::{ListingSize, pages_of};
+pub(super) use listing::{NOBODY, Rows, read_rows};
 pub use protected_users::ProtectedUser;
-pub use security_users::SecurityUser;
+pub use security_users::{COUNT_REQUESTS, SecurityUser};

@@ -11,7 +11,7 @@ use crate::upstream::json::{self, Fields, Object, Text};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause, Client, Page};
 
-use super::listing::{ListingSize, Row};
+use super::listing::{ListingSize, NOBODY, Rows};
 
 /// What remains of a protected user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,40 +41,39 @@ impl Client {
         size: &mut ListingSize,
         each: impl FnMut(Page<ProtectedUser>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        self.list(tenant, size, each).await
+        let rows = ProtectedRows(&self.pseudonyms);
+        self.list(&ENDPOINT, &rows, tenant, size, each).await
     }
 }
 
-impl Row for ProtectedUser {
-    const ENDPOINT: Endpoint = Endpoint {
-        method: || Method::POST,
-        route: "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
-        body: "{}",
-        permission: Self::PERMISSION,
-    };
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::POST,
+    route: "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
+    body: "{}",
+    permission: ProtectedUser::PERMISSION,
+};
+
+/// Reads protected users.
+pub(super) struct ProtectedRows<'a>(pub(super) &'a Pseudonyms);
+
+impl Rows for ProtectedRows<'_> {
+    type Row = ProtectedUser;
     type Wire<'de> = Wire<'de>;
 
-    fn from_wire(wire: &Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self> {
-        let keys = UserKeys {
-            id: wire.id.as_ref().and_then(|id| pseudonyms.id(&id.0)),
-            mail: wire
-                .email
-                .as_ref()
-                .and_then(|email| pseudonyms.address(&email.0)),
-            principal: None,
-        };
-        keys.identity().map(|_| {
+    fn row(&self, wire: &Wire<'_>) -> Result<ProtectedUser, &'static str> {
+        let keys = self.0.keys(wire.id.as_ref(), wire.email.as_ref(), None);
+        let Modules {
+            protected,
+            unprotected,
+        } = &wire.modules;
+        Ok(ProtectedUser {
+            keys: keys.ok_or(NOBODY)?,
             // A module that is listed as both is not protected.
-            let protected = wire
-                .modules
-                .protected
+            protected: protected
                 .iter()
-                .filter(|module| !wire.modules.unprotected.contains(*module));
-            Self {
-                keys,
-                protected: protected.collect(),
-                unprotected: wire.modules.unprotected.clone(),
-            }
+                .filter(|module| !unprotected.contains(*module))
+                .collect(),
+            unprotected: unprotected.clone(),
         })
     }
 }
@@ -181,7 +180,8 @@ mod tests {
     #[track_caller]
     fn check(modules: &str, protected: &[i64], unprotected: &[i64]) {
         let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
-        let user = ProtectedUser::from_wire(&read(row.as_bytes()).unwrap(), &Pseudonyms::default())
+        let user = ProtectedRows(&Pseudonyms::default())
+            .row(&read(row.as_bytes()).unwrap())
             .unwrap();
         assert_eq!(user.protected.iter().collect::<Vec<_>>(), protected);
         assert_eq!(user.unprotected.iter().collect::<Vec<_>>(), unprotected);

@@ -1,24 +1,26 @@
-//! Security users: the users of a tenant with a security finding. Source: AvePoint's `overview/security/users`.
-
-use std::fmt;
+//! Security users: the users of a tenant with a security finding. Source: AvePoint's `overview/security/users`
+//! and its older form `overview/security/users/batch`.
 
 use http::Method;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::MapAccess;
+use url::Url;
 
-use crate::domain::{CodeSet, Tenant, UserKeys};
-use crate::upstream::client::Endpoint;
+use crate::config::{SecurityEndpoint, StatusEncoding};
+use crate::domain::{CodeSet, SecurityStatus, Tenant, UserKeys};
+use crate::upstream::client::{Ask, Endpoint};
 use crate::upstream::json::{self, Fields, Text};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::{ApiError, Cause, Client, Page};
 
-use super::listing::{ListingSize, Row};
+use super::listing::{ListingSize, NOBODY, Rows, read_page};
+use super::status::Status;
 
 /// What remains of a security user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityUser {
     /// Who it is.
     pub keys: UserKeys,
-    /// The findings, as codes of [`crate::domain::SecurityStatus`].
+    /// The findings, as codes of [`SecurityStatus`].
     pub statuses: CodeSet,
     /// Whether upstream marks the user as one for tests.
     pub is_test_user: bool,
@@ -26,7 +28,28 @@ pub struct SecurityUser {
 
 impl SecurityUser {
     /// What the app registration must be allowed to read them.
-    pub const PERMISSION: &'static str = "elements.um.user.read.all";
+    pub const fn permission(endpoint: SecurityEndpoint) -> &'static str {
+        match endpoint {
+            SecurityEndpoint::V3 => "elements.um.user.read.all",
+            SecurityEndpoint::Batch => "partner.um.user.read.all",
+        }
+    }
+}
+
+fn endpoint(form: SecurityEndpoint) -> Endpoint {
+    Endpoint {
+        method: || Method::GET,
+        route: match form {
+            SecurityEndpoint::V3 => {
+                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users"
+            }
+            SecurityEndpoint::Batch => {
+                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users/batch"
+            }
+        },
+        body: "",
+        permission: SecurityUser::permission(form),
+    }
 }
 
 impl Client {
@@ -38,34 +61,101 @@ impl Client {
     pub async fn security_users(
         &self,
         tenant: &Tenant,
+        (form, encoding): (SecurityEndpoint, StatusEncoding),
         size: &mut ListingSize,
         each: impl FnMut(Page<SecurityUser>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        self.list(tenant, size, each).await
+        let rows = SecurityRows {
+            pseudonyms: &self.pseudonyms,
+            encoding,
+        };
+        self.list(&endpoint(form), &rows, tenant, size, each).await
+    }
+
+    /// Asks how many users of a tenant have a finding, or any finding at all, without reading them. `size` counts
+    /// what it took.
+    ///
+    /// # Errors
+    /// What the request that failed says; `Decode` when the answer tells no number; `Implausible` when it shows
+    /// that the API has not filtered by the finding.
+    pub async fn count_security_users(
+        &self,
+        tenant: &Tenant,
+        status: Option<SecurityStatus>,
+        size: &mut ListingSize,
+    ) -> Result<u64, ApiError> {
+        let endpoint = endpoint(SecurityEndpoint::V3);
+        let rows = SecurityRows {
+            pseudonyms: &self.pseudonyms,
+            encoding: StatusEncoding::Codes,
+        };
+        let url = count_url(self.listing_url(endpoint.route, tenant), status);
+        let answered = self
+            .call(&endpoint, &Ask::from(url), |body| read_page(body, &rows))
+            .await?;
+        let Some(page) = answered.value else {
+            return Ok(0);
+        };
+        size.add(&page);
+        count_in(&page, status)
+            .map_err(|cause| self.failed(&endpoint, cause, answered.request_id.as_ref(), None))
     }
 }
 
-impl Row for SecurityUser {
-    const ENDPOINT: Endpoint = Endpoint {
-        method: || Method::GET,
-        route: "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users",
-        body: "",
-        permission: Self::PERMISSION,
-    };
+/// How many requests it takes to count a tenant's security users by finding, and all of them.
+pub const COUNT_REQUESTS: u64 = SecurityStatus::KNOWN.len() as u64 + 1;
+
+fn count_url(mut listing: Url, status: Option<SecurityStatus>) -> Url {
+    let filter = status.map_or_else(String::new, |status| format!("&status={}", status.code()));
+    listing.set_query(Some(&format!("pageIndex=1&pageSize=1{filter}")));
+    listing
+}
+
+/// The size of a listing by its first page.
+fn count_in(page: &Page<SecurityUser>, status: Option<SecurityStatus>) -> Result<u64, Cause> {
+    let has_status =
+        |user: &SecurityUser| status.is_none_or(|status| user.statuses.contains(status.code()));
+    // A filter that the API does not know would give the same number for each finding.
+    if !page.rows.iter().all(has_status) {
+        return Err(Cause::Implausible(
+            "a listing filtered by status holds users without it".to_owned(),
+        ));
+    }
+    match page.total {
+        Some(total) if total == 0 || !page.rows.is_empty() => Ok(total),
+        Some(_) => Err(Cause::Implausible(
+            "totalCount says that there are users, and the first page has none".to_owned(),
+        )),
+        None => Err(Cause::Decode("there is no totalCount".to_owned())),
+    }
+}
+
+/// Reads security users.
+pub(super) struct SecurityRows<'a> {
+    pub(super) pseudonyms: &'a Pseudonyms,
+    /// What a single number in `status` means.
+    pub(super) encoding: StatusEncoding,
+}
+
+impl Rows for SecurityRows<'_> {
+    type Row = SecurityUser;
     type Wire<'de> = Wire<'de>;
 
-    fn from_wire(wire: &Wire<'_>, pseudonyms: &Pseudonyms) -> Option<Self> {
-        let address =
-            |text: &Option<Text<'_>>| text.as_ref().and_then(|text| pseudonyms.address(&text.0));
-        let keys = UserKeys {
-            id: wire.id.as_ref().and_then(|id| pseudonyms.id(&id.0)),
-            mail: address(&wire.mail),
-            principal: address(&wire.user_principal_name),
-        };
-        keys.identity().map(|_| Self {
-            keys,
-            statuses: wire.status.clone(),
-            is_test_user: wire.is_test_user.unwrap_or(false),
+    fn row(&self, wire: &Wire<'_>) -> Result<SecurityUser, &'static str> {
+        let Wire {
+            id,
+            mail,
+            user_principal_name,
+            is_test_user,
+            status,
+        } = wire;
+        let keys = self
+            .pseudonyms
+            .keys(id.as_ref(), mail.as_ref(), user_principal_name.as_ref());
+        Ok(SecurityUser {
+            keys: keys.ok_or(NOBODY)?,
+            statuses: status.codes(self.encoding)?,
+            is_test_user: is_test_user.unwrap_or(false),
         })
     }
 }
@@ -77,7 +167,7 @@ pub(super) struct Wire<'de> {
     mail: Option<Text<'de>>,
     user_principal_name: Option<Text<'de>>,
     is_test_user: Option<bool>,
-    status: CodeSet,
+    status: Status,
 }
 
 impl<'de> Fields<'de> for Wire<'de> {
@@ -89,53 +179,10 @@ impl<'de> Fields<'de> for Wire<'de> {
             "mail" => self.mail = map.next_value()?,
             "userPrincipalName" => self.user_principal_name = map.next_value()?,
             "isTestUser" => self.is_test_user = map.next_value()?,
-            "status" => self.status = map.next_value::<Status>()?.0,
+            "status" => self.status = map.next_value()?,
             _ => json::skip(map)?,
         }
         Ok(())
-    }
-}
-
-/// The field `status`: documented as one code, in every sample a list of codes.
-struct Status(CodeSet);
-
-impl<'de> Deserialize<'de> for Status {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Status;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a status code or a list of them")
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Status, E> {
-                Ok(Status(CodeSet::default()))
-            }
-
-            fn visit_i64<E: de::Error>(self, code: i64) -> Result<Status, E> {
-                Ok(Status(CodeSet::from_iter([code])))
-            }
-
-            fn visit_u64<E: de::Error>(self, code: u64) -> Result<Status, E> {
-                let code = i64::try_from(code)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(code), &self))?;
-                self.visit_i64(code)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Status, A::Error> {
-                let mut codes = CodeSet::default();
-                while let Some(code) = seq.next_element::<Option<i64>>()? {
-                    if let Some(code) = code {
-                        codes.insert(code);
-                    }
-                }
-                Ok(Status(codes))
-            }
-        }
-
-        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -145,7 +192,11 @@ mod tests {
     use crate::upstream::json::{JsonError, read};
 
     fn user(row: &str) -> Option<SecurityUser> {
-        SecurityUser::from_wire(&read(row.as_bytes()).unwrap(), &Pseudonyms::default())
+        let rows = SecurityRows {
+            pseudonyms: &Pseudonyms::default(),
+            encoding: StatusEncoding::Codes,
+        };
+        rows.row(&read(row.as_bytes()).unwrap()).ok()
     }
 
     #[track_caller]
@@ -166,15 +217,7 @@ mod tests {
 
     #[test]
     fn a_status_of_another_kind_fails_the_page_rather_than_being_shown_as_none() {
-        for status in [
-            "\"3\"",
-            "[\"high\"]",
-            "true",
-            "3.5",
-            "{}",
-            "18446744073709551615",
-            "[[3]]",
-        ] {
+        for status in ["\"3\"", "[\"high\"]", "true", "3.5", "{}", "[[3]]"] {
             let row = format!(r#"{{"id": "a", "status": {status}}}"#);
             assert!(
                 matches!(
@@ -204,5 +247,32 @@ mod tests {
         );
         assert_eq!(identity(r#"{"Id": "", "UserPrincipalName": "c"}"#), Some(2));
         assert_eq!(identity(r#"{"displayName": "d"}"#), None);
+    }
+
+    fn page(statuses: &[i64], total: Option<u64>) -> Page<SecurityUser> {
+        let rows = statuses.iter().map(|status| SecurityUser {
+            keys: UserKeys::default(),
+            statuses: CodeSet::from_iter([*status]),
+            is_test_user: false,
+        });
+        Page {
+            rows: rows.collect(),
+            total,
+            next_link: None,
+        }
+    }
+
+    #[test]
+    fn a_count_is_the_total_of_a_listing_that_was_filtered_indeed() {
+        let high_risk = Some(SecurityStatus::from(3));
+        let count = |statuses: &[i64], total, status| {
+            count_in(&page(statuses, total), status).map_err(|cause| cause.reason().as_str())
+        };
+        assert_eq!(count(&[3], Some(17), high_risk), Ok(17));
+        assert_eq!(count(&[], Some(0), high_risk), Ok(0));
+        assert_eq!(count(&[4], Some(17), None), Ok(17));
+        assert_eq!(count(&[4], Some(17), high_risk), Err("implausible"));
+        assert_eq!(count(&[], Some(17), high_risk), Err("implausible"));
+        assert_eq!(count(&[3], None, high_risk), Err("decode"));
     }
 }

@@ -1,14 +1,26 @@
 //! Pages of both kinds of rows.
 
+use crate::config::StatusEncoding;
+use crate::upstream::Page;
 use crate::upstream::json::JsonError;
 use crate::upstream::personal::Pseudonyms;
 
+use super::SecurityUser;
 use super::listing::read_page;
-use super::{ProtectedUser, SecurityUser};
+use super::protected_users::ProtectedRows;
+use super::security_users::SecurityRows;
+
+fn security_page(body: &str) -> Result<Page<SecurityUser>, JsonError> {
+    let rows = SecurityRows {
+        pseudonyms: &Pseudonyms::default(),
+        encoding: StatusEncoding::Codes,
+    };
+    read_page(body.as_bytes(), &rows)
+}
 
 #[track_caller]
 fn check(body: &str, rows: usize, total: Option<u64>, next_link: Option<&str>) {
-    let page = read_page::<SecurityUser>(body.as_bytes(), &Pseudonyms::default()).unwrap();
+    let page = security_page(body).unwrap();
     assert_eq!(
         (page.rows.len(), page.total, page.next_link.as_deref()),
         (rows, total, next_link)
@@ -55,16 +67,16 @@ fn an_answer_without_rows_is_no_empty_listing() {
         "{}",
         r#"{"metadata": {"totalCount": 3}}"#,
     ] {
-        let page = read_page::<SecurityUser>(body.as_bytes(), &Pseudonyms::default());
+        let page = security_page(body);
         assert!(matches!(page, Err(JsonError::Unexpected(_))), "{body}");
     }
 }
 
 #[test]
 fn a_row_that_nothing_tells_apart_fails_its_page() {
-    let Err(JsonError::Unexpected(text)) = read_page::<ProtectedUser>(
+    let Err(JsonError::Unexpected(text)) = read_page(
         br#"{"data": [{"id": "a"}, {"email": ""}]}"#,
-        &Pseudonyms::default(),
+        &ProtectedRows(&Pseudonyms::default()),
     ) else {
         panic!("accepted")
     };

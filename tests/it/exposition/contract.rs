@@ -46,6 +46,59 @@ pub(super) const TENANTS: &[Row] = &[
         "gauge",
         of_tenant!("status"),
     ),
+    (
+        "avepoint_backup_missing_users",
+        "gauge",
+        of_tenant!("reference"),
+    ),
+    ("avepoint_directory_users", "gauge", of_tenant!()),
+    (
+        "avepoint_directory_users_by_status",
+        "gauge",
+        of_tenant!("status"),
+    ),
+    ("avepoint_directory_test_users", "gauge", of_tenant!()),
+    (
+        "avepoint_directory_users_by_password_age",
+        "gauge",
+        of_tenant!("password_age"),
+    ),
+    (
+        "avepoint_directory_accounts_ending",
+        "gauge",
+        of_tenant!("ending"),
+    ),
+    ("avepoint_partner_center_users", "gauge", of_tenant!()),
+    (
+        "avepoint_partner_center_users_by_state",
+        "gauge",
+        of_tenant!("state", "domain_type"),
+    ),
+    (
+        "avepoint_partner_center_users_by_usage_location",
+        "gauge",
+        of_tenant!("usage_location"),
+    ),
+    (
+        "avepoint_partner_center_force_password_change_users",
+        "gauge",
+        of_tenant!(),
+    ),
+    (
+        "avepoint_partner_center_synced_users",
+        "gauge",
+        of_tenant!(),
+    ),
+    (
+        "avepoint_partner_center_last_directory_sync_timestamp_seconds",
+        "gauge",
+        of_tenant!(),
+    ),
+    (
+        "avepoint_partner_center_next_purge_timestamp_seconds",
+        "gauge",
+        of_tenant!(),
+    ),
     ("avepoint_collector_up", "gauge", of_tenant!("collector")),
     (
         "avepoint_collector_last_success_timestamp_seconds",

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use avepoint_exporter::collectors::{Coverage, Exposure, Protection, SecurityUsers, Totals};
+use avepoint_exporter::collectors::{
+    Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
+};
 use avepoint_exporter::config::{
     CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
 };
 use avepoint_exporter::domain::{
-    BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, Timestamp,
+    BackupModule, Collector, Country, CustomerId, DomainType, Reason, SecurityStatus, Tenant,
+    TenantId, Timestamp, UserState,
 };
 use avepoint_exporter::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
 use proptest::collection::{btree_map, vec};
@@ -18,6 +21,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 const SECURITY: CollectorKind = scan(false);
+
+const PARTNER_CENTER: CollectorKind = CollectorKind::PartnerCenter {
+    top_usage_locations: 2,
+};
 
 const fn scan(exclude_test_users: bool) -> CollectorKind {
     CollectorKind::SecurityUsers {
@@ -58,15 +65,24 @@ pub(super) fn golden() -> Snapshot {
                 ..never(SECURITY)
             },
             CollectorSnapshot {
+                polls: 1,
+                last_poll: Some(last_poll(2.0, 130, None)),
+                figures: Some(figures(NOW - 20.0, Totals::Directory(directory()))),
+                ..never(CollectorKind::Directory)
+            },
+            CollectorSnapshot {
+                polls: 1,
+                last_poll: Some(last_poll(0.5, 131, None)),
+                figures: Some(figures(NOW - 30.0, Totals::PartnerCenter(partner_center()))),
+                ..never(PARTNER_CENTER)
+            },
+            CollectorSnapshot {
                 next_poll: Some(at(NOW + 890.0)),
                 polls: 3,
                 last_poll: Some(last_poll(0.000_125, 4_000_000_000, None)),
                 figures: Some(figures(
                     NOW - 1.0,
-                    Totals::ProtectedUsers {
-                        protection: protection(),
-                        exposure: Some(exposure()),
-                    },
+                    Totals::ProtectedUsers(protection(), joins()),
                 )),
                 ..never(CollectorKind::ProtectedUsers)
             },
@@ -87,16 +103,19 @@ pub(super) fn golden() -> Snapshot {
                 ..never(SECURITY)
             },
             CollectorSnapshot {
+                polls: 1,
+                last_poll: Some(last_poll(2.0, 130, None)),
+                figures: Some(figures(NOW - 10_800.0, Totals::Directory(directory()))),
+                ..never(CollectorKind::Directory)
+            },
+            CollectorSnapshot {
                 next_poll: Some(at(NOW + 2.0)),
                 polls: 2,
                 failures: 1,
                 last_poll: Some(last_poll(3.0, 200, Some(Reason::Decode))),
                 figures: Some(figures(
                     NOW - 2699.0,
-                    Totals::ProtectedUsers {
-                        protection: protection(),
-                        exposure: Some(exposure()),
-                    },
+                    Totals::ProtectedUsers(protection(), joins()),
                 )),
                 ..never(CollectorKind::ProtectedUsers)
             },
@@ -206,6 +225,44 @@ fn protection() -> Protection {
     }
 }
 
+fn joins() -> Joins {
+    let others = [(Collector::Directory, 11), (Collector::PartnerCenter, 0)];
+    Joins {
+        exposure: Some(exposure()),
+        missing: others.into(),
+    }
+}
+
+fn directory() -> Directory {
+    Directory {
+        users: 130,
+        by_status: counts(&[(0, 110), (7, 0), (77, 1)]),
+        test_users: 4,
+        by_password_age: [1, 2, 3, 4, 5, 6, 109],
+        ending: [1, 0],
+    }
+}
+
+fn partner_center() -> PartnerCenter {
+    let country = |text| Country::new(text).unwrap();
+    PartnerCenter {
+        users: 125,
+        by_state: [
+            ((UserState::Active, DomainType::Managed), 120),
+            ((UserState::Inactive, DomainType::None), 6),
+            ((UserState::Number(3), DomainType::Unknown), 5),
+        ]
+        .into(),
+        by_location: [(country("US"), 90), (country("DE"), 0)].into(),
+        other_location: 30,
+        unset_location: 5,
+        must_change_password: 7,
+        synced: 100,
+        last_sync: Some(1_789_999_000),
+        next_purge: Some(1_791_000_000),
+    }
+}
+
 fn exposure() -> Exposure {
     let known: [(SecurityStatus, u64); 3] = [(0, 0), (3, 6), (4113, 1)].map(code);
     let modules: [(BackupModule, u64); 2] = [(0, 1), (2, 4)].map(code);
@@ -266,29 +323,69 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
     )
         .prop_map(
             |([users, full, partial, none], protected, unprotected, exposure)| {
-                Totals::ProtectedUsers {
-                    protection: Protection {
-                        users,
-                        protected,
-                        unprotected,
-                        coverage: Coverage {
-                            full,
-                            partial,
-                            none,
-                        },
+                let protection = Protection {
+                    users,
+                    protected,
+                    unprotected,
+                    coverage: Coverage {
+                        full,
+                        partial,
+                        none,
                     },
-                    exposure,
-                }
+                };
+                let missing = [(Collector::Directory, full)].into();
+                Totals::ProtectedUsers(protection, Joins { exposure, missing })
             },
         );
+    let directory = (any::<[u64; 11]>(), any_counts()).prop_map(|(n, by_status)| {
+        Totals::Directory(Directory {
+            users: n[0],
+            by_status,
+            test_users: n[1],
+            by_password_age: [n[2], n[3], n[4], n[5], n[6], n[7], n[8]],
+            ending: [n[9], n[10]],
+        })
+    });
     (
         tenant,
         any_collector(SECURITY, security.boxed()),
+        any_collector(CollectorKind::Directory, directory.boxed()),
+        any_collector(PARTNER_CENTER, any_partner_center().boxed()),
         any_collector(CollectorKind::ProtectedUsers, protected.boxed()),
     )
-        .prop_map(|(tenant, security, protected)| TenantSnapshot {
-            tenant: Arc::new(tenant),
-            collectors: vec![security, protected],
+        .prop_map(
+            |(tenant, security, directory, partner_center, protected)| TenantSnapshot {
+                tenant: Arc::new(tenant),
+                collectors: vec![security, directory, partner_center, protected],
+            },
+        )
+}
+
+fn any_partner_center() -> impl Strategy<Value = Totals> {
+    let state = prop_oneof![
+        select(UserState::KNOWN),
+        any::<i64>().prop_map(UserState::Number),
+        Just(UserState::Unknown)
+    ];
+    let country = "[A-Z]{2}".prop_map(|text| Country::new(&text).unwrap());
+    (
+        any::<[u64; 5]>(),
+        btree_map((state, select(DomainType::KNOWN)), any::<u64>(), 0..5),
+        btree_map(country, any::<u64>(), 0..5),
+        any::<[Option<i64>; 2]>(),
+    )
+        .prop_map(|(n, by_state, by_location, [last_sync, next_purge])| {
+            Totals::PartnerCenter(PartnerCenter {
+                users: n[0],
+                by_state,
+                by_location,
+                other_location: n[1],
+                unset_location: n[2],
+                must_change_password: n[3],
+                synced: n[4],
+                last_sync,
+                next_purge,
+            })
         })
 }
 

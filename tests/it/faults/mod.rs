@@ -10,11 +10,11 @@ mod shapes;
 mod table;
 mod tokens;
 
-use avepoint_exporter::config::Config;
+use avepoint_exporter::config::{Config, SecurityEndpoint};
 use avepoint_exporter::domain::{Clock, TenantId};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, Simulator, Tenant, When, World};
 use avepoint_exporter::upstream::{
-    ApiError, Client, ListingSize, ProtectedUser, SecurityUser, Stats,
+    ApiError, Client, ListingSize, ProtectedUser, Pseudonyms, SecurityUser, Stats,
 };
 use prometheus::Registry;
 
@@ -102,12 +102,26 @@ fn failure(exposition: &Exposition, tenant: TenantId, listing: Listing) -> Optio
 /// The error of a poll of the first tenant, as the log has it.
 async fn error_of(config: &Config, listing: Listing) -> ApiError {
     let stats = Stats::register(&Registry::new()).unwrap();
-    let permissions = [SecurityUser::PERMISSION, ProtectedUser::PERMISSION];
-    let client = Client::new(&config.elements, &permissions, &stats, &Clock::system()).unwrap();
+    let permissions = [
+        SecurityUser::permission(SecurityEndpoint::V3),
+        ProtectedUser::PERMISSION,
+    ];
+    let client = Client::elements(
+        &config.elements,
+        &permissions,
+        &Pseudonyms::default(),
+        &stats,
+        &Clock::system(),
+    )
+    .unwrap();
     let (tenant, mut size) = (&config.tenants[0].tenant, ListingSize::default());
     let outcome = match listing {
         Listing::Protected => client.protected_users(tenant, &mut size, |_| Ok(())).await,
-        _ => client.security_users(tenant, &mut size, |_| Ok(())).await,
+        _ => {
+            client
+                .security_users(tenant, Default::default(), &mut size, |_| Ok(()))
+                .await
+        }
     };
     outcome.unwrap_err()
 }

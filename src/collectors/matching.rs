@@ -1,0 +1,187 @@
+//! Finding the users of one listing in another. The users of the first are kept between polls as keys; the backup
+//! listing is matched against them while it is read.
+
+use std::sync::Arc;
+
+use crate::domain::{SecurityStatus, UserKey, UserKeys};
+
+use super::codes::{CodeTable, Mask};
+
+/// A user to be found: 32 bytes.
+#[derive(Debug)]
+pub(super) struct Reference {
+    pub(super) keys: UserKeys,
+    /// What is the matter with the user, as codes of the listing's table; nothing in listings that do not say.
+    pub(super) statuses: Mask,
+}
+
+/// The users of one listing who are to be found in the backup listing: at most 40 bytes for each.
+#[derive(Debug)]
+pub struct ReferenceUsers {
+    /// In the order of their ids.
+    pub(super) users: Vec<Reference>,
+    /// Places in `users`, in the order of their mail addresses; those without one are left out.
+    by_mail: Vec<u32>,
+    /// Places in `users`, in the order of their principal names; those whose mail address is the same, as
+    /// it is for most, are left out.
+    by_principal: Vec<u32>,
+    pub(super) statuses: CodeTable,
+    /// The findings that are shown even where nobody has them.
+    pub(super) known: Vec<SecurityStatus>,
+}
+
+impl ReferenceUsers {
+    pub(super) fn new(
+        mut users: Vec<Reference>,
+        statuses: CodeTable,
+        known: Vec<SecurityStatus>,
+    ) -> Self {
+        users.sort_unstable_by_key(|user| user.keys.id);
+        users.shrink_to_fit();
+        let by_mail = order(&users, |keys| keys.mail);
+        let by_principal = order(&users, principal_if_different);
+        Self {
+            users,
+            by_mail,
+            by_principal,
+            statuses,
+            known,
+        }
+    }
+
+    /// Users of a listing that says nothing of findings.
+    pub(super) fn without_statuses(users: Vec<Reference>) -> Self {
+        Self::new(users, CodeTable::default(), Vec::new())
+    }
+}
+
+fn principal_if_different(keys: &UserKeys) -> Option<UserKey> {
+    keys.principal.filter(|_| keys.principal != keys.mail)
+}
+
+/// The places of the users that have this key, in its order.
+fn order(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Vec<u32> {
+    let mut keyed: Vec<(UserKey, u32)> = users
+        .iter()
+        .zip(0..)
+        .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
+        .collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, place)| place).collect()
+}
+
+/// By which of its keys a user was found in the backup listing. A better one replaces a lesser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum FoundBy {
+    #[default]
+    Nothing,
+    Principal,
+    Mail,
+    Id,
+}
+
+/// What the backup listing says of a user.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Found {
+    by: FoundBy,
+    protected: bool,
+    /// The modules listed as not protected, as codes of the backup listing's table.
+    pub(super) unprotected: Mask,
+}
+
+impl Found {
+    pub(super) fn is_listed(self) -> bool {
+        self.by != FoundBy::Nothing
+    }
+
+    /// Whether the backup listing has the user with all listed modules protected, and at least one.
+    pub(super) fn is_protected(self) -> bool {
+        self.protected && self.unprotected == 0
+    }
+}
+
+/// A backup listing that is being matched.
+#[derive(Debug)]
+pub(super) struct Matching {
+    pub(super) reference: Arc<ReferenceUsers>,
+    /// For each of the reference's users, in their order.
+    found: Vec<Found>,
+}
+
+impl Matching {
+    pub(super) fn new(reference: Arc<ReferenceUsers>) -> Self {
+        let found = vec![Found::default(); reference.users.len()];
+        Self { reference, found }
+    }
+
+    /// The reference's users, and what the backup listing says of each.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Reference, &Found)> {
+        self.reference.users.iter().zip(&self.found)
+    }
+
+    /// How many of the reference's users are not in the backup listing at all.
+    pub(super) fn missing(&self) -> u64 {
+        let missing = self.found.iter().filter(|found| !found.is_listed());
+        missing.count() as u64
+    }
+
+    /// Matches a user of the backup listing: by id; failing that by mail address, then by principal name.
+    pub(super) fn listed(&mut self, keys: &UserKeys, protected: Mask, unprotected: Mask) {
+        let found = |by| Found {
+            by,
+            protected: protected != 0,
+            unprotected,
+        };
+        let ReferenceUsers {
+            users,
+            by_mail,
+            by_principal,
+            ..
+        } = &*self.reference;
+        if let Some(id) = keys.id
+            && let Ok(place) = users.binary_search_by_key(&Some(id), |user| user.keys.id)
+        {
+            improve(&mut self.found, place, found(FoundBy::Id));
+        }
+        if let Some(mail) = keys.mail {
+            for place in equal(users, by_mail, mail, |keys| keys.mail) {
+                improve(&mut self.found, place, found(FoundBy::Mail));
+            }
+            for place in equal(users, by_principal, mail, |keys| keys.principal) {
+                improve(&mut self.found, place, found(FoundBy::Principal));
+            }
+        }
+    }
+}
+
+/// Takes what was found by a better key; among equals the first in page order wins.
+fn improve(found: &mut [Found], place: usize, better: Found) {
+    if let Some(found) = found.get_mut(place).filter(|found| found.by < better.by) {
+        *found = better;
+    }
+}
+
+/// The places of the users whose key is this one, by an order made with [`order`].
+fn equal<'a>(
+    users: &'a [Reference],
+    order: &'a [u32],
+    wanted: UserKey,
+    key: fn(&UserKeys) -> Option<UserKey>,
+) -> impl Iterator<Item = usize> + 'a {
+    let key_at = move |place: &u32| users.get(*place as usize).and_then(|user| key(&user.keys));
+    let start = order.partition_point(|place| key_at(place) < Some(wanted));
+    let rest = order.get(start..).unwrap_or_default();
+    rest.iter()
+        .take_while(move |place| key_at(place) == Some(wanted))
+        .map(|place| *place as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forty_bytes_are_kept_for_a_user_at_most() {
+        assert_eq!(size_of::<Reference>() + 2 * size_of::<u32>(), 40);
+    }
+}

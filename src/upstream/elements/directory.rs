@@ -1,0 +1,146 @@
+//! The directory: all users of a tenant. Source: AvePoint's `users/batch`.
+
+use http::Method;
+use serde::de::MapAccess;
+
+use crate::config::StatusEncoding;
+use crate::domain::Tenant;
+use crate::upstream::client::Endpoint;
+use crate::upstream::json::{Fields, Text};
+use crate::upstream::{ApiError, Cause, Client, Page, time};
+
+use super::SecurityUser;
+use super::listing::{ListingSize, Rows};
+use super::security_users::{self, SecurityRows};
+
+/// What remains of a user of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryUser {
+    /// What the security listing knows of a user as well.
+    pub user: SecurityUser,
+    /// The password's age in days.
+    pub password_age: Option<i64>,
+    /// When the account ends, in seconds since the Unix epoch; `None` where no end is set.
+    pub end: Option<i64>,
+}
+
+impl DirectoryUser {
+    /// What the app registration must be allowed to read them.
+    pub const PERMISSION: &'static str = "elements.um.user.read.all";
+}
+
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::POST,
+    route: "/um/customers/{customerId}/tenants/{tenantId}/users/batch",
+    body: "{}",
+    permission: DirectoryUser::PERMISSION,
+};
+
+impl Client {
+    /// Reads all users of a tenant, and hands each page to `each`, in order. `size` tells what was read until the
+    /// end, be it good or bad.
+    ///
+    /// # Errors
+    /// What the request that failed says; or what `each` says of a page.
+    pub async fn directory(
+        &self,
+        tenant: &Tenant,
+        size: &mut ListingSize,
+        each: impl FnMut(Page<DirectoryUser>) -> Result<(), Cause> + Send,
+    ) -> Result<(), ApiError> {
+        let rows = DirectoryRows(SecurityRows {
+            pseudonyms: &self.pseudonyms,
+            encoding: StatusEncoding::Codes,
+        });
+        self.list(&ENDPOINT, &rows, tenant, size, each).await
+    }
+}
+
+/// Reads users of the directory.
+struct DirectoryRows<'a>(SecurityRows<'a>);
+
+impl Rows for DirectoryRows<'_> {
+    type Row = DirectoryUser;
+    type Wire<'de> = Wire<'de>;
+
+    fn row(&self, wire: &Wire<'_>) -> Result<DirectoryUser, &'static str> {
+        let end = wire.end_date.as_ref().map(|text| time::read(&text.0));
+        Ok(DirectoryUser {
+            user: self.0.row(&wire.user)?,
+            password_age: wire.age,
+            end: end
+                .transpose()
+                .map_err(|time::NoTime| "has an endDate that is no time")?
+                .flatten(),
+        })
+    }
+}
+
+/// The fields that are read of a row.
+#[derive(Default)]
+struct Wire<'de> {
+    user: security_users::Wire<'de>,
+    age: Option<i64>,
+    end_date: Option<Text<'de>>,
+}
+
+impl<'de> Fields<'de> for Wire<'de> {
+    const EXPECTED: &'static str = "a user of the directory";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "age" => self.age = map.next_value()?,
+            "endDate" => self.end_date = map.next_value()?,
+            _ => self.user.field(name, map)?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::json::read;
+    use crate::upstream::personal::Pseudonyms;
+
+    fn user(row: &str) -> Result<DirectoryUser, &'static str> {
+        let rows = DirectoryRows(SecurityRows {
+            pseudonyms: &Pseudonyms::default(),
+            encoding: StatusEncoding::Codes,
+        });
+        rows.row(&read(row.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_row_is_read_with_the_password_s_age_and_the_account_s_end() {
+        let row = r#"{"id": "a", "status": [3], "Age": 91, "endDate": "2026-11-22T00:00:00Z", "officePhone": "1"}"#;
+        let user = user(row).unwrap();
+        assert!(user.user.statuses.contains(3));
+        assert_eq!(
+            (user.password_age, user.end),
+            (Some(91), Some(1_795_305_600))
+        );
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_known() {
+        let end = |text: &str| {
+            user(&format!(r#"{{"id": "a", "endDate": {text}}}"#))
+                .unwrap()
+                .end
+        };
+        for text in [
+            "null",
+            r#""""#,
+            r#""1970-01-01T00:00:00Z""#,
+            r#""0001-01-01T00:00:00""#,
+        ] {
+            assert_eq!(end(text), None, "{text}");
+        }
+        assert_eq!(
+            user(r#"{"id": "a", "age": null}"#).unwrap().password_age,
+            None
+        );
+        assert!(user(r#"{"id": "a", "endDate": "tomorrow"}"#).is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! Reading a customer's users page by page: each page says by link and token where the next one is. Source:
+//! Microsoft's documentation of Partner Center, "Get a list of all user accounts for a customer".
+
+use http::Method;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::de::MapAccess;
+use url::Url;
+
+use crate::domain::Tenant;
+use crate::upstream::client::{Ask, Client, Endpoint, Ids};
+use crate::upstream::elements::{ListingSize, read_rows};
+use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
+use crate::upstream::paging::{Page, PageCount, within};
+use crate::upstream::request_id::RequestId;
+use crate::upstream::{ApiError, Cause};
+
+use super::users::{PartnerRows, PartnerUser, Wire};
+
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::GET,
+    route: "/v1/customers/{tenantId}/users",
+    body: "",
+    permission: "the role of an admin agent for this customer",
+};
+
+/// All paths of the API start with this, and the links in its answers leave it out.
+const PREFIX: &str = "/v1";
+
+/// The largest page that Microsoft documents.
+const PAGE_SIZE: u32 = 500;
+
+/// What finds the deleted users, who are not in the plain listing.
+const DELETED: &str = r#"{"Field":"UserStatus","Value":"Inactive","Operator":"equals"}"#;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+const CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
+
+/// How many requests the listings of so many users take, a few deleted ones included.
+pub fn partner_pages_of(users: u64) -> u64 {
+    users.div_ceil(u64::from(PAGE_SIZE)).max(1) + 1
+}
+
+impl Client {
+    /// Reads the users of a tenant that Partner Center knows, first those who exist, then the deleted ones, and
+    /// hands each page to `each`, in order, with whether it is of the deleted ones. `size` tells what was read until
+    /// the end, be it good or bad.
+    ///
+    /// # Errors
+    /// What the request that failed says; or what `each` says of a page.
+    pub async fn partner_center_users(
+        &self,
+        tenant: &Tenant,
+        size: &mut ListingSize,
+        mut each: impl FnMut(Page<PartnerUser>, bool) -> Result<(), Cause> + Send,
+    ) -> Result<(), ApiError> {
+        let correlation = RequestId::random();
+        for deleted in [false, true] {
+            let url = self.users_url(tenant, deleted);
+            self.read_listing(url, &correlation, size, &mut |page| each(page, deleted))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn read_listing(
+        &self,
+        first: Url,
+        correlation: &RequestId,
+        size: &mut ListingSize,
+        each: &mut (impl FnMut(Page<PartnerUser>) -> Result<(), Cause> + Send),
+    ) -> Result<(), ApiError> {
+        let rows = PartnerRows(&self.pseudonyms);
+        let mut count = PageCount::new(self.max_rows);
+        let mut next = Some((first, None));
+        while let Some((url, token)) = next {
+            let ask = ask(url, token, correlation);
+            let answered = self
+                .call(&ENDPOINT, &ask, |body| read_page(body, &rows))
+                .await?;
+            let (page, link) = answered.value.unwrap_or_else(|| (Page::empty(), None));
+            size.add(&page);
+            let after = count
+                .add(&page)
+                .and_then(|()| link.map(|link| self.follow(link)).transpose())
+                .and_then(|after| each(page).map(|()| after));
+            next = after.map_err(|cause| {
+                self.failed(
+                    &ENDPOINT,
+                    cause,
+                    answered.request_id.as_ref(),
+                    ask.ids.as_ref(),
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn users_url(&self, tenant: &Tenant, deleted: bool) -> Url {
+        let path = ENDPOINT
+            .route
+            .replace("{tenantId}", &tenant.tenant_id.to_string());
+        let mut url = self.below_api_url(&path);
+        url.query_pairs_mut()
+            .append_pair("size", &PAGE_SIZE.to_string());
+        if deleted {
+            url.query_pairs_mut().append_pair("filter", DELETED);
+        }
+        url
+    }
+
+    /// Where a link leads, and the token to send along.
+    fn follow(&self, link: Link) -> Result<(Url, Option<HeaderValue>), Cause> {
+        let base = self.below_api_url(&format!("{PREFIX}/"));
+        // A path leaves out what all paths of the API start with; `//host` is no path.
+        let is_path = link.uri.starts_with('/') && !link.uri.starts_with("//");
+        let is_whole = link.uri.starts_with(base.path());
+        let uri = if is_path && !is_whole {
+            format!("{}{}", base.path().trim_end_matches('/'), link.uri)
+        } else {
+            link.uri
+        };
+        let token = link.token.map(|token| {
+            let mut token = HeaderValue::try_from(token).map_err(|_| {
+                Cause::Decode("the continuation token of the next page is no header".to_owned())
+            })?;
+            token.set_sensitive(true);
+            Ok(token)
+        });
+        Ok((within(&base, &uri)?, token.transpose()?))
+    }
+}
+
+fn ask(url: Url, token: Option<HeaderValue>, correlation: &RequestId) -> Ask {
+    let ids = Ids {
+        request: RequestId::random(),
+        correlation: correlation.clone(),
+    };
+    let mut headers = HeaderMap::new();
+    for (name, id) in [
+        (REQUEST_ID, &ids.request),
+        (CORRELATION_ID, &ids.correlation),
+    ] {
+        headers.extend(HeaderValue::try_from(id.to_string()).map(|id| (name, id)));
+    }
+    headers.extend(token.map(|token| (CONTINUATION_TOKEN, token)));
+    Ask {
+        url,
+        headers,
+        ids: Some(ids),
+    }
+}
+
+/// Where a page says the next one is.
+#[derive(Debug, PartialEq, Eq)]
+struct Link {
+    uri: String,
+    token: Option<String>,
+}
+
+type PageAndLink = (Page<PartnerUser>, Option<Link>);
+
+fn read_page(body: &[u8], rows: &PartnerRows<'_>) -> Result<PageAndLink, JsonError> {
+    let envelope: Envelope<'_> = json::read(body)?;
+    let Some(List(items)) = envelope.items else {
+        return Err(JsonError::Unexpected("there is no `items`".to_owned()));
+    };
+    let page = Page {
+        rows: read_rows(&items, rows)?,
+        // Of this page or of the whole listing: the samples do not tell. The links do.
+        total: None,
+        next_link: None,
+    };
+    let next = envelope.links.next;
+    let token = next
+        .headers
+        .into_iter()
+        .find(|header| header.key.eq_ignore_ascii_case(CONTINUATION_TOKEN.as_str()))
+        .map(|header| header.value);
+    let uri = next.uri.filter(|uri| !uri.0.is_empty());
+    let link = uri.map(|uri| Link {
+        uri: uri.0.into_owned(),
+        token,
+    });
+    Ok((page, link))
+}
+
+/// The object around the rows.
+#[derive(Default)]
+struct Envelope<'de> {
+    items: Option<List<Object<Wire<'de>>>>,
+    links: Links<'de>,
+}
+
+impl<'de> Fields<'de> for Envelope<'de> {
+    const EXPECTED: &'static str = "an object with the list `items`";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "items" => self.items = map.next_value()?,
+            "links" => self.links = json::object_or_default(map)?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Links<'de> {
+    next: NextLink<'de>,
+}
+
+impl<'de> Fields<'de> for Links<'de> {
+    const EXPECTED: &'static str = "an object of links";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "next" => self.next = json::object_or_default(map)?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct NextLink<'de> {
+    uri: Option<Text<'de>>,
+    headers: Vec<Header>,
+}
+
+impl<'de> Fields<'de> for NextLink<'de> {
+    const EXPECTED: &'static str = "a link";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "uri" => self.uri = map.next_value()?,
+            "headers" => {
+                let headers: Option<List<Object<Header>>> = map.next_value()?;
+                let headers = headers.into_iter().flat_map(|List(headers)| headers);
+                self.headers = headers.map(|Object(header)| header).collect();
+            }
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// A header to send along. Only the continuation token's is.
+#[derive(Default)]
+struct Header {
+    key: String,
+    value: String,
+}
+
+impl<'de> Fields<'de> for Header {
+    const EXPECTED: &'static str = "a header";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        let text = match name {
+            "key" => &mut self.key,
+            "value" => &mut self.value,
+            _ => return json::skip(map),
+        };
+        let value: Option<Text<'de>> = map.next_value()?;
+        *text = value.map(|text| text.0.into_owned()).unwrap_or_default();
+        Ok(())
+    }
+}

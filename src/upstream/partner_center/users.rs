@@ -1,0 +1,168 @@
+//! A customer's user in Partner Center.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+
+use crate::domain::{Country, DomainType, UserKeys, UserState};
+use crate::upstream::elements::{NOBODY, Rows};
+use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::personal::Pseudonyms;
+use crate::upstream::time;
+
+/// What remains of a user in Partner Center.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerUser {
+    /// Who it is. The listing knows no mail addresses.
+    pub keys: UserKeys,
+    /// Whether the user exists.
+    pub state: UserState,
+    /// Where the user signs in.
+    pub domain_type: DomainType,
+    /// Where the user uses Microsoft's services.
+    pub usage_location: UsageLocation,
+    /// Whether the password must be changed at the next sign-in.
+    pub must_change_password: bool,
+    /// When the user was last brought in line with the customer's own directory, in seconds since the Unix epoch.
+    pub last_sync: Option<i64>,
+    /// When the user was deleted, in seconds since the Unix epoch.
+    pub deleted: Option<i64>,
+}
+
+/// Where a user uses Microsoft's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageLocation {
+    /// Not said.
+    Unset,
+    /// A country.
+    Country(Country),
+    /// What is no country's two letters.
+    Other,
+}
+
+/// Reads users of Partner Center.
+pub(super) struct PartnerRows<'a>(pub(super) &'a Pseudonyms);
+
+impl Rows for PartnerRows<'_> {
+    type Row = PartnerUser;
+    type Wire<'de> = Wire<'de>;
+
+    fn row(&self, wire: &Wire<'_>) -> Result<PartnerUser, &'static str> {
+        let keys = self
+            .0
+            .keys(wire.id.as_ref(), None, wire.user_principal_name.as_ref());
+        let usage_location = match wire.usage_location.as_ref().map(|text| &*text.0) {
+            None | Some("") => UsageLocation::Unset,
+            Some(text) => Country::new(text).map_or(UsageLocation::Other, UsageLocation::Country),
+        };
+        Ok(PartnerUser {
+            keys: keys.ok_or(NOBODY)?,
+            state: wire.state.0.unwrap_or(UserState::Unknown),
+            domain_type: wire.user_domain_type.0.unwrap_or(DomainType::Unknown),
+            usage_location,
+            must_change_password: wire.password_profile.force_change_password.unwrap_or(false),
+            last_sync: moment(wire.last_directory_sync_time.as_ref())
+                .map_err(|time::NoTime| "has a lastDirectorySyncTime that is no time")?,
+            deleted: moment(wire.soft_deletion_time.as_ref())
+                .map_err(|time::NoTime| "has a softDeletionTime that is no time")?,
+        })
+    }
+}
+
+fn moment(text: Option<&Text<'_>>) -> Result<Option<i64>, time::NoTime> {
+    text.map_or(Ok(None), |text| time::read(&text.0))
+}
+
+/// The fields that are read of a row.
+#[derive(Default)]
+pub(super) struct Wire<'de> {
+    id: Option<Text<'de>>,
+    user_principal_name: Option<Text<'de>>,
+    state: Word<UserState>,
+    user_domain_type: Word<DomainType>,
+    usage_location: Option<Text<'de>>,
+    password_profile: PasswordProfile,
+    last_directory_sync_time: Option<Text<'de>>,
+    soft_deletion_time: Option<Text<'de>>,
+}
+
+impl<'de> Fields<'de> for Wire<'de> {
+    const EXPECTED: &'static str = "a user of Partner Center";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "userPrincipalName" => self.user_principal_name = map.next_value()?,
+            "state" => self.state = map.next_value()?,
+            "userDomainType" => self.user_domain_type = map.next_value()?,
+            "usageLocation" => self.usage_location = map.next_value()?,
+            "passwordProfile" => self.password_profile = json::object_or_default(map)?,
+            "lastDirectorySyncTime" => self.last_directory_sync_time = map.next_value()?,
+            "softDeletionTime" => self.soft_deletion_time = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// Of a password profile, all but the password.
+#[derive(Default)]
+struct PasswordProfile {
+    force_change_password: Option<bool>,
+}
+
+impl<'de> Fields<'de> for PasswordProfile {
+    const EXPECTED: &'static str = "a password profile";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "forceChangePassword" => self.force_change_password = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// A value of a closed list, which comes as a word or as a number; `None` where it is missing.
+struct Word<T>(Option<T>);
+
+impl<T> Default for Word<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: From<i64> + for<'a> From<&'a str>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<T: From<i64> + for<'a> From<&'a str>> Visitor<'_> for Reader<T> {
+            type Value = Word<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word or a number")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Word<T>, E> {
+                Ok(Word(None))
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Word<T>, E> {
+                Ok(Word(Some(T::from(word))))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word<T>, E> {
+                Ok(Word(Some(T::from(number))))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Word<T>, E> {
+                let number = i64::try_from(number)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))?;
+                self.visit_i64(number)
+            }
+        }
+
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
