@@ -120,7 +120,11 @@ mod tests {
         }
         let exposure = Exposure::new(&matching, &modules);
         let high_risk = SecurityStatus::from(HIGH_RISK);
-        assert_eq!(matching.missing(), 100 + unlisted, "none of the others is listed");
+        assert_eq!(
+            matching.missing(),
+            100 + unlisted,
+            "none of the others is listed"
+        );
         assert_eq!(
             (exposure.users[&high_risk], exposure.unlisted[&high_risk]),
             (exposed, unlisted)

@@ -208,7 +208,7 @@ requests per second  0.09 to elements on average, 10 allowed
         .await;
     assert!(
         ended.stdout.ends_with(
-            "This does not fit: raise elements.rate_limit.requests_per_second if AvePoint allows it, or lengthen the \
+            "This does not fit: raise elements.rate_limit.requests_per_second if the API allows it, or lengthen the \
              intervals of collectors by a factor of 9.2.\n"
         ),
         "{}",

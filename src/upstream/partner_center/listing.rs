@@ -71,6 +71,7 @@ impl Client {
         each: &mut (impl FnMut(Page<PartnerUser>) -> Result<(), Cause> + Send),
     ) -> Result<(), ApiError> {
         let rows = PartnerRows(&self.pseudonyms);
+        let base = self.below_api_url(&format!("{PREFIX}/"));
         let mut count = PageCount::new(self.max_rows);
         let mut next = Some((first, None));
         while let Some((url, token)) = next {
@@ -82,7 +83,7 @@ impl Client {
             size.add(&page);
             let after = count
                 .add(&page)
-                .and_then(|()| link.map(|link| self.follow(link)).transpose())
+                .and_then(|()| link.map(|link| follow(&base, link)).transpose())
                 .and_then(|after| each(page).map(|()| after));
             next = after.map_err(|cause| {
                 self.failed(
@@ -108,27 +109,26 @@ impl Client {
         }
         url
     }
+}
 
-    /// Where a link leads, and the token to send along.
-    fn follow(&self, link: Link) -> Result<(Url, Option<HeaderValue>), Cause> {
-        let base = self.below_api_url(&format!("{PREFIX}/"));
-        // A path leaves out what all paths of the API start with; `//host` is no path.
-        let is_path = link.uri.starts_with('/') && !link.uri.starts_with("//");
-        let is_whole = link.uri.starts_with(base.path());
-        let uri = if is_path && !is_whole {
-            format!("{}{}", base.path().trim_end_matches('/'), link.uri)
-        } else {
-            link.uri
-        };
-        let token = link.token.map(|token| {
-            let mut token = HeaderValue::try_from(token).map_err(|_| {
-                Cause::Decode("the continuation token of the next page is no header".to_owned())
-            })?;
-            token.set_sensitive(true);
-            Ok(token)
-        });
-        Ok((within(&base, &uri)?, token.transpose()?))
-    }
+/// Where a link leads, and the token to send along. `base` is what all addresses of the API begin with.
+fn follow(base: &Url, link: Link) -> Result<(Url, Option<HeaderValue>), Cause> {
+    // A path leaves out what all paths of the API start with; `//host` is no path.
+    let is_path = link.uri.starts_with('/') && !link.uri.starts_with("//");
+    let is_whole = link.uri.starts_with(base.path());
+    let uri = if is_path && !is_whole {
+        format!("{}{}", base.path().trim_end_matches('/'), link.uri)
+    } else {
+        link.uri
+    };
+    let token = link.token.map(|token| {
+        let mut token = HeaderValue::try_from(token).map_err(|_| {
+            Cause::Decode("the continuation token of the next page is no header".to_owned())
+        })?;
+        token.set_sensitive(true);
+        Ok(token)
+    });
+    Ok((within(base, &uri)?, token.transpose()?))
 }
 
 fn ask(url: Url, token: Option<HeaderValue>, correlation: &RequestId) -> Ask {
@@ -264,5 +264,110 @@ impl<'de> Fields<'de> for Header {
         let value: Option<Text<'de>> = map.next_value()?;
         *text = value.map(|text| text.0.into_owned()).unwrap_or_default();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Reason, UserState};
+    use crate::upstream::personal::Pseudonyms;
+
+    fn page(body: &str) -> Result<PageAndLink, JsonError> {
+        let body = [b"\xef\xbb\xbf", body.as_bytes()].concat();
+        read_page(&body, &PartnerRows(&Pseudonyms::default()))
+    }
+
+    #[test]
+    fn a_page_is_read_with_its_rows_and_its_link() {
+        let (page, link) = page(
+            r#"{"totalCount": 1, "items": [{"id": "a", "state": "Active", "userDomainType": 2, "usageLocation": "US",
+                "passwordProfile": {"forceChangePassword": true, "password": "x"},
+                "lastDirectorySyncTime": "2017-01-20T00:33:34Z"}],
+                "links": {"self": {"uri": "/x"}, "next": {"uri": "/customers/c/users?size=500", "method": "GET",
+                "headers": [{"key": "Authorization", "value": "x"}, {"key": "ms-continuationtoken", "value": "t"}]}}}"#,
+        )
+        .unwrap();
+        let user = &page.rows[0];
+        assert_eq!(
+            (
+                user.state,
+                user.must_change_password,
+                user.last_sync,
+                user.deleted
+            ),
+            (UserState::Active, true, Some(1_484_872_414), None)
+        );
+        assert_eq!(user.domain_type.label(), "unknown_2");
+        let link = link.unwrap();
+        assert_eq!(link.uri, "/customers/c/users?size=500");
+        assert_eq!(link.token.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_listing_ends_where_there_is_no_link_or_an_empty_one() {
+        for links in [
+            "null",
+            "{}",
+            r#"{"next": null}"#,
+            r#"{"next": {"uri": ""}}"#,
+        ] {
+            let (page, link) = page(&format!(r#"{{"items": [], "links": {links}}}"#)).unwrap();
+            assert!(page.rows.is_empty() && link.is_none(), "{links}");
+        }
+        for body in [
+            "{}",
+            r#"{"items": null, "totalCount": 0}"#,
+            r#"{"data": []}"#,
+        ] {
+            assert!(
+                matches!(page(body), Err(JsonError::Unexpected(_))),
+                "{body}"
+            );
+        }
+    }
+
+    fn followed(uri: &str) -> Result<String, Reason> {
+        let base = "https://api.example/base/v1/".parse().unwrap();
+        let link = Link {
+            uri: uri.to_owned(),
+            token: None,
+        };
+        follow(&base, link)
+            .map(|(url, _)| url.to_string())
+            .map_err(|cause| cause.reason())
+    }
+
+    #[test]
+    fn a_link_leaves_the_version_out_and_leads_to_the_same_origin_only() {
+        let there = Ok("https://api.example/base/v1/customers/c/users?size=5".to_owned());
+        for uri in [
+            "/customers/c/users?size=5",
+            "/base/v1/customers/c/users?size=5",
+            "https://api.example/base/v1/customers/c/users?size=5",
+            "customers/c/users?size=5",
+        ] {
+            assert_eq!(followed(uri), there, "{uri}");
+        }
+        for uri in [
+            "https://evil.example/base/v1/customers",
+            "//evil.example/customers",
+            "http://api.example/base/v1/customers",
+            "https://api.example:8443/base/v1/customers",
+            "https://a@api.example/base/v1/customers",
+            "\\\\evil.example/customers",
+        ] {
+            assert_eq!(followed(uri), Err(Reason::Refused), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_no_header_fails_the_page() {
+        let link = Link {
+            uri: "/customers".to_owned(),
+            token: Some("a\r\nAuthorization: b".to_owned()),
+        };
+        let base = "https://api.example/v1/".parse().unwrap();
+        assert_eq!(follow(&base, link).unwrap_err().reason(), Reason::Decode);
     }
 }
