@@ -92,7 +92,7 @@ impl Client {
             response_bytes: config.limits.response_bytes,
             timeout: config.http.timeout,
             policy,
-            tokens: TokenSource::new(
+            tokens: TokenSource::for_elements(
                 config,
                 permissions,
                 transport.clone(),

@@ -17,6 +17,7 @@ mod stats;
 mod transport;
 mod tries;
 
+pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use client::{Client, Clients};
 pub use elements::{ListingSize, ProtectedUser, SecurityUser, pages_of};
 pub use error::{ApiError, Cause};
