@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Source};
-use crate::domain::PromDuration;
+use crate::domain::{Clock, PromDuration};
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Rule, Simulator, World};
 
 /// A tick of the demo's world.
@@ -135,6 +135,7 @@ impl Simulation {
             name: "the demo's configuration",
             base_dir: Path::new("."),
             env: &|_| None,
+            now: Clock::system().now(),
         };
         let config = Config::parse(&text, &source)?;
         Ok((simulator, config))

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{ClientCredential, Elements, HttpSettings, Limits, RateLimit, files, raw};
+use super::{Elements, HttpSettings, Limits, RateLimit, credential, files, raw};
 use crate::domain::{ByteSize, PromDuration, Secret};
 
 /// The environments with the base of their API and their token endpoint. The first is the default.
@@ -60,13 +60,13 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         &path,
         [&raw.timeout, &raw.connect_timeout, &raw.retry_deadline].map(Option::as_deref),
     );
-    let client_secret = files::client_secret(
-        checker,
-        &path,
-        raw.client_secret,
-        raw.client_secret_file,
-        raw.client_secret_env,
-    );
+    let written = credential::Written {
+        client_secret: raw.client_secret,
+        client_secret_file: raw.client_secret_file,
+        client_secret_env: raw.client_secret_env,
+        certificate: raw.certificate,
+    };
+    let credential = credential::check(checker, &path, written);
     let rate_limit = rate_limit(
         checker,
         &path.key("rate_limit"),
@@ -91,7 +91,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         api_url,
         token_url,
         client_id: client_id?,
-        credential: ClientCredential::Secret(client_secret?),
+        credential: credential?,
         http: HttpSettings {
             timeout,
             connect_timeout,

@@ -9,7 +9,6 @@ use rustls_pki_types::pem::PemObject;
 
 use super::checker::Checker;
 use super::problem::KeyPath;
-use super::raw::{SecretText, Text};
 use crate::domain::Secret;
 
 /// No secret is longer; a larger file is the wrong file.
@@ -31,72 +30,42 @@ pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> 
         .then_some(bytes))
 }
 
-/// The client secret, from the one place that the file gives.
-pub(super) fn client_secret(
-    checker: &mut Checker<'_>,
-    path: &KeyPath,
-    inline: Option<SecretText>,
-    file: Option<Text>,
-    env: Option<SecretText>,
-) -> Option<Secret> {
-    const EXPECTED: &str =
-        "expected exactly one of client_secret_file, client_secret_env, client_secret";
-    let [file_path, env_path, inline_path] =
-        ["client_secret_file", "client_secret_env", "client_secret"].map(|key| path.key(key));
-    match (file, env, inline) {
-        (Some(file), None, None) => {
-            let secret = secret_from_file(checker, &file.0);
-            checker.take(&file_path, secret)
-        }
-        (None, Some(env), None) => {
-            let secret = secret_from_env(checker, env.0.expose());
-            checker.take(&env_path, secret)
-        }
-        (None, None, Some(secret)) if secret.0.expose().trim().is_empty() => {
-            checker.report(&inline_path, "is empty; expected the client secret's text");
-            None
-        }
-        (None, None, Some(secret)) => Some(secret.0),
-        (None, None, None) => {
-            checker.report(path, format!("has no client secret; {EXPECTED}"));
-            None
-        }
-        (file, env, inline) => {
-            let given = [
-                file.map(|_| file_path),
-                env.map(|_| env_path),
-                inline.map(|_| inline_path),
-            ];
-            for path in given.into_iter().flatten() {
-                checker.report(&path, format!("is not the only client secret; {EXPECTED}"));
-            }
-            None
-        }
-    }
+/// Which secret is read, as messages speak of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Such as `client secret`.
+    pub(super) what: &'static str,
+    /// The name of an environment variable for it.
+    pub(super) variable: &'static str,
 }
 
-fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
-    const EXPECTED: &str = "expected a file with the client secret and nothing else";
+/// The secret that a file holds.
+pub(super) fn secret_from_file(
+    checker: &Checker<'_>,
+    name: &str,
+    wanted: Wanted,
+) -> Result<Secret, String> {
+    let expected = format!("expected a file with the {} and nothing else", wanted.what);
     if name.is_empty() {
-        return Err(format!("is empty; {EXPECTED}"));
+        return Err(format!("is empty; {expected}"));
     }
     let place = file_shown(checker, name);
     let file = checker.source.base_dir.join(name);
     let bytes = read_capped(&file, MAX_SECRET)
-        .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
-        .ok_or_else(|| format!("{place} holds more than 64KiB; {EXPECTED}"))?;
+        .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
+        .ok_or_else(|| format!("{place} holds more than 64KiB; {expected}"))?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{place} does not hold UTF-8 text; {EXPECTED}"))?;
+        .map_err(|_| format!("{place} does not hold UTF-8 text; {expected}"))?;
     let text = text
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'))
         .unwrap_or(&text);
     if text.trim().is_empty() {
-        return Err(format!("{place} is empty; {EXPECTED}"));
+        return Err(format!("{place} is empty; {expected}"));
     }
     if text.contains(char::is_control) {
         return Err(format!(
-            "{place} has several lines or a control character; {EXPECTED}"
+            "{place} has several lines or a control character; {expected}"
         ));
     }
     Ok(Secret::from(text.to_owned()))
@@ -104,7 +73,7 @@ fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String>
 
 /// The file as messages show it. A relative path without a dot in front may be the secret itself, in the wrong
 /// place: then only the directory is named.
-fn file_shown(checker: &Checker<'_>, name: &str) -> String {
+pub(super) fn file_shown(checker: &Checker<'_>, name: &str) -> String {
     let base = checker.source.base_dir;
     if ["/", "./", "../"]
         .iter()
@@ -120,7 +89,12 @@ fn file_shown(checker: &Checker<'_>, name: &str) -> String {
     format!("the file of this name in the directory {}", quoted(base))
 }
 
-fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
+/// The secret that an environment variable holds.
+pub(super) fn secret_from_env(
+    checker: &Checker<'_>,
+    name: &str,
+    wanted: Wanted,
+) -> Result<Secret, String> {
     let is_name = |letter: fn(&u8) -> bool| {
         !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
@@ -129,7 +103,10 @@ fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> 
                 .all(|b| letter(&b) || b.is_ascii_digit() || b == b'_')
     };
     if !is_name(u8::is_ascii_alphabetic) {
-        return Err("is not the name of an environment variable; expected a name such as ELEMENTS_SECRET, not the secret itself".to_owned());
+        return Err(format!(
+            "is not the name of an environment variable; expected a name such as {}, not the secret itself",
+            wanted.variable
+        ));
     }
     // People put the secret itself here. One of letters and digits has small letters, as good as always.
     let shown = if is_name(u8::is_ascii_uppercase) {
@@ -140,10 +117,12 @@ fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> 
     match (checker.source.env)(name) {
         Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
         Some(_) => Err(format!(
-            "{shown} is empty; expected the client secret in it"
+            "{shown} is empty; expected the {} in it",
+            wanted.what
         )),
         None => Err(format!(
-            "{shown} is not set, or is not UTF-8; expected the client secret in it"
+            "{shown} is not set, or is not UTF-8; expected the {} in it",
+            wanted.what
         )),
     }
 }

@@ -8,13 +8,14 @@ use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::source::Source;
 use super::{Config, ConfigError, elements, files, read, tenants};
+use crate::domain::Clock;
 
 /// A thousand tenants with labels take a third of this.
 const MAX_FILE: u64 = 1 << 20;
 
 impl Config {
     /// Reads the file, which may have 1 MiB, and the secrets from where it says they are. Relative paths in it
-    /// start from its directory.
+    /// start from its directory; environment and time of day are those of the process.
     ///
     /// # Errors
     ///
@@ -42,6 +43,7 @@ impl Config {
             name: &name,
             base_dir: path.parent().unwrap_or(Path::new("")),
             env: &|name| std::env::var(name).ok(),
+            now: Clock::system().now(),
         };
         Self::parse(&text, &source)
     }

@@ -2,11 +2,13 @@
 //!
 //! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
-//! `collectors` and `tenants` turn it into the types below by means of `checker`, with `files` for what is only
-//! named. `source` is what surrounds the text, `problem` what they report.
+//! `collectors` and `tenants` turn it into the types below by means of `checker`, with `files`, `credential` and
+//! `certificate` for what is only named. `source` is what surrounds the text, `problem` what they report.
 
+mod certificate;
 mod checker;
 mod collectors;
+mod credential;
 mod elements;
 mod files;
 mod load;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use regex::Regex;
 use url::Url;
 
+pub use self::certificate::Certificate;
 pub use self::problem::{ConfigError, Problems};
 pub use self::source::Source;
 use crate::domain::{Collector, Secret, Tenant};
@@ -68,6 +71,8 @@ pub struct Elements {
 pub enum ClientCredential {
     /// A client secret.
     Secret(Secret),
+    /// A certificate, whose key signs an assertion for each token request.
+    Certificate(Certificate),
 }
 
 /// How Microsoft Partner Center is reached. Its deadlines, limits, proxy and authorities are those of `elements`.

@@ -32,6 +32,7 @@ pub(super) struct Elements {
     pub(super) client_secret_file: Option<Text>,
     /// Should be the name of a variable; people put the secret itself here.
     pub(super) client_secret_env: Option<SecretText>,
+    pub(super) certificate: Option<Certificate>,
     pub(super) timeout: Option<String>,
     pub(super) connect_timeout: Option<String>,
     pub(super) retry_deadline: Option<String>,
@@ -40,6 +41,17 @@ pub(super) struct Elements {
     pub(super) ca_file: Option<Text>,
     /// May hold a password.
     pub(super) proxy_url: Option<SecretText>,
+}
+
+/// `certificate`, of each section with a credential.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct Certificate {
+    pub(super) file: Option<Text>,
+    pub(super) key_file: Option<Text>,
+    pub(super) password_file: Option<Text>,
+    /// Should be the name of a variable; people put the password itself here.
+    pub(super) password_env: Option<SecretText>,
 }
 
 /// `elements.rate_limit`.
@@ -198,6 +210,7 @@ mod tests {
         let all = [
             keys::<File>(),
             keys::<Elements>(),
+            keys::<Certificate>(),
             keys::<RateLimit>(),
             keys::<Limits>(),
             keys::<Collectors>(),
@@ -205,7 +218,7 @@ mod tests {
             keys::<ProtectedUsers>(),
             keys::<Tenant>(),
         ];
-        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 39, "{all:?}");
+        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 44, "{all:?}");
         for key in all.iter().flatten() {
             let shown = example.lines().any(|line| {
                 let line = line

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::domain::Timestamp;
+
 /// What surrounds a configuration's text.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -12,6 +14,8 @@ pub struct Source<'a> {
     pub base_dir: &'a Path,
     /// Answers with the value of an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The time of day that certificates must be valid at.
+    pub now: Timestamp,
 }
 
 impl fmt::Debug for Source<'_> {
@@ -19,6 +23,7 @@ impl fmt::Debug for Source<'_> {
         f.debug_struct("Source")
             .field("name", &self.name)
             .field("base_dir", &self.base_dir)
+            .field("now", &self.now)
             .finish_non_exhaustive()
     }
 }

@@ -36,6 +36,15 @@ impl Timestamp {
     }
 }
 
+/// As people read it, in the form of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The last second of the year 9999; there is no form for what comes after.
+        let shown = self.0.min(Duration::from_secs(253_402_300_799));
+        httpdate::HttpDate::from(UNIX_EPOCH + shown).fmt(f)
+    }
+}
+
 /// Tells the time of day.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);

@@ -332,6 +332,7 @@ tenants:
             name: "test.yaml",
             base_dir: Path::new("."),
             env: &|_| None,
+            now: Timestamp::default(),
         };
         let config = Config::parse(CONFIG, &source).unwrap();
         let registry = Registry::new();

@@ -9,10 +9,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config;
+use crate::config::{self, RateLimit};
 use crate::domain::Clock;
 
-use super::auth::TokenSource;
+use super::auth::{RefreshTokenFile, TokenSource};
 use super::error::{ApiError, Cause};
 use super::json::JsonError;
 use super::limiter::Limiter;
@@ -111,30 +111,92 @@ impl Client {
         stats: &Stats,
         clock: &Clock,
     ) -> anyhow::Result<Arc<Self>> {
-        let transport = Transport::new(config, stats.clone(), clock.clone())?;
-        let policy = Policy::new(config.http.retry_deadline);
-        let api = Api::Elements;
-        stats.limited(api, config.rate_limit);
-        Ok(Arc::new(Self {
-            api,
-            api_url: config.api_url.clone(),
-            max_rows: config.limits.rows,
-            pseudonyms: pseudonyms.clone(),
-            response_bytes: config.limits.response_bytes,
-            timeout: config.http.timeout,
-            policy,
-            tokens: TokenSource::new(
-                config,
-                permissions,
-                transport.clone(),
-                policy,
-                stats.clone(),
-                clock.clone(),
-            ),
-            limiter: Limiter::new(config.rate_limit),
+        let urls = [&config.api_url, &config.token_url];
+        let transport = Transport::new(&config.http, urls, stats.clone(), clock.clone())?;
+        let tokens = TokenSource::for_elements(
+            config,
+            permissions,
+            transport.clone(),
+            Policy::new(config.http.retry_deadline),
+            stats.clone(),
+            clock.clone(),
+        );
+        Ok(Self::new(
+            Api::Elements,
+            &config.api_url,
+            config,
+            config.rate_limit,
+            tokens,
             transport,
+            pseudonyms,
+            stats,
+        ))
+    }
+
+    /// A client of Microsoft Partner Center that signs in by this refresh token. What it has in common with the
+    /// client of AvePoint Elements, such as deadlines and bounds, is in `elements`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// When TLS or the proxy cannot be set up as configured.
+    pub fn partner_center(
+        config: &config::PartnerCenter,
+        elements: &config::Elements,
+        refresh_token: Arc<RefreshTokenFile>,
+        pseudonyms: &Pseudonyms,
+        stats: &Stats,
+        clock: &Clock,
+    ) -> anyhow::Result<Arc<Self>> {
+        let urls = [&config.api_url, &config.token_url];
+        let transport = Transport::new(&elements.http, urls, stats.clone(), clock.clone())?;
+        let tokens = TokenSource::for_partner_center(
+            config,
+            refresh_token,
+            elements.http.timeout,
+            transport.clone(),
+            Policy::new(elements.http.retry_deadline),
+            stats.clone(),
+            clock.clone(),
+        );
+        Ok(Self::new(
+            Api::PartnerCenter,
+            &config.api_url,
+            elements,
+            config.rate_limit,
+            tokens,
+            transport,
+            pseudonyms,
+            stats,
+        ))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of the client, and the two callers differ in nearly all"
+    )]
+    fn new(
+        api: Api,
+        api_url: &Url,
+        common: &config::Elements,
+        rate_limit: RateLimit,
+        tokens: TokenSource,
+        transport: Transport,
+        pseudonyms: &Pseudonyms,
+        stats: &Stats,
+    ) -> Arc<Self> {
+        stats.limited(api, rate_limit);
+        Arc::new(Self {
+            api,
+            api_url: api_url.clone(),
+            max_rows: common.limits.rows,
+            pseudonyms: pseudonyms.clone(),
+            response_bytes: common.limits.response_bytes,
+            timeout: common.http.timeout,
+            policy: Policy::new(common.http.retry_deadline),
+            transport,
+            tokens,
+            limiter: Limiter::new(rate_limit),
             stats: stats.clone(),
-        }))
+        })
     }
 
     /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200.

@@ -19,6 +19,7 @@ mod time;
 mod transport;
 mod tries;
 
+pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use client::{Client, Clients};
 pub use elements::{
     COUNT_REQUESTS, DirectoryUser, ListingSize, ProtectedUser, SecurityUser, pages_of,

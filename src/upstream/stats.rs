@@ -20,7 +20,7 @@ pub enum Api {
     ElementsIdentity,
     /// Microsoft Partner Center.
     PartnerCenter,
-    /// Microsoft's token service.
+    /// The token service of Microsoft.
     MicrosoftIdentity,
 }
 
@@ -32,6 +32,36 @@ impl Api {
             Self::ElementsIdentity => "elements_identity",
             Self::PartnerCenter => "partner_center",
             Self::MicrosoftIdentity => "microsoft_identity",
+        }
+    }
+
+    /// Whether it hands out tokens.
+    pub(super) const fn is_identity(self) -> bool {
+        matches!(self, Self::ElementsIdentity | Self::MicrosoftIdentity)
+    }
+}
+
+/// What the exporter signs in with, by the section of the configuration that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential {
+    Elements,
+    PartnerCenter,
+}
+
+impl Credential {
+    /// The value of the label `credential`, and the section's name.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Elements => "elements",
+            Self::PartnerCenter => "partner_center",
+        }
+    }
+
+    /// Who gives tokens for it.
+    pub(super) const fn identity(self) -> Api {
+        match self {
+            Self::Elements => Api::ElementsIdentity,
+            Self::PartnerCenter => Api::MicrosoftIdentity,
         }
     }
 }
@@ -59,6 +89,8 @@ pub struct Stats {
     pub(super) token_expiry: GaugeVec,
     pub(super) token_requests: IntCounterVec,
     pub(super) token_failures: IntCounterVec,
+    pub(super) certificate_expiry: GaugeVec,
+    pub(super) refresh_token_rotation: GaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
 }
@@ -151,20 +183,36 @@ impl Stats {
                 "Token requests that failed.",
                 &["credential", "reason"],
             )?,
+            certificate_expiry: gauges(
+                "avepoint_client_certificate_expiry_timestamp_seconds",
+                "When the certificate expires that the credential proves itself with.",
+                &["credential"],
+            )?,
+            refresh_token_rotation: gauges(
+                "avepoint_refresh_token_last_rotation_timestamp_seconds",
+                "When a new refresh token was last stored.",
+                &["credential"],
+            )?,
         };
-        stats.begin_at_zero();
+        stats.begin_api(Api::Elements);
         Ok(stats)
     }
 
-    /// Shows failures from zero on, so that the first one is a rise.
-    fn begin_at_zero(&self) {
-        for reason in Reason::ALL {
+    /// Shows the failures of a credential's token requests from zero on, so that the first one is a rise.
+    pub(super) fn begin_credential(&self, credential: Credential) {
+        let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+        for reason in ["invalid_client", "invalid_scope", "invalid_grant"]
+            .into_iter()
+            .chain(reasons)
+        {
             self.token_failures
-                .with_label_values(&["elements", reason.as_str()]);
+                .with_label_values(&[credential.as_str(), reason]);
         }
-        for reason in ["invalid_client", "invalid_scope", "invalid_grant"] {
-            self.token_failures.with_label_values(&["elements", reason]);
-        }
+        self.begin_api(credential.identity());
+    }
+
+    /// Shows the second tries of requests to an API from zero on.
+    pub(super) fn begin_api(&self, api: Api) {
         for reason in [
             Reason::Throttled,
             Reason::Unavailable,
@@ -172,10 +220,8 @@ impl Stats {
             Reason::Connection,
             Reason::Decode,
         ] {
-            for api in [Api::Elements, Api::ElementsIdentity] {
-                self.retries
-                    .with_label_values(&[api.as_str(), reason.as_str()]);
-            }
+            self.retries
+                .with_label_values(&[api.as_str(), reason.as_str()]);
         }
     }
 

@@ -13,7 +13,7 @@ use reqwest::redirect;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::Elements;
+use crate::config::HttpSettings;
 use crate::domain::{Clock, PromDuration, Timestamp};
 
 use super::request_id::RequestId;
@@ -106,10 +106,17 @@ struct Head {
 }
 
 impl Transport {
+    /// Connections to these addresses.
+    ///
     /// # Errors
     /// When TLS cannot be set up with the given certificates or the proxy's address is none.
-    pub(super) fn new(config: &Elements, stats: Stats, clock: Clock) -> anyhow::Result<Self> {
-        let client = match builder(config)?.build() {
+    pub(super) fn new(
+        config: &HttpSettings,
+        urls: [&Url; 2],
+        stats: Stats,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let client = match builder(config, urls)?.build() {
             // Perhaps a machine without a store of root certificates, such as an empty container.
             Err(error) if error.is_builder() => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -117,7 +124,7 @@ impl Transport {
                     .iter()
                     .map(|der| reqwest::Certificate::from_der(der))
                     .collect::<Result<Vec<_>, _>>()?;
-                let client = builder(config)?
+                let client = builder(config, urls)?
                     .tls_certs_only(roots.into_iter().chain(extra_roots(config)?))
                     .build();
                 if client.is_ok() {
@@ -131,7 +138,7 @@ impl Transport {
         };
         Ok(Self {
             client: client.context("failed to set up TLS; check elements.ca_file")?,
-            connect_timeout: config.http.connect_timeout,
+            connect_timeout: config.connect_timeout,
             stats,
             clock,
         })
@@ -258,31 +265,28 @@ async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result
     }
 }
 
-fn builder(config: &Elements) -> anyhow::Result<reqwest::ClientBuilder> {
+fn builder(config: &HttpSettings, urls: [&Url; 2]) -> anyhow::Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("avepoint-exporter/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.http.connect_timeout)
+        .connect_timeout(config.connect_timeout)
         .redirect(redirect::Policy::none())
         // So that the rate limiter and the counters see every try.
         .retry(reqwest::retry::never())
         .tls_certs_merge(extra_roots(config)?);
-    if let Some(proxy) = &config.http.proxy_url {
+    if let Some(proxy) = &config.proxy_url {
         // The error would quote the address, which may hold a password.
         let proxy = reqwest::Proxy::all(proxy.expose())
             .map_err(|_| anyhow::anyhow!("elements.proxy_url is no address"))?;
         builder = builder.proxy(proxy);
-    } else if [&config.api_url, &config.token_url]
-        .iter()
-        .any(|url| url.scheme() == "http")
-    {
+    } else if urls.iter().any(|url| url.scheme() == "http") {
         // Plain HTTP goes to loopback only. A proxy of the environment would see the token.
         builder = builder.no_proxy();
     }
     Ok(builder)
 }
 
-fn extra_roots(config: &Elements) -> anyhow::Result<Vec<reqwest::Certificate>> {
-    match &config.http.ca_pem {
+fn extra_roots(config: &HttpSettings) -> anyhow::Result<Vec<reqwest::Certificate>> {
+    match &config.ca_pem {
         Some(pem) => {
             reqwest::Certificate::from_pem_bundle(pem).context("failed to read elements.ca_file")
         }

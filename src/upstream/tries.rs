@@ -73,9 +73,9 @@ impl<'a> Tries<'a> {
             }
             Decision::Wait(wait) => wait,
         };
-        if self.api == Api::ElementsIdentity && self.history.failures == 1 {
+        if self.api.is_identity() && self.history.failures == 1 {
             // All polls wait for it, and it may take until the deadline.
-            tracing::info!(parent: None, reason, error = %failed.problem, "token request is tried again");
+            tracing::info!(parent: None, api = self.api.as_str(), reason, error = %failed.problem, "token request is tried again");
         }
         tracing::debug!(
             route = self.route,

@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use avepoint_exporter::config::{Config, Source};
+use avepoint_exporter::domain::Timestamp;
 
 const FOLDER: &str = "tests/it/bad_config";
+
+/// 2027-01-01, when the certificates in `tests/certificates` are valid, but for the expired one.
+const NOW: Timestamp = Timestamp::from_unix(Duration::from_secs(1_798_761_600));
 
 /// The environment of the test: one variable that is set, one that is empty.
 fn environment(name: &str) -> Option<String> {
@@ -25,6 +30,7 @@ fn message(name: &str) -> String {
         name: &format!("{name}.yaml"),
         base_dir: Path::new(FOLDER),
         env: &environment,
+        now: NOW,
     };
     match Config::parse(&text, &source) {
         Ok(_) => panic!("{name}.yaml was accepted"),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use avepoint_exporter::config::{Config, ConfigError, Source};
+use avepoint_exporter::domain::Timestamp;
 use proptest::prelude::*;
 
 use crate::support::cases;
@@ -15,6 +16,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
         name: "config.yaml",
         base_dir: Path::new("/nonexistent"),
         env: &|name| (name == "SECRET").then(|| "s3cr3t".to_owned()),
+        now: Timestamp::default(),
     };
     Config::parse(text, &source)
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use avepoint_exporter::config::{Config, Source};
-use avepoint_exporter::domain::{Clock, CustomerId, TenantId};
+use avepoint_exporter::domain::{Clock, CustomerId, TenantId, Timestamp};
 use avepoint_exporter::simulator::{
     CLIENT_SECRET, Fault, Module, Options, ProtectedUser, Rule, SecurityUser, Simulator, Statuses,
     Tenant, When, World,
@@ -358,6 +358,7 @@ async fn debug_shows_neither_users_nor_secrets() {
         name: "test.yaml",
         base_dir: Path::new("."),
         env: &|_| None,
+        now: Timestamp::default(),
     };
     let config = Config::parse(&text, &source).unwrap();
     let mut shown = format!("{source:?} {config:?} {config:#?}");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use avepoint_exporter::app::Exporter;
 use avepoint_exporter::config::{Config, Source};
-use avepoint_exporter::domain::{Clock, TenantId};
+use avepoint_exporter::domain::{Clock, TenantId, Timestamp};
 use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator};
 use proptest::test_runner::{Config as Cases, RngSeed};
 use tokio::net::TcpListener;
@@ -71,6 +71,7 @@ pub(crate) fn config(simulator: &Simulator, elements: &str, sections: &str) -> C
         name: "test.yaml",
         base_dir: Path::new("."),
         env: &|_| None,
+        now: Timestamp::default(),
     };
     Config::parse(&text, &source).unwrap()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use avepoint_exporter::config::{Config, Source};
+use avepoint_exporter::domain::Timestamp;
 use avepoint_exporter::simulator::{Options, Simulator, World};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
@@ -60,6 +61,7 @@ async fn poll_over_tls(trust: bool) -> (Simulator, Exposition) {
         name: "tls.yaml",
         base_dir: directory.path(),
         env: &|_| None,
+        now: Timestamp::default(),
     };
     let config = Config::parse(&text, &source).unwrap();
     assert_eq!(config.elements.api_url.scheme(), "https");
@@ -101,6 +103,7 @@ fn a_proxy_address_with_a_password_shows_nothing_of_it() {
         name: "proxy.yaml",
         base_dir: Path::new("."),
         env: &|_| None,
+        now: Timestamp::default(),
     };
     let config = Config::parse(text, &source).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));

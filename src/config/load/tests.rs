@@ -8,6 +8,7 @@ use crate::config::{
     ClientCredential, CollectorConfig, CollectorKind, Elements, Limits, RateLimit,
     SecurityEndpoint, SecurityMode, StatusEncoding,
 };
+use crate::domain::Timestamp;
 
 const TENANT: &str = "tenants: [{ customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec }]\n";
 
@@ -16,12 +17,15 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
         name: "config.yaml",
         base_dir: Path::new("/nonexistent"),
         env: &|name| (name == "SECRET").then(|| "s3cr3t".to_owned()),
+        now: Timestamp::default(),
     };
     Config::parse(text, &source)
 }
 
 fn client_secret(elements: &Elements) -> &str {
-    let ClientCredential::Secret(secret) = &elements.credential;
+    let ClientCredential::Secret(secret) = &elements.credential else {
+        panic!("no client secret")
+    };
     secret.expose()
 }
 

@@ -1,38 +1,49 @@
 //! Why there is no access token.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{PromDuration, Reason};
+use crate::domain::{PromDuration, Reason, Timestamp};
 
 use crate::upstream::request_id::RequestId;
 use crate::upstream::retry::asked;
+use crate::upstream::stats::Credential;
 
 /// Why there is no access token, in words for the person who must act.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{problem}{}", request_id.as_ref().map(|id| format!(" (request-id {id})")).unwrap_or_default())]
+#[derive(Debug, Clone)]
 pub struct TokenError {
+    pub(super) credential: Credential,
     pub(super) problem: Problem,
     pub(super) request_id: Option<RequestId>,
+    /// Whether it was told before: the service refused this refresh token once, and was not asked again.
+    pub(super) repeated: bool,
 }
 
-/// What went wrong at the token service. Holds no text of its answer.
+/// What went wrong, without what to do about it. Holds no text of the service's answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Problem {
-    #[error(
-        "the token service refuses elements.client_id or its secret (invalid_client); compare both with Elements \
-         under Settings > API app registration, and see whether the secret has expired"
-    )]
-    InvalidClient,
-    #[error(
-        "the token service refuses the scopes asked for (invalid_scope): {scopes}; the app registration lacks at \
-         least one of these permissions, set in Elements under Settings > API app registration"
-    )]
+    #[error("the token service refuses the client id or its {proof} (invalid_client)")]
+    InvalidClient { proof: String },
+    #[error("the token service refuses the scopes asked for (invalid_scope): {scopes}")]
     InvalidScope { scopes: String },
-    #[error(
-        "the token service refuses the grant (invalid_grant); see the app registration in Elements"
-    )]
+    #[error("the token service refuses the grant (invalid_grant)")]
     InvalidGrant,
-    #[error("the token service answered {0}; check elements.token_url and elements.environment")]
+    #[error(
+        "the token service does not accept the refresh token any more (invalid_grant){}",
+        lost_rotation(*lost)
+    )]
+    RefreshTokenRefused {
+        file: PathBuf,
+        lost: Option<LostRotation>,
+    },
+    #[error("the refresh token cannot be kept: {0}")]
+    RefreshTokenFile(String),
+    #[error("the client certificate expired on {0}")]
+    CertificateExpired(Timestamp),
+    #[error("the private key of the client certificate does not sign")]
+    Unsigned,
+    #[error("the token service answered {0}")]
     Status(u16),
     #[error("the token service answered 429{}", asked(*retry_after))]
     Throttled { retry_after: Option<Duration> },
@@ -41,27 +52,123 @@ pub(super) enum Problem {
         status: u16,
         retry_after: Option<Duration>,
     },
-    #[error("the token service redirects elsewhere; not followed, check elements.token_url")]
+    #[error("the token service redirects elsewhere, which is not followed")]
     Redirect,
     #[error("the token service gave no whole answer within {}", PromDuration(*.0))]
     Timeout(Duration),
-    #[error(
-        "no connection to the token service: {0}; check elements.token_url, the network and elements.proxy_url"
-    )]
+    #[error("no connection to the token service: {0}")]
     Connection(String),
-    #[error("the token service's answer is not the one documented ({0}); check elements.token_url")]
+    #[error("the token service's answer is not the one documented ({0})")]
     Decode(String),
-    #[error("the token service's answer is too large; check elements.token_url")]
+    #[error("the token service's answer is too large")]
     TooLarge,
+}
+
+/// An exchange of the refresh token now in use that may have been carried out, though the new token never
+/// came to be stored here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LostRotation {
+    /// The process was stopped after it had asked at this time.
+    Stopped(Timestamp),
+    /// The answer to the request of this time was lost.
+    Unanswered(Timestamp),
+}
+
+fn lost_rotation(lost: Option<LostRotation>) -> String {
+    let (at, what) = match lost {
+        None => return String::new(),
+        Some(LostRotation::Stopped(at)) => (
+            at,
+            "the exporter was stopped between the request and the storing of the new one",
+        ),
+        Some(LostRotation::Unanswered(at)) => (
+            at,
+            "the answer to that request was lost, and with it the new one",
+        ),
+    };
+    format!("; it was handed in on {at} to be exchanged for a new one, and {what}")
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)?;
+        self.advise(f)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request-id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+impl TokenError {
+    /// What to do. Sections of the configuration are called as the credentials that they hold.
+    fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let section = self.credential.as_str();
+        let registration = match self.credential {
+            Credential::Elements => "Elements under Settings > API app registration",
+            Credential::PartnerCenter => "Microsoft Entra under App registrations",
+        };
+        match (&self.problem, self.credential) {
+            (Problem::InvalidClient { .. }, _) => write!(
+                f,
+                "; compare {section}.client_id and the credential with {registration}, and see whether the \
+                 credential has expired"
+            ),
+            (Problem::InvalidScope { .. }, Credential::Elements) => write!(
+                f,
+                "; the app registration lacks at least one of these permissions, set in {registration}"
+            ),
+            (Problem::InvalidScope { .. }, Credential::PartnerCenter) => {
+                write!(
+                    f,
+                    "; check {section}.scope, and the app's permissions in {registration}"
+                )
+            }
+            (Problem::InvalidGrant, _) => write!(f, "; see the app registration in {registration}"),
+            (Problem::RefreshTokenRefused { file, .. }, _) => write!(
+                f,
+                "; a person must consent again and put the new refresh token into {}; until then, or for an hour, \
+                 it is not asked again",
+                file.display()
+            ),
+            (Problem::RefreshTokenFile(_) | Problem::Unsigned, _) => Ok(()),
+            (Problem::CertificateExpired(_), _) => write!(
+                f,
+                "; add a new certificate to the app registration in {registration}, and put it where \
+                 {section}.certificate says"
+            ),
+            (Problem::Throttled { .. } | Problem::Unavailable { .. } | Problem::Timeout(_), _) => {
+                Ok(())
+            }
+            (Problem::Status(_), Credential::Elements) => {
+                write!(f, "; check {section}.token_url and {section}.environment")
+            }
+            (Problem::Status(_), Credential::PartnerCenter) => {
+                write!(f, "; check {section}.tenant and {section}.token_url")
+            }
+            (Problem::Connection(_), _) => {
+                write!(
+                    f,
+                    "; check {section}.token_url, the network and elements.proxy_url"
+                )
+            }
+            (Problem::Redirect | Problem::Decode(_) | Problem::TooLarge, _) => {
+                write!(f, "; check {section}.token_url")
+            }
+        }
+    }
 }
 
 impl Problem {
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {
-            Self::InvalidClient => return "invalid_client",
+            Self::InvalidClient { .. } | Self::CertificateExpired(_) => return "invalid_client",
             Self::InvalidScope { .. } => return "invalid_scope",
-            Self::InvalidGrant => return "invalid_grant",
+            Self::InvalidGrant | Self::RefreshTokenRefused { .. } => return "invalid_grant",
+            Self::RefreshTokenFile(_) | Self::Unsigned => Reason::Internal,
             Self::Status(401) => Reason::Unauthorized,
             Self::Status(403) => Reason::Forbidden,
             Self::Status(404) => Reason::NotFound,

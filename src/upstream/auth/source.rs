@@ -1,23 +1,26 @@
 //! The access token in use: asked for once, shared by all, renewed ahead of its end.
 
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::HeaderValue;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::domain::Clock;
 use crate::upstream::retry::Policy;
-use crate::upstream::stats::Stats;
+use crate::upstream::stats::{Credential, Stats};
 use crate::upstream::transport::Transport;
 
-use super::client_secret::{ClientSecret, Granted};
+use super::answer::Granted;
 use super::error::TokenError;
-
-/// The value of the label `credential`.
-const CREDENTIAL: &str = "elements";
+use super::proof::Proof;
+use super::refresh_token::RefreshTokenFile;
+use super::service::{Grant, TokenService};
 
 /// A token is renewed when a tenth of its life is left, but not earlier than this before its end.
 const RENEW_AT_MOST_BEFORE: Duration = Duration::from_mins(5);
@@ -29,13 +32,16 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// Hands out access tokens.
 #[derive(Debug)]
-pub(in crate::upstream) struct TokenSource {
-    credential: ClientSecret,
+pub(in crate::upstream) struct TokenSource(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: TokenService,
+    /// What is exchanged for access tokens; `None` where the app asks in its own name.
+    refresh_token: Option<Arc<RefreshTokenFile>>,
     state: Mutex<State>,
     /// Held while a token request is under way.
-    requesting: tokio::sync::Mutex<()>,
-    stats: Stats,
-    clock: Clock,
+    requesting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An access token in use.
@@ -127,7 +133,8 @@ impl State {
 }
 
 impl TokenSource {
-    pub(in crate::upstream) fn new(
+    /// Tokens of AvePoint Elements, for endpoints that need these permissions.
+    pub(in crate::upstream) fn for_elements(
         config: &config::Elements,
         permissions: &[&'static str],
         transport: Transport,
@@ -135,55 +142,129 @@ impl TokenSource {
         stats: Stats,
         clock: Clock,
     ) -> Self {
-        Self {
-            credential: ClientSecret::new(config, permissions, transport, policy, stats.clone()),
-            state: Mutex::default(),
-            requesting: tokio::sync::Mutex::default(),
+        let service = TokenService {
+            credential: Credential::Elements,
+            proof: Proof::new(&config.client_id, &config.credential, &config.token_url),
+            token_url: config.token_url.clone(),
+            scopes: permissions.join(" "),
+            timeout: config.http.timeout,
+            policy,
+            transport,
             stats,
             clock,
+        };
+        Self::new(service, None)
+    }
+
+    /// Tokens of Microsoft Partner Center, for the user whose refresh token this is.
+    pub(in crate::upstream) fn for_partner_center(
+        config: &config::PartnerCenter,
+        refresh_token: Arc<RefreshTokenFile>,
+        timeout: Duration,
+        transport: Transport,
+        policy: Policy,
+        stats: Stats,
+        clock: Clock,
+    ) -> Self {
+        let service = TokenService {
+            credential: Credential::PartnerCenter,
+            proof: Proof::new(&config.client_id, &config.credential, &config.token_url),
+            token_url: config.token_url.clone(),
+            scopes: config.scope.clone(),
+            timeout,
+            policy,
+            transport,
+            stats,
+            clock,
+        };
+        Self::new(service, Some(refresh_token))
+    }
+
+    fn new(service: TokenService, refresh_token: Option<Arc<RefreshTokenFile>>) -> Self {
+        let labels = [service.credential.as_str()];
+        service.stats.begin_credential(service.credential);
+        let expiry = &service.stats.certificate_expiry;
+        match service.proof.certificate() {
+            Some(certificate) => expiry
+                .with_label_values(&labels)
+                .set(certificate.not_after.as_secs_f64()),
+            // A configuration before this one may have had a certificate.
+            None => drop(expiry.remove_label_values(&labels)),
         }
+        Self(Arc::new(Inner {
+            service,
+            refresh_token,
+            state: Mutex::default(),
+            requesting: Arc::default(),
+        }))
     }
 
     /// A token that is valid now. Who comes while one is being asked for waits for it, unless the one
     /// before is still valid.
     pub(in crate::upstream) async fn token(&self) -> Result<Arc<Token>, TokenError> {
-        if let Some(current) = self.with_state(|state| state.current()) {
+        let inner = &self.0;
+        if let Some(refresh_token) = &inner.refresh_token {
+            refresh_token.tend(&inner.service);
+        }
+        if let Some(current) = inner.with_state(|state| state.current()) {
             return current;
         }
-        let _guard = match self.with_state(|state| state.valid()) {
-            Some(token) => match self.requesting.try_lock() {
+        let requesting = Arc::clone(&inner.requesting);
+        let guard = match inner.with_state(|state| state.valid()) {
+            Some(token) => match requesting.try_lock_owned() {
                 Ok(guard) => guard,
                 Err(_) => return Ok(token),
             },
-            None => self.requesting.lock().await,
+            None => requesting.lock_owned().await,
         };
-        if let Some(current) = self.with_state(|state| state.current()) {
+        if let Some(current) = inner.with_state(|state| state.current()) {
             return current;
         }
-        self.renew().await
+        // In a task of its own, since a poll may be cancelled, and a refresh token's exchange must not be.
+        match tokio::spawn(Arc::clone(inner).renew(guard)).await {
+            Ok(token) => token,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is about to end, and this task too.
+                Err(_) => pending().await,
+            },
+        }
     }
 
     /// Says that the API refuses this token; the next who asks gets another one, if that may help.
     pub(in crate::upstream) fn reject(&self, refused: &Arc<Token>) {
-        self.with_state(|state| state.reject(refused));
+        self.0.with_state(|state| state.reject(refused));
     }
+}
 
-    async fn renew(&self) -> Result<Arc<Token>, TokenError> {
-        let outcome = self.credential.request().await;
-        self.stats
-            .token_requests
-            .with_label_values(&[CREDENTIAL])
-            .inc();
-        self.stats
+impl Inner {
+    async fn renew(
+        self: Arc<Self>,
+        _requesting: OwnedMutexGuard<()>,
+    ) -> Result<Arc<Token>, TokenError> {
+        let TokenService { stats, clock, .. } = &self.service;
+        let outcome = match &self.refresh_token {
+            Some(refresh_token) => refresh_token.exchange(&self.service).await,
+            None => self
+                .service
+                .ask(Grant::ClientCredentials)
+                .await
+                .map_err(|denied| denied.error),
+        };
+        let credential = self.service.credential.as_str();
+        if !outcome.as_ref().is_err_and(|error| error.repeated) {
+            stats.token_requests.with_label_values(&[credential]).inc();
+        }
+        stats
             .credential_up
-            .with_label_values(&[CREDENTIAL])
+            .with_label_values(&[credential])
             .set(outcome.is_ok().into());
         match outcome {
             Ok(granted) => {
-                let expiry = self.clock.now().after(granted.life).as_secs_f64();
-                self.stats
+                let expiry = clock.now().after(granted.life).as_secs_f64();
+                stats
                     .token_expiry
-                    .with_label_values(&[CREDENTIAL])
+                    .with_label_values(&[credential])
                     .set(expiry);
                 let token = Arc::new(Token::new(granted));
                 self.with_state(|state| {
@@ -193,12 +274,15 @@ impl TokenSource {
                 Ok(token)
             }
             Err(error) => {
-                self.stats
-                    .token_failures
-                    .with_label_values(&[CREDENTIAL, error.problem.reason()])
-                    .inc();
-                // Of no tenant, though one of their polls was the one to ask.
-                tracing::warn!(parent: None, reason = error.problem.reason(), %error, "token request failed");
+                if !error.repeated {
+                    let reason = error.problem.reason();
+                    stats
+                        .token_failures
+                        .with_label_values(&[credential, reason])
+                        .inc();
+                    // Of no tenant, though one of their polls was the one to ask.
+                    tracing::warn!(parent: None, credential, reason, %error, "token request failed");
+                }
                 self.with_state(|state| {
                     state.failure = Some((error.clone(), Instant::now()));
                     state.valid().ok_or(error)
@@ -232,6 +316,7 @@ mod tests {
         Arc::new(Token::new(Granted {
             header: HeaderValue::from_static("Bearer x"),
             life: Duration::from_secs(life),
+            refresh_token: None,
         }))
     }
 
@@ -265,8 +350,10 @@ mod tests {
         let (mut state, _) = state(HOUR);
         let fail = |state: &mut State| {
             let error = TokenError {
-                problem: Problem::InvalidClient,
+                credential: Credential::Elements,
+                problem: Problem::Status(400),
                 request_id: None,
+                repeated: false,
             };
             state.failure = Some((error, Instant::now()));
         };

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use avepoint_exporter::config::{Config, Source};
+use avepoint_exporter::domain::Timestamp;
 use avepoint_exporter::simulator::{CLIENT_SECRET, Fault, Listing, Rule, Simulator, When, World};
 
 use super::figures::{Figures, shown};
@@ -149,6 +150,7 @@ async fn a_wrong_secret_is_tried_once_for_all_polls() {
         name: "test.yaml",
         base_dir: Path::new("."),
         env: &|_| None,
+        now: Timestamp::default(),
     };
     let exposition = poll(&Config::parse(&text, &source).unwrap()).await;
     assert_all(&failures(&simulator, &exposition), Some("credential"));

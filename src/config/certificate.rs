@@ -1,0 +1,271 @@
+//! `certificate`: the certificate of an app registration and its private key, read from where the file says and
+//! checked for all that a token service would refuse. Knows nothing of how it is used.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
+use x509_cert::der::Decode as _;
+use zeroize::Zeroizing;
+
+use super::checker::Checker;
+use super::files::{self, Wanted};
+use super::problem::KeyPath;
+use super::raw::{self, SecretText, Text};
+use crate::domain::{Secret, Timestamp};
+
+mod pem;
+mod pkcs12;
+
+/// A certificate with a long chain takes a hundredth of this.
+const MAX_FILE: u64 = 1 << 20;
+
+/// A certificate that was made just now on a machine whose clock is ahead is valid soon enough.
+const CLOCK_SKEW: Duration = Duration::from_mins(5);
+
+const PASSWORD: Wanted = Wanted {
+    what: "password of the private key",
+    variable: "ELEMENTS_PASSWORD",
+};
+
+const EXPECTED_FILE: &str = "expected a PKCS#12 file (.pfx, .p12), or PEM with the certificate";
+
+/// A certificate whose private key is at hand.
+#[derive(Clone)]
+pub struct Certificate {
+    /// The certificate as DER.
+    pub der: Vec<u8>,
+    /// The private key that fits it, RSA of 2048 to 8192 bits; wiped from memory when dropped.
+    pub key: RsaKeyPair,
+    /// When it expires.
+    pub not_after: Timestamp,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("key", &"[redacted]")
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one or two files hold of it.
+struct Parts {
+    /// In the order of the file, as DER. Others of the chain may be among them.
+    certificates: Vec<Vec<u8>>,
+    /// `None` for a key that is of no use.
+    keys: Vec<Option<RsaKeyPair>>,
+}
+
+/// Why a file's content cannot be read.
+enum Unreadable {
+    NoPassword,
+    WrongPassword,
+    /// There is a password, and nothing that it would be for.
+    NothingEncrypted,
+    /// What is wrong with the file, and what was expected.
+    Other(String),
+}
+
+/// What is wrong with which key of the section.
+struct Fault {
+    key: &'static str,
+    message: String,
+}
+
+impl Fault {
+    fn new(key: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { key, message }
+    }
+}
+
+/// Reads the certificate that the section at the path names.
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: raw::Certificate,
+) -> Option<Certificate> {
+    let Password { key, secret } = password(checker, path, raw.password_file, raw.password_env)?;
+    let certificate = read(checker, raw.file, raw.key_file, key, secret.as_ref());
+    certificate
+        .map_err(|Fault { key, message }| checker.report(&path.key(key), message))
+        .ok()
+}
+
+struct Password {
+    /// The key that it stands at, or would.
+    key: &'static str,
+    secret: Option<Secret>,
+}
+
+/// The password, if the section names one; `None` when that was reported.
+fn password(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    file: Option<Text>,
+    env: Option<SecretText>,
+) -> Option<Password> {
+    let (key, secret) = match (file, env) {
+        (None, None) => {
+            return Some(Password {
+                key: "password_file",
+                secret: None,
+            });
+        }
+        (Some(file), None) => (
+            "password_file",
+            files::secret_from_file(checker, &file.0, PASSWORD),
+        ),
+        (None, Some(env)) => (
+            "password_env",
+            files::secret_from_env(checker, env.0.expose(), PASSWORD),
+        ),
+        (Some(_), Some(_)) => {
+            for key in ["password_file", "password_env"] {
+                let message =
+                    "is not the only password; expected at most one of password_file, password_env";
+                checker.report(&path.key(key), message);
+            }
+            return None;
+        }
+    };
+    let secret = Some(checker.take(&path.key(key), secret)?);
+    Some(Password { key, secret })
+}
+
+fn read(
+    checker: &Checker<'_>,
+    file: Option<Text>,
+    key_file: Option<Text>,
+    password_key: &'static str,
+    password: Option<&Secret>,
+) -> Result<Certificate, Fault> {
+    let Some(file) = file else {
+        return Err(Fault::new("file", format!("is missing; {EXPECTED_FILE}")));
+    };
+    let unreadable = |key, place: &str, why| match why {
+        Unreadable::NoPassword => Fault::new(
+            key,
+            format!("{place} is protected by a password; expected password_file or password_env"),
+        ),
+        Unreadable::WrongPassword => Fault::new(
+            password_key,
+            format!("is not the password of {place}; expected the password that it was made with"),
+        ),
+        Unreadable::NothingEncrypted => Fault::new(
+            password_key,
+            format!(
+                "has no use, since the private key in {place} is not encrypted; expected no password"
+            ),
+        ),
+        Unreadable::Other(message) => Fault::new(key, message),
+    };
+    let place = files::file_shown(checker, &file.0);
+    let bytes = content(checker, "file", &file.0)?;
+    // Where the private key was looked for: at which key of the section, and in which file.
+    let (mut key_key, mut key_place) = ("file", place.clone());
+    let parts = match (pem::is_pem(&bytes), key_file) {
+        (true, None) => pem::read(&bytes, &place, password),
+        (true, Some(key_file)) => {
+            (key_key, key_place) = ("key_file", files::file_shown(checker, &key_file.0));
+            let key_bytes = content(checker, key_key, &key_file.0)?;
+            let keys = pem::keys(&key_bytes, &key_place, password)
+                .map_err(|why| unreadable(key_key, &key_place, why))?;
+            pem::certificates(&bytes, &place).map(|certificates| Parts { certificates, keys })
+        }
+        (false, None) => pkcs12::read(&bytes, &place, password),
+        (false, Some(_)) => {
+            let message = format!(
+                "is for PEM only, and {place} is not PEM; expected no key_file, since PKCS#12 holds both"
+            );
+            return Err(Fault::new("key_file", message));
+        }
+    };
+    let Parts { certificates, keys } = parts.map_err(|why| unreadable("file", &place, why))?;
+    if certificates.is_empty() {
+        let message = format!("{place} holds no certificate; {EXPECTED_FILE}");
+        return Err(Fault::new("file", message));
+    }
+    if keys.is_empty() {
+        let message = format!(
+            "{key_place} holds no private key; expected it beside the certificate, or as PEM in the file of key_file"
+        );
+        return Err(Fault::new(key_key, message));
+    }
+    let keys: Vec<_> = keys.into_iter().flatten().collect();
+    if keys.is_empty() {
+        let message = format!(
+            "the private key in {key_place} cannot be used; expected an RSA key of 2048 to 8192 bits"
+        );
+        return Err(Fault::new(key_key, message));
+    }
+    let certificate = fitting(certificates, &keys, checker.source.now)
+        .map_err(|why| Fault::new("file", format!("the certificate in {place} {why}")))?;
+    certificate.ok_or_else(|| {
+        let message = format!(
+            "the private key in {key_place} does not fit the certificate in {place}; expected the key that it was \
+             made for"
+        );
+        Fault::new(key_key, message)
+    })
+}
+
+fn content(
+    checker: &Checker<'_>,
+    key: &'static str,
+    name: &str,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let place = files::file_shown(checker, name);
+    let bytes = match files::read_capped(&checker.source.base_dir.join(name), MAX_FILE) {
+        _ if name.is_empty() => Err(format!("is empty; {EXPECTED_FILE}")),
+        Err(cause) => Err(format!("{place} cannot be read: {cause}; {EXPECTED_FILE}")),
+        Ok(None) => Err(format!("{place} holds more than 1MiB; {EXPECTED_FILE}")),
+        Ok(Some(bytes)) => Ok(Zeroizing::new(bytes)),
+    };
+    bytes.map_err(|message| Fault::new(key, message))
+}
+
+/// The first certificate that one of the keys fits, if it is valid now.
+fn fitting(
+    certificates: Vec<Vec<u8>>,
+    keys: &[RsaKeyPair],
+    now: Timestamp,
+) -> Result<Option<Certificate>, String> {
+    for der in certificates {
+        let certificate = x509_cert::Certificate::from_der(&der)
+            .map_err(|_| format!("is broken; {EXPECTED_FILE}"))?;
+        let fields = certificate.tbs_certificate();
+        let public_key = fields
+            .subject_public_key_info()
+            .subject_public_key
+            .raw_bytes();
+        let fits = |key: &&RsaKeyPair| key.public_key().as_ref() == public_key;
+        let Some(key) = keys.iter().find(fits).cloned() else {
+            continue;
+        };
+        let validity = fields.validity();
+        let [not_before, not_after] = [validity.not_before, validity.not_after]
+            .map(|time| Timestamp::from_unix(time.to_unix_duration()));
+        if now >= not_after {
+            return Err(format!(
+                "expired on {not_after}; expected one that is valid now"
+            ));
+        }
+        if now.after(CLOCK_SKEW) < not_before {
+            return Err(format!(
+                "is not valid before {not_before}; expected one that is valid now, {now} by this machine's clock"
+            ));
+        }
+        return Ok(Some(Certificate {
+            der,
+            key,
+            not_after,
+        }));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! A refresh token that is kept in a file and exchanged for a new one with each access token, as RFC 6749 has it
+//! in section 6. Microsoft leaves the old one valid; a stricter service does not, so nothing here relies on it.
+//!
+//! In this order, each step done durably before the next: note that the token is being exchanged, ask, write the
+//! new token beside the old one, rename it over that, remove the note, hand out the access token. Whenever the
+//! process dies, the next one finds the old token, or the new one, or the new one beside the old. Where it finds
+//! the old one and the note, the service may have given out a new one that is lost; then it can say so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
+
+use crate::config;
+use crate::domain::{Secret, Timestamp};
+
+use super::answer::Granted;
+use super::error::{LostRotation, Problem, TokenError};
+use super::service::{Denied, Grant, TokenService};
+
+use files::{Exchange, FileError, Files, NoLock, TokenHash};
+use recovery::{Found, recover};
+
+mod files;
+mod recovery;
+
+/// After the service has refused a token, it is not asked again with that one for so long.
+const PAUSE_AFTER_REFUSAL: Duration = Duration::from_hours(1);
+
+/// A new token that could not be written is tried to be written again after so long, when it is used.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Why a refresh token cannot be kept in a file.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshTokenFileError {
+    /// Another process exchanges the same token.
+    #[error(
+        "the refresh token in {} is in use by {holder}, which has locked {}; only one process may exchange it: stop \
+         that one, or give this one a refresh token and a file of its own (partner_center.refresh_token_file)",
+        file.display(), lock.display()
+    )]
+    InUse {
+        /// The token's file.
+        file: PathBuf,
+        /// The file that is locked.
+        lock: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
+    /// There is neither a file nor a start value.
+    #[error(
+        "there is no refresh token: no file {}, and no start value; put one into that file, or into the environment \
+         variable that partner_center.refresh_token_env names",
+        file.display()
+    )]
+    NoToken {
+        /// The token's file.
+        file: PathBuf,
+    },
+    /// Something about the files is wrong.
+    #[error(
+        "the refresh token cannot be kept: {0}; partner_center.refresh_token_file must be in a directory that \
+         the exporter may write to, and that stays when it is replaced"
+    )]
+    Unusable(String),
+}
+
+/// A refresh token, kept in a file that no other process may use meanwhile.
+#[derive(Debug)]
+pub struct RefreshTokenFile {
+    /// As configured.
+    path: PathBuf,
+    files: Files,
+    /// Held while a token is being exchanged: two exchanges at once would make one token out of two.
+    state: Mutex<State>,
+    /// Locked while it is open.
+    _lock: std::fs::File,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What to begin with while there is no file.
+    first: Option<Secret>,
+    /// What the file held when it was last read or written.
+    seen: Option<TokenHash>,
+    /// A newer token that could not be written.
+    unwritten: Option<Unwritten>,
+    /// An exchange whose new token may be lost.
+    lost: Option<(TokenHash, LostRotation)>,
+    refused: Option<Refused>,
+}
+
+#[derive(Debug)]
+struct Unwritten {
+    token: Secret,
+    tried: Instant,
+}
+
+#[derive(Debug)]
+struct Refused {
+    token: TokenHash,
+    at: Instant,
+    error: TokenError,
+}
+
+impl RefreshTokenFile {
+    /// Locks the file, puts in order what an exporter before left there, and makes sure that a new token can be
+    /// written. `first` is the token to begin with while there is no file.
+    ///
+    /// # Errors
+    /// When another process uses the file, when there is no token at all, and when the file or its directory
+    /// cannot be read and written.
+    pub fn open(path: &Path, first: Option<Secret>) -> Result<Arc<Self>, RefreshTokenFileError> {
+        let unusable = |error: FileError| RefreshTokenFileError::Unusable(error.to_string());
+        let files = Files::around(path).map_err(unusable)?;
+        let lock = files.lock().map_err(|error| match error {
+            NoLock::Taken(holder) => RefreshTokenFileError::InUse {
+                file: path.to_owned(),
+                lock: files.lock.clone(),
+                holder,
+            },
+            NoLock::Failed(error) => unusable(error),
+        })?;
+        let Found { token, lost } = recover(&files, first.as_ref()).map_err(unusable)?;
+        files.probe().map_err(unusable)?;
+        if token.is_none() && first.is_none() {
+            return Err(RefreshTokenFileError::NoToken {
+                file: path.to_owned(),
+            });
+        }
+        let state = State {
+            first,
+            seen: token.as_ref().map(TokenHash::of),
+            unwritten: None,
+            lost: lost.map(|Exchange { token, since }| (token, LostRotation::Stopped(since))),
+            refused: None,
+        };
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            files,
+            state: Mutex::new(state),
+            _lock: lock,
+        }))
+    }
+
+    /// The store for this configuration: the one that is kept already if it is of the same file, else a new one.
+    /// It is kept over a reload, since its lock bars this process too.
+    ///
+    /// # Errors
+    /// As [`RefreshTokenFile::open`].
+    pub async fn keep_or_open(
+        kept: Option<&Arc<Self>>,
+        config: &config::PartnerCenter,
+    ) -> Result<Arc<Self>, RefreshTokenFileError> {
+        let first = config.first_refresh_token.clone();
+        match kept.filter(|kept| kept.path == config.refresh_token_file) {
+            Some(kept) => {
+                kept.state.lock().await.first = first;
+                Ok(Arc::clone(kept))
+            }
+            None => Self::open(&config.refresh_token_file, first),
+        }
+    }
+
+    /// Waits until no exchange is under way. Whoever ends the process waits for this a while, since what a service
+    /// hands out in an exchange that is cut short may be lost.
+    pub async fn settled(&self) {
+        drop(self.state.lock().await);
+    }
+
+    /// An access token for the refresh token, which is exchanged on that occasion. Once begun, it must not be
+    /// cancelled: see [`Self::settled`].
+    pub(super) async fn exchange(&self, service: &TokenService) -> Result<Granted, TokenError> {
+        let mut state = self.state.lock().await;
+        let cannot = |text| service.error(Problem::RefreshTokenFile(text));
+        self.write_again(&mut state, service, Duration::ZERO);
+        let token = state.current(&self.files).map_err(cannot)?;
+        let hash = TokenHash::of(&token);
+        if let Some(refused) = state.refusal_of(&hash) {
+            return Err(refused);
+        }
+        let since = service.clock.now();
+        // A token that is in memory alone needs no note: the file's own has one, and is what a restart finds.
+        if state.unwritten.is_none() && state.lost_of(&hash).is_none() {
+            let exchange = Exchange {
+                token: hash.clone(),
+                since,
+            };
+            self.files.begin_exchange(&exchange).map_err(|error| {
+                cannot(format!(
+                    "{error}; nothing was asked, so that the token in {} stays valid: see to it that the directory \
+                     can be written to",
+                    self.path.display()
+                ))
+            })?;
+        }
+        match service.ask(Grant::RefreshToken(&token)).await {
+            // From here to the end nothing waits, so that nothing can be cancelled between the answer and its
+            // being stored. Some milliseconds of a disk once an hour are worth that.
+            Ok(mut granted) => {
+                let new = granted.refresh_token.take();
+                self.granted(&mut state, &hash, new, service);
+                Ok(granted)
+            }
+            Err(denied) => Err(self.denied(&mut state, hash, since, denied)),
+        }
+    }
+
+    /// Tries again to write a new token that could not be written, unless it was just tried.
+    pub(super) fn tend(&self, service: &TokenService) {
+        if let Ok(mut state) = self.state.try_lock() {
+            self.write_again(&mut state, service, WRITE_AGAIN_AFTER);
+        }
+    }
+
+    fn granted(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        old: &TokenHash,
+        new: Option<Secret>,
+        service: &TokenService,
+    ) {
+        state.refused = None;
+        if let Some(new) = new
+            && (TokenHash::of(&new) != *old || state.seen.is_none())
+        {
+            state.unwritten = Some(Unwritten {
+                token: new,
+                tried: Instant::now(),
+            });
+        }
+        if state.unwritten.is_some() {
+            self.write_again(state, service, Duration::ZERO);
+        } else {
+            state.lost = None;
+            self.end_exchange();
+        }
+    }
+
+    fn denied(
+        &self,
+        state: &mut State,
+        token: TokenHash,
+        since: Timestamp,
+        denied: Denied,
+    ) -> TokenError {
+        let Denied {
+            mut error,
+            in_doubt,
+        } = denied;
+        if in_doubt && state.lost_of(&token).is_none() {
+            state.lost = Some((token.clone(), LostRotation::Unanswered(since)));
+        }
+        let lost = state.lost_of(&token);
+        if lost.is_none() && state.unwritten.is_none() {
+            self.end_exchange();
+        }
+        if let Problem::InvalidGrant = error.problem {
+            error.problem = Problem::RefreshTokenRefused {
+                file: self.path.clone(),
+                lost,
+            };
+            state.refused = Some(Refused {
+                token,
+                at: Instant::now(),
+                error: error.clone(),
+            });
+        }
+        error
+    }
+
+    /// Writes the token that is not written yet, if there is one and it was last tried so long ago.
+    fn write_again(&self, state: &mut State, service: &TokenService, after: Duration) {
+        let due = |unwritten: &Unwritten| unwritten.tried.elapsed() >= after;
+        if !state.unwritten.as_ref().is_some_and(due) {
+            return;
+        }
+        // What a person put there meanwhile wins; finding it drops the other.
+        let _ = state.current(&self.files);
+        let Some(unwritten) = &mut state.unwritten else {
+            return;
+        };
+        unwritten.tried = Instant::now();
+        match self.files.store(&unwritten.token) {
+            Ok(()) => {
+                state.seen = Some(TokenHash::of(&unwritten.token));
+                state.unwritten = None;
+                state.lost = None;
+                self.end_exchange();
+                let labels = [service.credential.as_str()];
+                let rotation = service
+                    .stats
+                    .refresh_token_rotation
+                    .with_label_values(&labels);
+                rotation.set(service.clock.now().as_secs_f64());
+            }
+            Err(error) => tracing::error!(
+                parent: None,
+                %error,
+                "the new refresh token is in memory only, and may be lost when the exporter ends: make the directory \
+                 of partner_center.refresh_token_file writable; it is tried again"
+            ),
+        }
+    }
+
+    fn end_exchange(&self) {
+        if let Err(error) = self.files.end_exchange() {
+            tracing::warn!(parent: None, %error, "a note on the refresh token's exchange is left over");
+        }
+    }
+}
+
+impl State {
+    /// The token to use: the newest of ours, unless a person has replaced the file since.
+    fn current(&mut self, files: &Files) -> Result<Secret, String> {
+        let Some(token) = files.read().map_err(|error| error.to_string())? else {
+            let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
+            return newest.or(self.first.as_ref()).cloned().ok_or_else(|| {
+                format!(
+                    "there is no file {} any more; put a refresh token into it",
+                    files.token.display()
+                )
+            });
+        };
+        let hash = TokenHash::of(&token);
+        if self.seen.as_ref() != Some(&hash) {
+            self.seen = Some(hash);
+            self.unwritten = None;
+        }
+        let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
+        Ok(newest.unwrap_or(&token).clone())
+    }
+
+    /// The error that this token got, if that was not long ago.
+    fn refusal_of(&self, token: &TokenHash) -> Option<TokenError> {
+        let refused = self.refused.as_ref()?;
+        let holds = refused.token == *token && refused.at.elapsed() < PAUSE_AFTER_REFUSAL;
+        holds.then(|| TokenError {
+            repeated: true,
+            ..refused.error.clone()
+        })
+    }
+
+    fn lost_of(&self, token: &TokenHash) -> Option<LostRotation> {
+        let (of, lost) = self.lost.as_ref()?;
+        (of == token).then_some(*lost)
+    }
+}
+
+#[cfg(test)]
+mod tests;

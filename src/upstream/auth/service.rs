@@ -1,0 +1,237 @@
+//! One question to a token service, with all its tries: how the client proves itself is joined with what it asks
+//! for, sent, and the answer judged.
+
+use std::time::Duration;
+
+use http::Method;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use crate::domain::{Clock, Secret};
+use crate::upstream::json::JsonError;
+use crate::upstream::retry::{Failure, Policy};
+use crate::upstream::stats::{Credential, Stats};
+use crate::upstream::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::tries::{Failed, Tries};
+
+use super::answer::{Granted, Refusal, granted};
+use super::error::{Problem, TokenError};
+use super::proof::Proof;
+
+/// The route of token requests in metrics and logs; the real path is the operator's.
+const ROUTE: &str = "token";
+
+/// A token's answer is about a kilobyte; this leaves room for large tokens.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// A token service, and who asks it.
+#[derive(Debug)]
+pub(super) struct TokenService {
+    pub(super) credential: Credential,
+    pub(super) proof: Proof,
+    pub(super) token_url: Url,
+    /// Separated by spaces.
+    pub(super) scopes: String,
+    pub(super) timeout: Duration,
+    pub(super) policy: Policy,
+    pub(super) transport: Transport,
+    pub(super) stats: Stats,
+    pub(super) clock: Clock,
+}
+
+/// What a token is asked for with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Grant<'a> {
+    /// In the app's own name.
+    ClientCredentials,
+    /// In the name of the user who consented.
+    RefreshToken(&'a Secret),
+}
+
+/// No token.
+#[derive(Debug)]
+pub(super) struct Denied {
+    pub(super) error: TokenError,
+    /// Whether a try may have been carried out without its answer coming through.
+    pub(super) in_doubt: bool,
+}
+
+impl TokenService {
+    /// Asks for a token, again where that can help.
+    pub(super) async fn ask(&self, grant: Grant<'_>) -> Result<Granted, Denied> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        let api = self.credential.identity();
+        let mut in_doubt = false;
+        let mut tries = Tries::new(&self.policy, &self.stats, api, ROUTE);
+        loop {
+            let timeout = tries.begin(self.timeout);
+            // For each try anew, since an assertion is good for one only.
+            let body = self.body(grant).map_err(|problem| Denied {
+                error: self.error(problem),
+                in_doubt,
+            })?;
+            let request = Request {
+                api,
+                route: ROUTE,
+                method: Method::POST,
+                url: self.token_url.clone(),
+                headers: headers.clone(),
+                body: body.expose().as_bytes(),
+                max_bytes: MAX_BYTES,
+                timeout,
+            };
+            let failed = match self.judge(self.transport.send(request).await, timeout) {
+                Ok(granted) => return Ok(granted),
+                Err(failed) => failed,
+            };
+            in_doubt |= failed.problem.leaves_doubt();
+            let reason = failed.problem.reason();
+            tries
+                .failed(failed, reason)
+                .await
+                .map_err(|failed| Denied {
+                    error: TokenError {
+                        request_id: failed.request_id,
+                        ..self.error(failed.problem)
+                    },
+                    in_doubt,
+                })?;
+        }
+    }
+
+    /// An error of this service that no answer was about.
+    pub(super) fn error(&self, problem: Problem) -> TokenError {
+        TokenError {
+            credential: self.credential,
+            problem,
+            request_id: None,
+            repeated: false,
+        }
+    }
+
+    fn body(&self, grant: Grant<'_>) -> Result<Secret, Problem> {
+        let proof = self.proof.fields(self.clock.now())?;
+        let mut form = Serializer::new(String::new());
+        match grant {
+            Grant::ClientCredentials => {
+                form.append_pair("grant_type", "client_credentials");
+            }
+            Grant::RefreshToken(token) => {
+                form.append_pair("grant_type", "refresh_token")
+                    .append_pair("refresh_token", token.expose());
+            }
+        }
+        for (name, value) in &proof {
+            form.append_pair(name, value.expose());
+        }
+        form.append_pair("scope", &self.scopes);
+        Ok(Secret::from(form.finish()))
+    }
+
+    fn judge(
+        &self,
+        answer: Result<Answer, NoAnswer>,
+        timeout: Duration,
+    ) -> Result<Granted, Failed<Problem>> {
+        let Answer {
+            status,
+            request_id,
+            retry_after,
+            body,
+        } = match answer {
+            Ok(answer) => answer,
+            Err(no_answer) => {
+                let failure = no_answer.failure();
+                let NoAnswer { fault, request_id } = no_answer;
+                return Err(Failed {
+                    failure,
+                    problem: unanswered(fault, timeout),
+                    request_id,
+                });
+            }
+        };
+        let (failure, problem) = match status.as_u16() {
+            200 => match granted(&body) {
+                Ok(granted) => return Ok(granted),
+                Err(JsonError::Truncated(place)) => (
+                    Failure::CutBody,
+                    Problem::Decode(format!("it ends {place}")),
+                ),
+                Err(JsonError::TooMuch(text) | JsonError::Unexpected(text)) => {
+                    (Failure::Final, Problem::Decode(text))
+                }
+            },
+            429 => (
+                Failure::Transient { retry_after },
+                Problem::Throttled { retry_after },
+            ),
+            status @ (500 | 502 | 503 | 504) => (
+                Failure::Transient { retry_after },
+                Problem::Unavailable {
+                    status,
+                    retry_after,
+                },
+            ),
+            status @ 500..600 => (
+                Failure::Final,
+                Problem::Unavailable {
+                    status,
+                    retry_after,
+                },
+            ),
+            300..400 => (Failure::Final, Problem::Redirect),
+            status => (Failure::Final, self.refused(status, &body)),
+        };
+        Err(Failed {
+            failure,
+            problem,
+            request_id,
+        })
+    }
+
+    /// What a refusal means, by the closed list of error codes in RFC 6749, section 5.2, and the one that
+    /// Microsoft adds for a user who must sign in anew.
+    fn refused(&self, status: u16, body: &[u8]) -> Problem {
+        match Refusal::read(body).code() {
+            Some("invalid_client" | "unauthorized_client") => Problem::InvalidClient {
+                proof: self.proof.name(),
+            },
+            Some("invalid_scope") => Problem::InvalidScope {
+                scopes: self.scopes.clone(),
+            },
+            Some("invalid_grant" | "interaction_required") => Problem::InvalidGrant,
+            _ => Problem::Status(status),
+        }
+    }
+}
+
+impl Problem {
+    /// Whether the service may have done what it was asked for.
+    fn leaves_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Timeout(_)
+                | Self::Connection(_)
+                | Self::Decode(_)
+                | Self::TooLarge
+        )
+    }
+}
+
+/// What a try without an answer means for people.
+fn unanswered(fault: Fault, timeout: Duration) -> Problem {
+    match fault {
+        Fault::Timeout => Problem::Timeout(timeout),
+        Fault::Connection(text) => Problem::Connection(text),
+        Fault::Truncated => Problem::Decode("it ends inside its gzip encoding".to_owned()),
+        Fault::Encoding(text) => Problem::Decode(text.to_owned()),
+        Fault::TooLarge { .. } => Problem::TooLarge,
+    }
+}

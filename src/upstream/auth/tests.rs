@@ -1,0 +1,215 @@
+//! What token services are sent, and what their refusals become.
+
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
+use serde_json::{Value, json};
+
+use super::scripted::{Form, NOW, Reply, Service, certificate, grants, refuses, service};
+use super::service::Grant;
+use crate::config::ClientCredential;
+use crate::domain::Secret;
+use crate::upstream::stats::Credential;
+
+fn secret() -> ClientCredential {
+    ClientCredential::Secret(Secret::from("the-secret".to_owned()))
+}
+
+/// What the service is sent in the tries of one request.
+async fn sent(
+    proof: &ClientCredential,
+    grant: Grant<'_>,
+    reply: impl FnMut(&Form) -> Reply + Send + 'static,
+) -> Vec<Form> {
+    let peer = Service::start(reply).await;
+    let asking = service(Credential::Elements, &peer.url, proof, NOW);
+    asking.ask(grant).await.unwrap();
+    peer.asked()
+}
+
+async fn error(credential: Credential, proof: &ClientCredential, refusal: &'static str) -> String {
+    let peer = Service::start(move |_| refuses(refusal)).await;
+    let asking = service(credential, &peer.url, proof, NOW);
+    let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
+    assert_eq!(peer.asked().len(), 1, "a refusal is final");
+    assert!(!denied.in_doubt);
+    denied.error.to_string()
+}
+
+fn form<const N: usize>(fields: [(&str, &str); N]) -> Form {
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    fields.into_iter().map(own).collect()
+}
+
+/// A part of a signed assertion.
+fn json_of(part: &str) -> Value {
+    serde_json::from_slice(&BASE64_URL.decode(part).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_secret_is_sent_with_what_is_asked_for() {
+    let [asked] = &sent(&secret(), Grant::ClientCredentials, |_| grants("r")).await[..] else {
+        panic!("not asked once")
+    };
+    let expected = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "the-app"),
+        ("client_secret", "the-secret"),
+        ("scope", "the-scope"),
+    ];
+    assert_eq!(*asked, form(expected));
+
+    let token = Secret::from("the-token".to_owned());
+    let [asked] = &sent(&secret(), Grant::RefreshToken(&token), |_| grants("r")).await[..] else {
+        panic!("not asked once")
+    };
+    let expected = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "the-token"),
+        ("client_id", "the-app"),
+        ("client_secret", "the-secret"),
+        ("scope", "the-scope"),
+    ];
+    assert_eq!(*asked, form(expected));
+}
+
+#[tokio::test]
+async fn a_certificate_signs_an_assertion_made_out_to_the_token_service() {
+    let peer = Service::start(|_| grants("r")).await;
+    let certificate = certificate();
+    let public_key = certificate.key.public_key().as_ref().to_vec();
+    let proof = ClientCredential::Certificate(certificate);
+    let asking = service(Credential::Elements, &peer.url, &proof, NOW);
+    asking.ask(Grant::ClientCredentials).await.unwrap();
+
+    let mut asked = peer.asked().remove(0);
+    let assertion = asked.remove("client_assertion").unwrap();
+    let expected = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "the-app"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("scope", "the-scope"),
+    ];
+    assert_eq!(asked, form(expected));
+
+    let (signed, signature) = assertion.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let expected = json!({
+        "typ": "JWT",
+        "alg": "RS256",
+        "kid": "D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA",
+        "x5t": "0kDG9lRK6v6r2b3goZ-mAvtXxuo",
+    });
+    assert_eq!(json_of(header), expected);
+    let mut claims = json_of(claims);
+    let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
+    assert!(id.as_str().unwrap().len() >= 16, "{id}");
+    let now = NOW.since_unix().as_secs();
+    let expected = json!({
+        "iss": "the-app",
+        "sub": "the-app",
+        "aud": peer.url.as_str(),
+        "iat": now,
+        "nbf": now,
+        "exp": now + 300,
+    });
+    assert_eq!(claims, expected);
+    let signature = BASE64_URL.decode(signature).unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public_key)
+        .verify(signed.as_bytes(), &signature)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn each_try_has_an_assertion_of_its_own() {
+    let mut tries = 0;
+    let proof = ClientCredential::Certificate(certificate());
+    let asked = sent(&proof, Grant::ClientCredentials, move |_| {
+        tries += 1;
+        match tries {
+            1 => Some((503, String::new())),
+            2 => None,
+            _ => grants("r"),
+        }
+    });
+    let asked = asked.await;
+    let id = |form: &Form| {
+        let claims = form["client_assertion"].split('.').nth(1).unwrap();
+        json_of(claims)["jti"].to_string()
+    };
+    let mut ids: Vec<_> = asked.iter().map(id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((asked.len(), ids.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn with_an_expired_certificate_nothing_is_asked() {
+    let peer = Service::start(|_| grants("r")).await;
+    let certificate = certificate();
+    let expiry = certificate.not_after;
+    let proof = ClientCredential::Certificate(certificate);
+    let asking = service(Credential::PartnerCenter, &peer.url, &proof, expiry);
+    let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
+    assert_eq!(
+        denied.error.to_string(),
+        "the client certificate expired on Tue, 29 Oct 2126 03:32:11 GMT; add a new certificate to the app \
+         registration in Microsoft Entra under App registrations, and put it where partner_center.certificate says"
+    );
+    assert!(!denied.in_doubt);
+    assert_eq!(peer.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
+    assert_eq!(
+        error(Credential::Elements, &secret(), "invalid_client").await,
+        "the token service refuses the client id or its secret (invalid_client); compare elements.client_id and \
+         the credential with Elements under Settings > API app registration, and see whether the credential has \
+         expired"
+    );
+    let proof = ClientCredential::Certificate(certificate());
+    let text = error(Credential::PartnerCenter, &proof, "unauthorized_client").await;
+    assert!(
+        text.contains(
+            "its certificate (SHA-1 thumbprint D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA) (invalid_client)"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("compare partner_center.client_id"), "{text}");
+    let text = error(Credential::PartnerCenter, &secret(), "invalid_scope").await;
+    assert!(
+        text.contains("(invalid_scope): the-scope; check partner_center.scope"),
+        "{text}"
+    );
+    let text = error(Credential::PartnerCenter, &secret(), "hunter2").await;
+    assert_eq!(
+        text,
+        "the token service answered 400; check partner_center.tenant and partner_center.token_url"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_carried_out_is_in_doubt() {
+    let no_body = |status| Some((status, String::new()));
+    for (reply, in_doubt) in [
+        (None, true),
+        (no_body(503), true),
+        (no_body(501), true),
+        (Some((200, "{\"access_token\"".to_owned())), true),
+        (Some((200, "{}".to_owned())), true),
+        (no_body(302), false),
+        (no_body(429), false),
+        (no_body(404), false),
+    ] {
+        let expected = format!("{reply:?}");
+        let peer = Service::start(move |_| reply.clone()).await;
+        let mut asking = service(Credential::Elements, &peer.url, &secret(), NOW);
+        asking.policy.deadline = std::time::Duration::ZERO;
+        let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
+        assert_eq!(denied.in_doubt, in_doubt, "{expected}");
+    }
+}
