@@ -7,8 +7,8 @@ use crate::domain::{CustomerId, TenantId};
 
 use super::distort;
 use super::faults::{Fault, Listing};
+use super::tenant::Tenant;
 use super::wire::{Metadata, Writer};
-use super::world::Tenant;
 
 /// The size of a page when nobody asks for one.
 const DEFAULT_SIZE: usize = 50;
