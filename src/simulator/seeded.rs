@@ -258,16 +258,16 @@ impl Seeded {
             0..3 => 1 + below(some, 6),
             3..7 => 9 + below(some, 21),
             7..9 => 32 + below(some, 400),
-            9 | 10 => return self.day(-1 - i64::try_from(below(some, 300)).unwrap_or(0)),
+            9..11 => return Some(self.day(-1 - i64::try_from(below(some, 300)).unwrap_or(0))),
             11..15 => return None,
             _ => return Some(NOT_SET.to_owned()),
         };
-        self.day(i64::try_from(days).unwrap_or(0))
+        Some(self.day(i64::try_from(days).unwrap_or(0)))
     }
 
     /// A day from today.
-    fn day(&self, days: i64) -> Option<String> {
-        Some(dates::text(self.today + days * DAY))
+    fn day(&self, days: i64) -> String {
+        dates::text(self.today + days * DAY)
     }
 
     /// Row `k` of the backup listing: the users without the last of each `skip`.

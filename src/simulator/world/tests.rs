@@ -214,7 +214,7 @@ fn a_directory_has_passwords_of_all_ages_and_accounts_that_end_soon() {
             None => absent += 1,
             Some("1970-01-01T00:00:00Z") => not_set += 1,
             Some(date) => {
-                hours.push((date.parse::<jiff::Timestamp>().unwrap() - now).get_seconds() / 3600)
+                hours.push((date.parse::<jiff::Timestamp>().unwrap() - now).get_seconds() / 3600);
             }
         }
     }
