@@ -1,35 +1,39 @@
 //! Answers a request: checks it as the real service would, and lets faults strike. Knows HTTP; knows
-//! nothing of sockets and leaves the JSON of pages to `page`.
+//! nothing of sockets and leaves the JSON of pages to `page` and `partner_page`.
 
-use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use http::header::{self, HeaderName, HeaderValue};
+use http::StatusCode;
+use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use crate::domain::TenantId;
 
+use super::ask::{Ask, VIA_LINK};
 use super::body::AnswerBody;
+use super::chance::is_guid;
 use super::faults::{Fault, Listing};
-use super::identity::{Grant, Refusal};
-use super::page::{Ask, Page, Target, VIA_LINK};
-use super::server::{Moment, Stats, Upstream};
+use super::form::Refusal;
+use super::grants::{Grant, Grants};
+use super::listed::Listed;
+use super::page;
+use super::partner_page::PartnerAsk;
+use super::reply::{
+    Answer, FORM, JSON, REQUEST_ID, Refused, error, gzip, has_type, json, no_content, sent, set,
+};
+use super::server::Upstream;
+use super::stats::{Moment, NO_TENANT, PartnerRequest, Stats};
+use super::target::Target;
 
 /// Bodies of requests are bounded.
 const REQUEST_BYTES: usize = 1 << 20;
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const JSON: &str = "application/json";
-const FORM: &str = "application/x-www-form-urlencoded";
-const HTML: &str = "<!DOCTYPE html><title>Maintenance</title><p>We will be back soon.";
-
-type Answer = Response<AnswerBody>;
+const MS_REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
+const MS_CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+const MS_CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
 
 impl Upstream {
     /// The answer to a request.
@@ -49,61 +53,73 @@ impl Upstream {
     }
 
     async fn route(&self, parts: &Parts, body: &Bytes) -> Answer {
-        let path = parts.uri.path();
-        let (listing, target, method) = if path == "/connect/token" {
-            (Listing::Token, None, Method::POST)
-        } else if let Some(target) = Target::from_path(path) {
-            let method = match target.listing {
-                Listing::Security => Method::GET,
-                Listing::Protected | Listing::Token => Method::POST,
-            };
-            (target.listing, Some(target), method)
-        } else {
+        let query = parts.uri.query().unwrap_or("");
+        let Some(target) = Target::read(parts.uri.path(), query) else {
             return error(StatusCode::NOT_FOUND, "there is nothing here");
         };
-        let strikes = self.strikes(listing, target.map(|target| target.tenant));
-        let _in_flight = self.arrived(parts, target);
+        let strikes = self.strikes(&target);
+        let _in_flight = self.arrived(parts, &target);
         if !self.options.latency.is_zero() {
             tokio::time::sleep(self.options.latency).await;
         }
         if strikes.contains(&Fault::Hang) {
             std::future::pending::<()>().await;
         }
-        if let Some(answer) = self.refusal(&strikes, parts) {
+        if let Some(answer) = self.refusal(&strikes, &target, parts, body) {
             return answer;
         }
+        let method = target.method();
         if parts.method != method {
             let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "the method is wrong");
             set(&mut answer, header::ALLOW, method.as_str());
             return answer;
         }
-        match target {
-            None => self.token(parts, body, &strikes),
-            Some(target) => self.listing(parts, body, target, &strikes),
-        }
+        let answer = match target.listing {
+            Listing::Token => self.token(parts, body, &strikes),
+            Listing::PartnerToken => self.partner_token(parts, body, &strikes),
+            Listing::Partner | Listing::DeletedPartner => {
+                self.partner_listing(parts, &target, &strikes)
+            }
+            _ => self.listing(parts, body, &target, &strikes),
+        };
+        answer.unwrap_or_else(Refused::answer)
     }
 
     /// Counts a request; it is in flight until what is returned is dropped.
-    fn arrived(&self, parts: &Parts, target: Option<Target>) -> Option<InFlight<'_>> {
+    fn arrived(&self, parts: &Parts, target: &Target) -> Option<InFlight<'_>> {
         let mut stats = self.stats();
-        let Some(target) = target else {
-            stats.token_requests += 1;
+        match target.listing {
+            Listing::Token => stats.token_requests += 1,
+            Listing::PartnerToken => stats.partner_token_requests += 1,
+            _ => {}
+        }
+        if target.listing.is_token() {
             return None;
-        };
-        let key = (target.listing, target.tenant);
-        *stats.requests.entry(key).or_default() += 1;
-        stats.links_followed += u64::from(parts.uri.query().is_some_and(|q| q.contains(VIA_LINK)));
+        }
+        let (listing, tenant) = (target.listing, target.tenant.unwrap_or(NO_TENANT));
+        *stats.requests.entry((listing, tenant)).or_default() += 1;
+        let query = parts.uri.query().unwrap_or("");
+        let by_link = query.contains(VIA_LINK) || query.contains("seekOperation=");
+        stats.links_followed += u64::from(by_link);
         stats.in_flight += 1;
         stats.peak_in_flight = stats.peak_in_flight.max(stats.in_flight);
-        stats.log(Moment::Arrived, target.listing, target.tenant);
-        Some(InFlight(&self.stats, target))
+        stats.log(Moment::Arrived, listing, tenant);
+        if listing.is_partner() {
+            stats.log_partner(PartnerRequest {
+                listing,
+                tenant,
+                request_id: sent(parts, &MS_REQUEST_ID).map(str::to_owned),
+                correlation_id: sent(parts, &MS_CORRELATION_ID).map(str::to_owned),
+            });
+        }
+        Some(InFlight(&self.stats, listing, tenant))
     }
 
     /// The faults that strike at this request.
-    fn strikes(&self, listing: Listing, tenant: Option<TenantId>) -> Vec<Fault> {
+    fn strikes(&self, target: &Target) -> Vec<Fault> {
         let mut strikes = Vec::new();
         for (rule, seen) in self.options.rules.iter().zip(&self.seen) {
-            if rule.when.matches(listing, tenant)
+            if rule.when.matches(target.listing, target.tenant)
                 && rule.when.strikes(seen.fetch_add(1, Ordering::Relaxed))
             {
                 strikes.push(rule.fault);
@@ -113,130 +129,119 @@ impl Upstream {
         strikes
     }
 
-    /// The answer of the first fault that leaves nothing of the right one.
-    fn refusal(&self, strikes: &[Fault], parts: &Parts) -> Option<Answer> {
-        strikes.iter().find_map(|fault| {
-            Some(match fault {
-                Fault::Throttle => throttled(&self.options.retry_after.as_secs().to_string()),
-                Fault::ThrottleDate => {
-                    let until = self.options.clock.now().after(self.options.retry_after);
-                    // An HTTP date has whole seconds; rounding up keeps it from being over at once.
-                    let whole_second = Duration::from_secs(until.since_unix().as_secs() + 1);
-                    throttled(&httpdate::fmt_http_date(UNIX_EPOCH + whole_second))
-                }
-                Fault::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
-                Fault::InternalError => error(StatusCode::INTERNAL_SERVER_ERROR, "a fault of ours"),
-                Fault::BadGateway => error(StatusCode::BAD_GATEWAY, "nobody there"),
-                Fault::GatewayTimeout => error(StatusCode::GATEWAY_TIMEOUT, "nobody answers"),
-                Fault::Unauthorized => error(StatusCode::UNAUTHORIZED, "not with this token"),
-                Fault::Forbidden => error(StatusCode::FORBIDDEN, "out of the app's scope"),
-                Fault::NotFound => error(StatusCode::NOT_FOUND, "no such customer or tenant"),
-                Fault::BadRequest => error(StatusCode::BAD_REQUEST, "a parameter is wrong"),
-                Fault::Redirect => {
-                    let mut answer = error(StatusCode::FOUND, "moved");
-                    let place = format!("{}{}", self.options.foreign_origin, parts.uri);
-                    set(&mut answer, header::LOCATION, &place);
-                    answer
-                }
-                Fault::NotJson => {
-                    let mut answer = Answer::new(AnswerBody::Whole(HTML.into()));
-                    set(&mut answer, header::CONTENT_TYPE, "text/html");
-                    answer
-                }
-                Fault::EmptyRows => json(StatusCode::OK, AnswerBody::empty_rows()),
-                Fault::Oversized => json(StatusCode::OK, AnswerBody::oversized()),
-                Fault::GzipBomb => {
-                    let mut answer = json(StatusCode::OK, AnswerBody::gzip_bomb());
-                    set(&mut answer, header::CONTENT_ENCODING, "gzip");
-                    answer
-                }
-                Fault::SecretEcho => self.secret_echo(parts),
-                _ => return None,
-            })
-        })
-    }
-
-    /// Says in the body and in the request's id what a client must not log.
-    fn secret_echo(&self, parts: &Parts) -> Answer {
-        let sent = parts.headers.get(header::AUTHORIZATION);
-        let sent = sent.and_then(|value| value.to_str().ok()).unwrap_or("");
-        let target = Target::from_path(parts.uri.path());
-        let tenant = target.and_then(|target| self.options.world.tenant(target.tenant));
-        let user = tenant.and_then(|tenant| tenant.security_user(0, 0));
-        let mail = user.and_then(|user| user.mail.clone().or(user.user_principal_name.clone()));
-        let text = format!("{sent} {}", mail.unwrap_or_default());
-        let mut answer = error(StatusCode::BAD_REQUEST, &text);
-        set(&mut answer, REQUEST_ID, &text);
-        answer
-    }
-
-    fn token(&self, parts: &Parts, form: &[u8], strikes: &[Fault]) -> Answer {
+    fn token(&self, parts: &Parts, form: &[u8], strikes: &[Fault]) -> Result<Answer, Refused> {
         let form = if has_type(parts, FORM) { form } else { b"" };
-        let grant = match self.identity.give(form) {
-            Ok(grant) => grant,
-            Err(Refusal(status, name)) => {
-                let body = format!(r#"{{"error":"{name}"}}"#);
-                return json(status, AnswerBody::Whole(body.into()));
-            }
-        };
+        let (here, now) = (self.link(parts, false), self.options.clock.now());
+        let grant = self.identity.give(form, &here, now).map_err(refused)?;
         let lifetime = self.options.token_lifetime.as_secs();
         let text = format!(
             r#"{{"access_token":"{}","expires_in":{lifetime},"token_type":"Bearer","scope":"{}"}}"#,
             grant.token, grant.scope
         );
-        self.send(text.into_bytes(), parts, strikes)
+        Ok(self.send(text.into_bytes(), parts, strikes))
     }
 
-    /// The page that is asked for.
-    fn listing(&self, parts: &Parts, body: &[u8], target: Target, strikes: &[Fault]) -> Answer {
-        if strikes.contains(&Fault::ExpireTokens) {
-            self.identity.revoke_all();
-        }
-        let Some(grant) = self.grant(parts) else {
-            self.stats().unauthorized += 1;
-            let text = "the token is missing or has expired";
-            return error(StatusCode::UNAUTHORIZED, text);
-        };
-        let permission = match target.listing {
-            Listing::Protected => "elements.cbprotected.read.all",
-            Listing::Security | Listing::Token => "elements.um.user.read.all",
-        };
-        if !grant.allows(permission) {
+    fn partner_token(
+        &self,
+        parts: &Parts,
+        form: &[u8],
+        strikes: &[Fault],
+    ) -> Result<Answer, Refused> {
+        let form = if has_type(parts, FORM) { form } else { b"" };
+        let (here, now) = (self.link(parts, false), self.options.clock.now());
+        let given = self.partner_identity.refresh(form, &here, now, false);
+        let (grant, refresh_token) = given.map_err(refused)?;
+        self.stats().refreshes += 1;
+        let lifetime = self.options.token_lifetime.as_secs();
+        let text = format!(
+            r#"{{"token_type":"Bearer","scope":"{}","expires_in":{lifetime},"ext_expires_in":{lifetime},"access_token":"{}","refresh_token":"{refresh_token}"}}"#,
+            grant.scope, grant.token
+        );
+        Ok(self.send(text.into_bytes(), parts, strikes))
+    }
+
+    /// The page of AvePoint that is asked for.
+    fn listing(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        target: &Target,
+        strikes: &[Fault],
+    ) -> Result<Answer, Refused> {
+        let grant = self.grant(&self.identity.grants, parts, strikes)?;
+        if let Some(permission) = target.permission()
+            && !grant.allows(permission)
+        {
             let text = format!("the app lacks the permission {permission}");
-            return error(StatusCode::FORBIDDEN, &text);
+            return Err(Refused::new(StatusCode::FORBIDDEN, &text));
         }
-        let tenant = self.options.world.tenant(target.tenant);
-        let Some(tenant) = tenant.filter(|tenant| tenant.customer_id == target.customer) else {
-            return error(StatusCode::NOT_FOUND, "no such customer or tenant");
+        let world = self.world();
+        let listed = match (target.customer, target.tenant) {
+            (Some(customer), Some(tenant)) => Listed::Users {
+                listing: target.listing,
+                tenant: world.tenant_of(customer, tenant).ok_or_else(unknown)?,
+                tick: self.tick(),
+            },
+            _ => Listed::Customers(world.customers()),
         };
-        if target.listing == Listing::Protected && !has_type(parts, JSON) {
-            return error(StatusCode::BAD_REQUEST, "the body is not JSON");
+        if parts.method == http::Method::POST && !has_type(parts, JSON) {
+            return Err(bad("the body is not JSON"));
         }
         let query = parts.uri.query().unwrap_or("");
-        let ask = match Ask::read(target.listing, query, body) {
-            Ok(ask) => ask,
-            Err(text) => return error(StatusCode::BAD_REQUEST, text),
-        };
-        let page = Page {
-            tenant,
-            tick: self.tick(),
-            listing: target.listing,
-            ask: &ask,
-            strikes,
-            limit: self.options.page_limit,
-            link: &|foreign| self.link(parts, foreign),
-        };
-        if let Some(json) = page.write() {
-            return self.send(json, parts, strikes);
-        }
-        let mut answer = Answer::new(AnswerBody::empty());
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        answer
+        let ask = Ask::read(target.listing, query, body).map_err(bad)?;
+        let link = |foreign| self.link(parts, foreign);
+        let page = page::write(&ask, listed, strikes, self.options.page_limit, link);
+        Ok(page.map_or_else(no_content, |json| self.send(json, parts, strikes)))
     }
 
-    fn grant(&self, parts: &Parts) -> Option<Grant> {
-        let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        self.identity.check(value.strip_prefix("Bearer ")?)
+    /// The page of Partner Center that is asked for.
+    fn partner_listing(
+        &self,
+        parts: &Parts,
+        target: &Target,
+        strikes: &[Fault],
+    ) -> Result<Answer, Refused> {
+        self.grant(&self.partner_identity.grants, parts, strikes)?;
+        for name in [MS_REQUEST_ID, MS_CORRELATION_ID] {
+            if !sent(parts, &name).is_some_and(is_guid) {
+                return Err(bad(&format!("{name} is no GUID")));
+            }
+        }
+        let id = target.tenant.ok_or_else(unknown)?;
+        let world = self.world();
+        let listed = Listed::Users {
+            listing: target.listing,
+            tenant: world.tenant(id).ok_or_else(unknown)?,
+            tick: self.tick(),
+        };
+        let token = sent(parts, &MS_CONTINUATION_TOKEN);
+        let query = parts.uri.query().unwrap_or("");
+        let ask = PartnerAsk::read(target.listing, id, query, token).map_err(bad)?;
+        let (limit, origin) = (
+            self.options.partner_page_limit,
+            &self.options.foreign_origin,
+        );
+        let page = ask.write(listed, strikes, limit, origin);
+        let mut answer = page.map_or_else(no_content, |json| self.send(json, parts, strikes));
+        for name in [MS_REQUEST_ID, MS_CORRELATION_ID] {
+            let value = sent(parts, &name).unwrap_or_default();
+            set(&mut answer, name, value);
+        }
+        Ok(answer)
+    }
+
+    /// What was given with the token of a request, or a 401.
+    fn grant(&self, grants: &Grants, parts: &Parts, strikes: &[Fault]) -> Result<Grant, Refused> {
+        if strikes.contains(&Fault::ExpireTokens) {
+            grants.revoke_all();
+        }
+        let value = sent(parts, &header::AUTHORIZATION);
+        let token = value.and_then(|value| value.strip_prefix("Bearer "));
+        token.and_then(|token| grants.check(token)).ok_or_else(|| {
+            self.stats().unauthorized += 1;
+            let text = "the token is missing or has expired";
+            Refused::new(StatusCode::UNAUTHORIZED, text)
+        })
     }
 
     /// The address of the request, here or at the foreign origin, without its query.
@@ -245,21 +250,18 @@ impl Upstream {
         if foreign {
             return format!("{}{path}", self.options.foreign_origin);
         }
-        let host = parts.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
-        format!("http://{host}{path}")
+        format!("http://{}{path}", sent(parts, &header::HOST).unwrap_or(""))
     }
 
     /// Sends JSON, less what faults break of it.
     fn send(&self, mut bytes: Vec<u8>, parts: &Parts, strikes: &[Fault]) -> Answer {
-        if strikes.contains(&Fault::Bom) {
-            bytes.splice(..0, *b"\xEF\xBB\xBF");
+        if strikes.contains(&Fault::Bom) && !bytes.starts_with(BOM) {
+            bytes.splice(..0, *BOM);
         }
         if strikes.contains(&Fault::Truncate) {
             bytes.truncate(bytes.len() / 2);
         }
-        let accepted = parts.headers.get(header::ACCEPT_ENCODING);
-        let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or("");
+        let accepted = sent(parts, &header::ACCEPT_ENCODING).unwrap_or("");
         let zipped = (self.options.gzip && accepted.contains("gzip")).then(|| gzip(&bytes));
         let is_zipped = zipped.is_some();
         let bytes = Bytes::from(zipped.unwrap_or(bytes));
@@ -278,53 +280,31 @@ impl Upstream {
     }
 }
 
-fn throttled(retry_after: &str) -> Answer {
-    let mut answer = error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
-    set(&mut answer, header::RETRY_AFTER, retry_after);
-    answer
+/// The byte order mark of UTF-8.
+const BOM: &[u8; 3] = b"\xEF\xBB\xBF";
+
+fn bad(text: &str) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, text)
+}
+
+fn unknown() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "no such customer or tenant")
+}
+
+/// The answer of a token service that gives no token.
+fn refused(refusal: Refusal) -> Refused {
+    let Refusal { status, name, text } = refusal;
+    let body = format!(r#"{{"error":"{name}","error_description":"{text}"}}"#);
+    Refused { status, body }
 }
 
 /// A request that is being answered.
-struct InFlight<'a>(&'a Mutex<Stats>, Target);
+struct InFlight<'a>(&'a Mutex<Stats>, Listing, TenantId);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let mut stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         stats.in_flight -= 1;
-        stats.log(Moment::Ended, self.1.listing, self.1.tenant);
-    }
-}
-
-/// Whether the body of a request is said to be of this type.
-fn has_type(parts: &Parts, media_type: &str) -> bool {
-    let value = parts.headers.get(header::CONTENT_TYPE);
-    value.is_some_and(|value| value.as_bytes().starts_with(media_type.as_bytes()))
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    // Writing into memory cannot fail.
-    encoder.write_all(bytes).unwrap_or_default();
-    encoder.finish().unwrap_or_default()
-}
-
-fn json(status: StatusCode, body: AnswerBody) -> Answer {
-    let mut answer = Answer::new(body);
-    *answer.status_mut() = status;
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    answer.headers_mut().insert(header::CONTENT_TYPE, json);
-    answer
-}
-
-fn error(status: StatusCode, message: &str) -> Answer {
-    let message = serde_json::to_string(message).unwrap_or_default();
-    let body = format!(r#"{{"code":{},"message":{message}}}"#, status.as_u16());
-    json(status, AnswerBody::Whole(body.into()))
-}
-
-/// Sets a header; a value that cannot stand in one is left out.
-fn set(answer: &mut Answer, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        answer.headers_mut().insert(name, value);
+        stats.log(Moment::Ended, self.1, self.2);
     }
 }

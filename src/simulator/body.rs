@@ -19,9 +19,9 @@ const CHUNKS: usize = 1024;
 /// What the filling of a gzip bomb is repeated in, and how often.
 const BLOCK: usize = 1 << 20;
 const BLOCKS: usize = 256;
-/// What stands around the filling: an empty page with a field that nobody knows.
-const BEFORE: &str =
-    r#"{"data":[],"metadata":{"pageIndex":1,"pageSize":50,"totalCount":0},"filling":""#;
+/// What stands around the filling: an empty page, of AvePoint and of Partner Center, with a field that
+/// nobody knows.
+const BEFORE: &str = r#"{"data":[],"metadata":{"pageIndex":1,"pageSize":50,"totalCount":0},"totalCount":0,"items":[],"filling":""#;
 const AFTER: &str = "\"}";
 
 /// How many rows a page of empty rows has.
@@ -81,13 +81,15 @@ impl AnswerBody {
         Self::Flood(chunks.into_iter())
     }
 
-    /// A page of very many rows with nothing in them.
-    pub(super) fn empty_rows() -> Self {
+    /// A page of very many rows with nothing in them, of AvePoint or of Partner Center.
+    pub(super) fn empty_rows(of_partner: bool) -> Self {
+        let (before, after) = if of_partner {
+            (r#"{"totalCount":1,"items":["#, "]}")
+        } else {
+            (r#"{"data":["#, r#"],"metadata":{"totalCount":1}}"#)
+        };
         let rows = "{},".repeat(EMPTY_ROWS);
-        let page = format!(
-            r#"{{"data":[{}],"metadata":{{"totalCount":1}}}}"#,
-            rows.trim_end_matches(',')
-        );
+        let page = [before, rows.trim_end_matches(','), after].concat();
         Self::Whole(page.into())
     }
 

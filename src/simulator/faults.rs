@@ -65,14 +65,15 @@ faults! {
     Slow => "slow" every SELDOM,
     /// No answer, ever.
     Hang => "hang" every SELDOM,
-    /// Pages of half the size that was asked for; `metadata.pageSize` says so.
+    /// Pages of half the size that was asked for; `metadata.pageSize` says so, where there is one.
     Clamp => "clamp" every ALWAYS,
     /// All rows move down by three (or a page, if that is less) once the first page is read: three
     /// users come twice, the last three never. `totalCount` stays.
     MoveRows => "move-rows" every ALWAYS,
-    /// Status and module codes that nobody knows: see [`super::unknown_statuses`].
+    /// Codes and words that nobody knows: see [`super::unknown_statuses`] and its like.
     UnknownCodes => "unknown-codes" every ALWAYS,
-    /// Null and missing fields: see [`super::null_security_fields`].
+    /// Null and missing fields: see [`super::null_security_fields`] and its like. The last page of
+    /// Partner Center has an empty `links.next`.
     NullFields => "null-fields" every ALWAYS,
     /// Every other row of a page is `null`.
     NullRows => "null-rows" every SELDOM,
@@ -96,9 +97,9 @@ faults! {
     NotJson => "not-json" every SELDOM,
     /// 302 to the foreign origin.
     Redirect => "redirect" every SELDOM,
-    /// A `nextLink` to the foreign origin, on each page.
+    /// A `nextLink` (for Partner Center `links.next`) to the foreign origin, on each page.
     ForeignLink => "foreign-link" every SELDOM,
-    /// A legal `nextLink` on each page but the last.
+    /// A legal `nextLink` on each page but the last. Partner Center has its own links always.
     NextLink => "next-link" every ALWAYS,
     /// 401, however good the token is; it stays good.
     Unauthorized => "unauthorized" every SELDOM,
@@ -125,10 +126,34 @@ impl fmt::Display for Fault {
 pub enum Listing {
     /// The users with security findings.
     Security,
+    /// The older form of the same.
+    OlderSecurity,
+    /// All users.
+    Directory,
     /// The users that Cloud Backup knows.
     Protected,
-    /// An access token.
+    /// The customers and their tenants; of no tenant.
+    Customers,
+    /// The active users in Partner Center.
+    Partner,
+    /// The deleted users in Partner Center.
+    DeletedPartner,
+    /// An access token for AvePoint's listings.
     Token,
+    /// An access token for Partner Center, for a refresh token.
+    PartnerToken,
+}
+
+impl Listing {
+    /// Whether it is no listing, but what a client needs first.
+    pub(super) const fn is_token(self) -> bool {
+        matches!(self, Self::Token | Self::PartnerToken)
+    }
+
+    /// Whether it is one of Partner Center's.
+    pub(super) const fn is_partner(self) -> bool {
+        matches!(self, Self::Partner | Self::DeletedPartner)
+    }
 }
 
 /// At which requests a fault strikes. Requests are counted per rule, and only those that match.
@@ -136,7 +161,7 @@ pub enum Listing {
 pub struct When {
     /// Requests for this tenant, or for any.
     pub tenant: Option<TenantId>,
-    /// Requests for this, or for either listing. A token request matches only when named.
+    /// Requests for this, or for any listing. A token request matches only when named.
     pub listing: Option<Listing>,
     /// So many requests go well first.
     pub skip: u64,
@@ -187,7 +212,7 @@ impl When {
         self
     }
 
-    /// The same, for this listing (or for tokens) only.
+    /// The same, for this listing (or for these tokens) only.
     #[must_use]
     pub const fn on(mut self, listing: Listing) -> Self {
         self.listing = Some(listing);
@@ -198,7 +223,7 @@ impl When {
     pub(super) fn matches(&self, listing: Listing, tenant: Option<TenantId>) -> bool {
         let listed = match self.listing {
             Some(wanted) => wanted == listing,
-            None => listing != Listing::Token,
+            None => !listing.is_token(),
         };
         listed && (self.tenant.is_none() || self.tenant == tenant)
     }
@@ -290,7 +315,9 @@ mod tests {
     fn a_rule_without_a_listing_spares_the_token_service() {
         let tenant = TenantId::from_bits(7);
         assert!(When::always().matches(Listing::Security, Some(tenant)));
+        assert!(When::always().matches(Listing::Customers, None));
         assert!(!When::always().matches(Listing::Token, None));
+        assert!(!When::always().matches(Listing::PartnerToken, None));
         assert!(
             When::always()
                 .on(Listing::Token)

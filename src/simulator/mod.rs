@@ -3,25 +3,52 @@
 //! the client. Read `world` (what is true), `faults` (what goes wrong), `page`, then `answer`.
 
 mod answer;
+mod ask;
+mod assertion;
 mod body;
 mod chance;
+mod credential;
+mod dates;
 mod distort;
 mod faults;
+mod form;
+mod grants;
 mod identity;
+mod listed;
 mod names;
 mod page;
+mod partner_page;
+mod partner_rows;
 mod places;
+mod refresh;
+mod refuse;
+mod reply;
 mod rows;
 mod seeded;
 mod server;
+mod stats;
+mod target;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod wire;
 mod world;
 
-pub use distort::{null_protected_fields, null_security_fields, unknown_modules, unknown_statuses};
+pub use distort::{
+    null_customer_fields, null_directory_fields, null_older_fields, null_partner_fields,
+    null_protected_fields, null_security_fields, unknown_customer_codes,
+    unknown_directory_statuses, unknown_flags, unknown_modules, unknown_partner_words,
+    unknown_statuses,
+};
 pub use faults::{Fault, InvalidFault, Listing, Rule, When};
 pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
-pub use rows::{Module, ProtectedUser, SecurityUser, Statuses};
-pub use server::{Moment, Options, Simulator, Stats};
-pub use world::{Tenant, World};
+pub use partner_rows::{PartnerUser, Word};
+pub use refresh::{FIRST_REFRESH_TOKEN, PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET, PARTNER_TENANT};
+pub use rows::{
+    Customer, CustomerTenant, DirectoryUser, Module, OlderSecurityUser, ProtectedUser,
+    SecurityUser, Statuses,
+};
+pub use server::{Options, Simulator};
+pub use stats::{Moment, NO_TENANT, PartnerRequest, Stats};
+pub use tenant::Tenant;
+pub use world::World;

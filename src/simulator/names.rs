@@ -94,3 +94,8 @@ pub(super) const COUNTRIES: &[&str] = &[
     "Japan",
     "Singapore",
 ];
+
+/// Countries as Microsoft writes them.
+pub(super) const USAGE_LOCATIONS: &[&str] = &[
+    "CH", "DE", "US", "GB", "JP", "SG", "AT", "FR", "NL", "SE", "IT", "ES", "CA", "AU",
+];

@@ -1,9 +1,10 @@
-//! Which tenants a made-up world has: ids, names, sizes. Knows nothing of their rows.
+//! Which customers and tenants a made-up world has: ids, names, sizes. Knows nothing of users.
 
 use crate::domain::{CustomerId, TenantId};
 
-use super::chance::{below, bits, mix};
+use super::chance::{below, bits, mix, pick};
 use super::names;
+use super::rows::Customer;
 
 /// Where a tenant stands in a made-up world.
 pub(super) struct Place {
@@ -53,6 +54,40 @@ pub(super) fn users_of(seed: u64, n: usize, tenants: usize, users: usize) -> usi
         0 => users + more,
         _ => users - more,
     }
+}
+
+/// Adds what is known of customer `n` beside its name and its tenants.
+pub(super) fn describe(customer: &mut Customer, seed: u64, n: usize) {
+    let hash = mix(mix(seed, 5), n);
+    let domain = customer.organization.as_deref().unwrap_or_default();
+    let domain = domain.replace(' ', "").to_ascii_lowercase();
+    customer.owner_email = Some(format!("owner@{domain}.example"));
+    // Most work, and most are managed by the partner.
+    customer.job_status = Some(match hash % 16 {
+        0..10 => 1,
+        10 | 11 => 2,
+        12 => 3,
+        13 => 4,
+        14 => 5,
+        _ => 6,
+    });
+    customer.country_or_region = Some(pick(names::COUNTRIES, hash >> 8).to_owned());
+    customer.management_mode = Some(i64::from(hash >> 16 & 3 != 0));
+}
+
+/// The customer after customer `n`: it has not got as far as a tenant.
+pub(super) fn customer_without_tenant(seed: u64, n: usize) -> Customer {
+    let id = CustomerId::from_bits(bits(mix(seed, 6), n));
+    let mut customer = Customer {
+        id: Some(id.to_string()),
+        organization: Some(format!("Newcomer {}", n / 5 + 1)),
+        tenants: Some(Vec::new()),
+        ..Customer::default()
+    };
+    describe(&mut customer, !seed, n);
+    customer.job_status = Some(0);
+    customer.management_mode = Some(2);
+    customer
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The rows of both listings, as plain data. Knows nothing of JSON.
+//! The rows of AvePoint's listings, as plain data. Knows nothing of JSON.
 
 /// The codes of one row, in one of the two ways in which upstream writes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,45 @@ pub struct SecurityUser {
     pub statuses: Option<Statuses>,
 }
 
+/// A row of the directory, which lists all users of a tenant. `None` is written as in [`SecurityUser`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirectoryUser {
+    /// What both listings say; with `age` (of the password, in days), `end_date` and `is_test_user`.
+    pub user: SecurityUser,
+    /// `officePhone`.
+    pub office_phone: Option<String>,
+}
+
+/// A row of the older form of the security listing. `None` is written as in [`SecurityUser`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OlderSecurityUser {
+    /// Who it is. Its `statuses` are not written; its dates are, as milliseconds since the epoch, and
+    /// `country_or_region` is called `countryRegion`.
+    pub user: SecurityUser,
+    /// `officePhone`.
+    pub office_phone: Option<String>,
+    /// `status`: code *n* is bit *n*.
+    pub status: Option<i64>,
+}
+
+impl From<DirectoryUser> for OlderSecurityUser {
+    /// The same user in the older form; a code that no bit can stand for is left out.
+    fn from(DirectoryUser { user, office_phone }: DirectoryUser) -> Self {
+        let status = user.statuses.as_ref().map(|statuses| {
+            let codes = statuses
+                .codes()
+                .iter()
+                .filter(|code| (0..63).contains(*code));
+            codes.fold(0, |all, code| all | 1 << code)
+        });
+        Self {
+            user,
+            office_phone,
+            status,
+        }
+    }
+}
+
 /// A row of the listing of users that Cloud Backup knows. `None` is written as in [`SecurityUser`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
@@ -69,4 +108,31 @@ pub struct ProtectedUser {
 pub struct Module {
     pub module: i64,
     pub is_protected: bool,
+}
+
+/// A row of the listing of customers. `None` is written as in [`SecurityUser`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+pub struct Customer {
+    pub id: Option<String>,
+    pub organization: Option<String>,
+    pub owner_email: Option<String>,
+    pub job_status: Option<i64>,
+    pub country_or_region: Option<String>,
+    pub management_mode: Option<i64>,
+    pub tenants: Option<Vec<CustomerTenant>>,
+}
+
+/// A tenant as its customer's row names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+pub struct CustomerTenant {
+    pub id: Option<String>,
+    pub name: Option<String>,
 }

@@ -1,13 +1,18 @@
 //! Rows made up from a seed: row `k` of a listing costs the same whatever `k` is, and nothing is stored
 //! per user. Knows neither HTTP nor JSON.
 //!
-//! Of the users `0..n` of a tenant the first ones are flagged and form the security listing; the backup
-//! listing skips one user in every few. All else about a user hangs on a hash of the user's number.
-//! Shares are counted in ten-thousandths.
+//! The users `0..n` of a tenant are its directory. The first ones are flagged and form the security
+//! listing; the backup listing skips one user in every few, and so does Partner Center's. All else about
+//! a user hangs on a hash of the user's number. Shares are counted in ten-thousandths.
+
+mod partner;
+
+use crate::domain::Timestamp;
 
 use super::chance::{below, bits, guid, mix, pick};
+use super::dates::{self, DAY, NOT_SET};
 use super::names;
-use super::rows::{Module, ProtectedUser, SecurityUser, Statuses};
+use super::rows::{DirectoryUser, Module, ProtectedUser, SecurityUser, Statuses};
 
 /// A share of all.
 const WHOLE: usize = 10_000;
@@ -15,8 +20,8 @@ const WHOLE: usize = 10_000;
 const CODES: usize = 9;
 /// In each that many rows of the security listing, one has an empty list of codes.
 const CLEARED_ONE_IN: usize = 97;
-/// What upstream writes for a date that is not set.
-const NOT_SET: &str = "1970-01-01T00:00:00Z";
+/// What the days of a world lie around when nobody says otherwise: the start of 2026.
+const SOME_DAY: i64 = 20_454 * DAY;
 /// Keeps the hashes for different purposes apart.
 const ID: u64 = 0x1d;
 const FINDINGS: u64 = 0xf1;
@@ -28,6 +33,8 @@ pub(super) struct Seeded {
     seed: u64,
     users: usize,
     domain: String,
+    /// The start of the day that dates lie around, in seconds since the epoch.
+    today: i64,
     /// The share of flagged users.
     flagged: usize,
     /// The share of flagged users with each code.
@@ -36,6 +43,10 @@ pub(super) struct Seeded {
     onedrive: usize,
     /// The backup listing skips the last user of each so many.
     skip: usize,
+    /// So does Partner Center's.
+    partner_skip: usize,
+    /// Where most of the users are.
+    country: &'static str,
     /// After so many ticks an evolving figure is back where it was.
     half_period: usize,
     /// Which way it goes first.
@@ -59,6 +70,7 @@ impl Seeded {
             seed,
             users,
             domain,
+            today: SOME_DAY,
             flagged: between(0, 3_500, 4_500),
             codes: [
                 between(1, 3_000, 4_500),
@@ -76,7 +88,15 @@ impl Seeded {
             skip: between(12, 7, 15),
             half_period: between(13, 40, 120),
             falling: between(14, 0, 2) == 1,
+            partner_skip: between(15, 30, 60),
+            country: pick(names::USAGE_LOCATIONS, mix(traits, 16)),
         }
+    }
+
+    /// Moves all dates to around this day.
+    pub(super) fn date(&mut self, now: Timestamp) {
+        let seconds = i64::try_from(now.since_unix().as_secs()).unwrap_or(0);
+        self.today = seconds - seconds % DAY;
     }
 
     /// How far the world has drifted at a tick: from -1000 to 1000 in soft arcs, 0 at tick 0.
@@ -163,9 +183,37 @@ impl Seeded {
 
     /// Row `k` of the security listing: user `k`.
     pub(super) fn security_user(&self, tick: u64, k: usize, company: &str) -> SecurityUser {
+        self.user(k, self.findings(tick, k), company).user
+    }
+
+    /// The same row with what the older form of the listing says besides.
+    pub(super) fn flagged_user(&self, tick: u64, k: usize, company: &str) -> DirectoryUser {
+        self.user(k, self.findings(tick, k), company)
+    }
+
+    /// How many users there are.
+    pub(super) fn directory_count(&self) -> usize {
+        self.users
+    }
+
+    /// Row `k` of the directory: user `k`, flagged or not.
+    pub(super) fn directory_user(&self, tick: u64, k: usize, company: &str) -> DirectoryUser {
+        let findings = if k < self.security_count(tick) {
+            self.findings(tick, k)
+        } else {
+            0
+        };
+        let mut row = self.user(k, findings, company);
+        if let Some(Statuses::One(code)) = row.user.statuses {
+            row.user.statuses = Some(Statuses::Codes(vec![code]));
+        }
+        row
+    }
+
+    /// User `k`, with these findings.
+    fn user(&self, k: usize, findings: u32, company: &str) -> DirectoryUser {
         let person = self.person(k);
         let hash = mix(self.seed ^ FINDINGS ^ ID, k);
-        let findings = self.findings(tick, k);
         let codes: Vec<i64> = (0..CODES)
             .filter(|code| findings >> code & 1 == 1)
             .filter_map(|code| i64::try_from(code).ok())
@@ -176,7 +224,7 @@ impl Seeded {
         };
         // Who has no mailbox address is known by principal name only.
         let mail = (hash % 50 != 1).then_some(person.mail);
-        SecurityUser {
+        let user = SecurityUser {
             id: Some(person.id),
             user_principal_name: Some(person.principal_name),
             mail,
@@ -187,19 +235,39 @@ impl Seeded {
             location: Some(pick(names::LOCATIONS, hash >> 4).to_owned()),
             company: Some(company.to_owned()),
             department: Some(pick(names::DEPARTMENTS, hash >> 12).to_owned()),
-            mobile: Some(format!(
-                "+1 555 01{:02} {:04}",
-                hash % 100,
-                (hash >> 20) % 10_000
-            )),
+            mobile: Some(phone("01", hash, hash >> 20)),
             job_title: Some(pick(names::JOBS, hash >> 16).to_owned()),
             is_test_user: Some(findings >> 8 & 1 == 1),
-            age: i64::try_from(hash % 700).ok(),
+            age: password_age(mix(hash, 0)),
             start_date: Some(date(hash >> 28)),
-            end_date: Some(NOT_SET.to_owned()),
+            end_date: self.end_date(mix(hash, 1)),
             country_or_region: Some(pick(names::COUNTRIES, hash >> 40).to_owned()),
             statuses: Some(statuses),
+        };
+        DirectoryUser {
+            user,
+            office_phone: Some(phone("02", hash >> 8, hash >> 36)),
         }
+    }
+
+    /// When an account ends: mostly not at all. A day that is ahead stays in the same week or month of
+    /// today until the day ends.
+    fn end_date(&self, hash: u64) -> Option<String> {
+        let some = hash / 100;
+        let days = match hash % 100 {
+            0..3 => 1 + below(some, 6),
+            3..7 => 9 + below(some, 21),
+            7..9 => 32 + below(some, 400),
+            9..11 => return Some(self.day(-1 - i64::try_from(below(some, 300)).unwrap_or(0))),
+            11..15 => return None,
+            _ => return Some(NOT_SET.to_owned()),
+        };
+        Some(self.day(i64::try_from(days).unwrap_or(0)))
+    }
+
+    /// A day from today.
+    fn day(&self, days: i64) -> String {
+        dates::text(self.today + days * DAY)
     }
 
     /// Row `k` of the backup listing: the users without the last of each `skip`.
@@ -235,6 +303,22 @@ impl Seeded {
             modules: Some(modules),
         }
     }
+}
+
+/// The age of a password in days: mostly below 90, unknown now and then.
+fn password_age(hash: u64) -> Option<i64> {
+    let (from, to) = match hash % 100 {
+        0..3 => return None,
+        3..45 => (0, 91),
+        45..85 => (0, 366),
+        _ => (366, 2_000),
+    };
+    i64::try_from(from + below(hash / 100, to - from)).ok()
+}
+
+/// A telephone number that is nobody's.
+fn phone(kind: &str, one: u64, other: u64) -> String {
+    format!("+1 555 {kind}{:02} {:04}", one % 100, other % 10_000)
 }
 
 /// A day of some past year.

@@ -1,12 +1,11 @@
-//! The simulated service as a whole: its options, its figures, and the loop that accepts connections.
-//! Knows nothing of what is asked and answered.
+//! The simulated service as a whole: its options, what its connections share, and the loop that accepts
+//! them. Knows nothing of what is asked and answered.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -15,10 +14,17 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{Clock, TenantId, Timestamp};
+use crate::domain::{Clock, Timestamp};
 
-use super::faults::{Fault, Listing, Rule};
-use super::identity::{Identity, PERMISSIONS};
+use super::assertion::{Assertions, Certificate};
+use super::credential::Credential;
+use super::faults::Rule;
+use super::grants::Grants;
+use super::identity::{CLIENT_ID, CLIENT_SECRET, Identity, PERMISSIONS};
+use super::refresh::{
+    PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET, PARTNER_TENANT, PartnerIdentity, RefreshTokens,
+};
+use super::stats::Stats;
 use super::world::World;
 
 /// When no connection can be accepted (usually for want of file descriptors), the next try comes so late.
@@ -27,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How the simulated service behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What it knows.
+    /// What it knows at the start.
     pub world: World,
     /// How it misbehaves; by default not at all.
     pub rules: Vec<Rule>,
@@ -35,10 +41,14 @@ pub struct Options {
     pub latency: Duration,
     /// The largest page it gives, in rows; by default 100.
     pub page_limit: usize,
+    /// The same for Partner Center; by default 500.
+    pub partner_page_limit: usize,
     /// How long a tick of the world is; without it the world stands still at tick 0.
     pub evolve: Option<Duration>,
-    /// The permissions of the registered app; by default all of upstream's table.
+    /// The permissions of the app that is registered with AvePoint; by default all of upstream's table.
     pub permissions: Vec<String>,
+    /// The certificate that is registered for both apps beside their secrets, in DER; by default none.
+    pub certificate: Option<Vec<u8>>,
     /// How long tokens live; by default an hour.
     pub token_lifetime: Duration,
     /// What `Retry-After` says, in whole seconds; by default one.
@@ -61,8 +71,10 @@ impl Options {
             rules: Vec::new(),
             latency: Duration::ZERO,
             page_limit: 100,
+            partner_page_limit: 500,
             evolve: None,
             permissions: PERMISSIONS.iter().map(|&name| name.to_owned()).collect(),
+            certificate: None,
             token_lifetime: Duration::from_hours(1),
             retry_after: Duration::from_secs(1),
             foreign_origin: "https://elsewhere.example".to_owned(),
@@ -73,56 +85,13 @@ impl Options {
     }
 }
 
-/// The log of requests ends here: a service may run for days.
-const LOG_LENGTH: usize = 10_000;
-
-/// A moment in the life of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// It has come.
-    Arrived,
-    /// Its answer is about to be sent, or nobody waits for it any more.
-    Ended,
-}
-
-/// What the service has been asked so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Requests per listing and tenant, well answered or not, known tenants or not.
-    pub requests: BTreeMap<(Listing, TenantId), u64>,
-    /// Requests for tokens.
-    pub token_requests: u64,
-    /// Requests for listings that are being answered now.
-    pub in_flight: usize,
-    /// The most that were at once.
-    pub peak_in_flight: usize,
-    /// Requests for listings answered with 401.
-    pub unauthorized: u64,
-    /// Requests for listings whose query was taken from a `nextLink`.
-    pub links_followed: u64,
-    /// How often each fault struck.
-    pub struck: BTreeMap<Fault, u64>,
-    /// Requests for listings as they came and ended: the first 10,000 moments.
-    pub log: Vec<(Moment, Listing, TenantId)>,
-}
-
-impl Stats {
-    /// Requests for listings, all tenants together.
-    pub fn total_requests(&self) -> u64 {
-        self.requests.values().sum()
-    }
-
-    pub(super) fn log(&mut self, moment: Moment, listing: Listing, tenant: TenantId) {
-        if self.log.len() < LOG_LENGTH {
-            self.log.push((moment, listing, tenant));
-        }
-    }
-}
-
 /// What all connections share.
 pub(super) struct Upstream {
+    /// How it behaves. What it knows is `world`, which can be exchanged.
     pub(super) options: Options,
+    world: RwLock<Arc<World>>,
     pub(super) identity: Identity,
+    pub(super) partner_identity: PartnerIdentity,
     /// Per rule, how many requests matched.
     pub(super) seen: Vec<AtomicU64>,
     pub(super) answered: AtomicU64,
@@ -133,6 +102,11 @@ pub(super) struct Upstream {
 impl Upstream {
     pub(super) fn stats(&self) -> MutexGuard<'_, Stats> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the service knows now.
+    pub(super) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many ticks have passed since the start.
@@ -150,6 +124,7 @@ impl Upstream {
 #[must_use = "the service ends when this is dropped"]
 pub struct Simulator {
     address: SocketAddr,
+    world: Arc<World>,
     upstream: Arc<Upstream>,
     shutdown: CancellationToken,
 }
@@ -159,25 +134,42 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// When the listener has no local address.
-    pub fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
+    /// When the listener has no local address, or the registered certificate is none.
+    pub fn start(listener: TcpListener, mut options: Options) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let shutdown = options.shutdown.child_token();
+        let start = options.clock.now();
+        let world = Arc::new(std::mem::take(&mut options.world).dated(start));
+        let certificate = options.certificate.as_deref().map(Certificate::read);
+        let certificate = certificate.transpose()?;
+        let credential = |id, secret| Credential {
+            id,
+            secret,
+            assertions: certificate.clone().map(Assertions::new),
+        };
+        let grants = |name| Grants::new(name, options.token_lifetime, options.clock.clone());
         let upstream = Arc::new(Upstream {
-            identity: Identity::new(
-                options.permissions.clone(),
-                options.token_lifetime,
-                options.clock.clone(),
-            ),
+            world: RwLock::new(Arc::clone(&world)),
+            identity: Identity {
+                credential: credential(CLIENT_ID, CLIENT_SECRET),
+                permissions: options.permissions.clone(),
+                grants: grants("simulated-token"),
+            },
+            partner_identity: PartnerIdentity {
+                credential: credential(PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET),
+                grants: grants("simulated-partner-token"),
+                tokens: RefreshTokens::default(),
+            },
             seen: options.rules.iter().map(|_| AtomicU64::new(0)).collect(),
             answered: AtomicU64::new(0),
             stats: Mutex::default(),
-            start: options.clock.now(),
+            start,
             options,
         });
         tokio::spawn(accept(listener, Arc::clone(&upstream), shutdown.clone()));
         Ok(Self {
             address,
+            world,
             upstream,
             shutdown,
         })
@@ -200,9 +192,35 @@ impl Simulator {
         format!("{}/connect/token", self.url())
     }
 
+    /// The origin of Partner Center's API: the same.
+    pub fn partner_api_url(&self) -> String {
+        self.url()
+    }
+
+    /// The token endpoint of Partner Center.
+    pub fn partner_token_url(&self) -> String {
+        format!("{}/{PARTNER_TENANT}/oauth2/v2.0/token", self.url())
+    }
+
+    /// The refresh tokens that are good now, the oldest first.
+    pub fn good_refresh_tokens(&self) -> Vec<String> {
+        self.upstream.partner_identity.tokens.good()
+    }
+
     /// What the service knows.
     pub fn world(&self) -> &World {
-        &self.upstream.options.world
+        &self.world
+    }
+
+    /// Changes what the service knows. Requests that are being answered still see the old world.
+    pub fn set_world(&mut self, world: World) {
+        self.world = Arc::new(world.dated(self.upstream.options.clock.now()));
+        let mut shared = self
+            .upstream
+            .world
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *shared = Arc::clone(&self.world);
     }
 
     /// The tick that the world stands at.

@@ -1,183 +1,84 @@
-//! What the simulated service knows: tenants and their rows, as plain data that an oracle can count
-//! by itself. Knows neither HTTP nor JSON nor faults.
+//! What the simulated service knows: customers and tenants, as plain data that an oracle can count by
+//! itself. Knows neither HTTP nor JSON nor faults.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::domain::{CustomerId, TenantId};
+use crate::domain::{CustomerId, TenantId, Timestamp};
 
 use super::places;
-use super::rows::{ProtectedUser, SecurityUser};
-use super::seeded::Seeded;
+use super::rows::{Customer, CustomerTenant};
+use super::tenant::Tenant;
 
-/// A tenant and its rows.
-#[derive(Debug, Clone)]
-pub struct Tenant {
-    /// The customer that the tenant belongs to.
-    pub customer_id: CustomerId,
-    /// The tenant; unique in a world.
-    pub tenant_id: TenantId,
-    /// For people.
-    pub customer_name: String,
-    /// For people.
-    pub tenant_name: String,
-    rows: Rows,
-}
-
-#[derive(Debug, Clone)]
-enum Rows {
-    Given {
-        security: Vec<SecurityUser>,
-        protected: Vec<ProtectedUser>,
-    },
-    Seeded(Seeded),
-}
-
-impl Tenant {
-    /// A tenant with exactly these rows, at every tick.
-    pub fn given(
-        customer_id: CustomerId,
-        tenant_id: TenantId,
-        security: Vec<SecurityUser>,
-        protected: Vec<ProtectedUser>,
-    ) -> Self {
-        Self {
-            customer_id,
-            tenant_id,
-            customer_name: customer_id.to_string(),
-            tenant_name: tenant_id.to_string(),
-            rows: Rows::Given {
-                security,
-                protected,
-            },
-        }
-    }
-
-    /// How many rows the security listing has.
-    pub fn security_count(&self, tick: u64) -> usize {
-        match &self.rows {
-            Rows::Given { security, .. } => security.len(),
-            Rows::Seeded(seeded) => seeded.security_count(tick),
-        }
-    }
-
-    /// Row `k` of the security listing, counted from 0.
-    pub fn security_user(&self, tick: u64, k: usize) -> Option<Cow<'_, SecurityUser>> {
-        (k < self.security_count(tick))
-            .then(|| self.endless_security_user(tick, k))
-            .flatten()
-    }
-
-    /// All rows of the security listing.
-    pub fn security_users(&self, tick: u64) -> impl Iterator<Item = Cow<'_, SecurityUser>> {
-        (0..self.security_count(tick)).filter_map(move |k| self.security_user(tick, k))
-    }
-
-    /// How many rows the backup listing has; the same at every tick, only what they say changes.
-    pub fn protected_count(&self) -> usize {
-        match &self.rows {
-            Rows::Given { protected, .. } => protected.len(),
-            Rows::Seeded(seeded) => seeded.protected_count(),
-        }
-    }
-
-    /// Row `k` of the backup listing, counted from 0.
-    pub fn protected_user(&self, tick: u64, k: usize) -> Option<Cow<'_, ProtectedUser>> {
-        (k < self.protected_count())
-            .then(|| self.endless_protected_user(tick, k))
-            .flatten()
-    }
-
-    /// All rows of the backup listing.
-    pub fn protected_users(&self, tick: u64) -> impl Iterator<Item = Cow<'_, ProtectedUser>> {
-        (0..self.protected_count()).filter_map(move |k| self.protected_user(tick, k))
-    }
-
-    /// Whether row `k` of the security listing has this code; found without making the row up.
-    pub(super) fn has_status(&self, tick: u64, k: usize, code: i64) -> bool {
-        match &self.rows {
-            Rows::Given { security, .. } => security
-                .get(k)
-                .and_then(|row| row.statuses.as_ref())
-                .is_some_and(|statuses| statuses.codes().contains(&code)),
-            Rows::Seeded(seeded) => seeded.has_status(tick, k, code),
-        }
-    }
-
-    /// Row `k` of a security listing that never ends: made-up rows go on, given rows start over.
-    pub(super) fn endless_security_user(
-        &self,
-        tick: u64,
-        k: usize,
-    ) -> Option<Cow<'_, SecurityUser>> {
-        match &self.rows {
-            Rows::Given { security, .. } => again(security, k).map(Cow::Borrowed),
-            Rows::Seeded(seeded) => Some(Cow::Owned(seeded.security_user(
-                tick,
-                k,
-                &self.customer_name,
-            ))),
-        }
-    }
-
-    /// Row `k` of a backup listing that never ends.
-    pub(super) fn endless_protected_user(
-        &self,
-        tick: u64,
-        k: usize,
-    ) -> Option<Cow<'_, ProtectedUser>> {
-        match &self.rows {
-            Rows::Given { protected, .. } => again(protected, k).map(Cow::Borrowed),
-            Rows::Seeded(seeded) => Some(Cow::Owned(seeded.protected_user(tick, k))),
-        }
-    }
-}
-
-/// Row `k` of rows that start over at their end.
-fn again<T>(rows: &[T], k: usize) -> Option<&T> {
-    rows.get(k.checked_rem(rows.len())?)
-}
-
-/// All tenants of the simulated service.
+/// All customers and tenants of the simulated service.
 #[derive(Debug, Clone, Default)]
 pub struct World {
+    customers: Vec<Customer>,
     tenants: Vec<Tenant>,
     by_id: HashMap<TenantId, usize>,
 }
 
 impl World {
-    /// A world of these tenants. Of two with one id the last is found.
+    /// A world of these tenants, and of the customers that they belong to. Of two tenants with one id the
+    /// last is found.
     pub fn given(tenants: Vec<Tenant>) -> Self {
+        Self::given_with(owners(&tenants), tenants)
+    }
+
+    /// A world of exactly these customers and tenants. A tenant is found under the customer that it names
+    /// and under each that names it.
+    pub fn given_with(customers: Vec<Customer>, tenants: Vec<Tenant>) -> Self {
         let by_id = tenants
             .iter()
             .enumerate()
             .map(|(n, tenant)| (tenant.tenant_id, n))
             .collect();
-        Self { tenants, by_id }
+        Self {
+            customers,
+            tenants,
+            by_id,
+        }
     }
 
-    /// A world made up from a seed; its rows are generated when asked for and never stored.
+    /// A world made up from a seed; the rows of its tenants are generated when asked for and never stored.
     ///
     /// `users` is the mean number of users per tenant, and exact in sum: of each pair of neighbours one
     /// has up to half as many more and the other as many less; the last of an odd number of tenants
     /// (so also the only one) has exactly `users`. Every fifth tenant belongs to the customer of the
-    /// tenant before it.
+    /// tenant before it. After every fifth customer comes one that has no tenant at all.
     pub fn seeded(seed: u64, tenants: usize, users: usize) -> Self {
-        let tenants = (0..tenants).map(|n| {
-            let place = places::place(seed, n);
-            Tenant {
-                customer_id: place.customer_id,
-                tenant_id: place.tenant_id,
-                customer_name: place.customer_name,
-                tenant_name: place.tenant_name,
-                rows: Rows::Seeded(Seeded::new(
-                    place.seed,
-                    places::users_of(seed, n, tenants, users),
-                    place.domain,
-                )),
+        let tenants: Vec<_> = (0..tenants)
+            .map(|n| {
+                let users = places::users_of(seed, n, tenants, users);
+                Tenant::seeded(places::place(seed, n), users)
+            })
+            .collect();
+        let mut customers = owners(&tenants);
+        for (n, customer) in customers.iter_mut().enumerate() {
+            places::describe(customer, seed, n);
+        }
+        let mut all = Vec::with_capacity(customers.len() + customers.len() / 5);
+        for (n, customer) in customers.into_iter().enumerate() {
+            all.push(customer);
+            if n % 5 == 4 {
+                all.push(places::customer_without_tenant(seed, n));
             }
-        });
-        Self::given(tenants.collect())
+        }
+        Self::given_with(all, tenants)
+    }
+
+    /// The same world with its made-up dates around this day. The simulated service does this with its
+    /// clock to each world that it is given, so that some accounts end soon.
+    #[must_use]
+    pub fn dated(mut self, now: Timestamp) -> Self {
+        for tenant in &mut self.tenants {
+            tenant.date(now);
+        }
+        self
+    }
+
+    /// All customers, with and without tenants.
+    pub fn customers(&self) -> &[Customer] {
+        &self.customers
     }
 
     /// All tenants.
@@ -189,6 +90,44 @@ impl World {
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
         self.tenants.get(*self.by_id.get(&id)?)
     }
+
+    /// The tenant with this id, if it is one of this customer's.
+    pub(super) fn tenant_of(&self, customer: CustomerId, id: TenantId) -> Option<&Tenant> {
+        let named = |row: &Customer| {
+            let mut tenants = row.tenants.iter().flatten();
+            row.id.as_ref().and_then(|id| id.parse().ok()) == Some(customer)
+                && tenants
+                    .any(|tenant| tenant.id.as_ref().and_then(|id| id.parse().ok()) == Some(id))
+        };
+        self.tenant(id)
+            .filter(|tenant| tenant.customer_id == customer || self.customers.iter().any(named))
+    }
+}
+
+/// The customers that these tenants belong to, in the order of their first tenants.
+fn owners(tenants: &[Tenant]) -> Vec<Customer> {
+    let mut customers: Vec<Customer> = Vec::new();
+    let mut places = HashMap::new();
+    for tenant in tenants {
+        let place = *places.entry(tenant.customer_id).or_insert(customers.len());
+        if place == customers.len() {
+            customers.push(Customer {
+                id: Some(tenant.customer_id.to_string()),
+                organization: Some(tenant.customer_name.clone()),
+                ..Customer::default()
+            });
+        }
+        if let Some(customer) = customers.get_mut(place) {
+            customer
+                .tenants
+                .get_or_insert_default()
+                .push(CustomerTenant {
+                    id: Some(tenant.tenant_id.to_string()),
+                    name: Some(tenant.tenant_name.clone()),
+                });
+        }
+    }
+    customers
 }
 
 #[cfg(test)]

@@ -1,0 +1,222 @@
+//! Partner Center's token service: gives an access token and a new refresh token for each refresh
+//! token. Knows nothing of listings and sockets.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::Timestamp;
+
+use super::credential::Credential;
+use super::form::{Form, Refusal};
+use super::grants::{Grant, Grants};
+
+/// The partner's own tenant.
+pub const PARTNER_TENANT: &str = "simulated-partner.onmicrosoft.com";
+/// The id of the app that is registered there.
+pub const PARTNER_CLIENT_ID: &str = "5151a7ed-0000-4000-8000-a0e901070002";
+/// The secret of that app. It opens nothing but a simulator.
+pub const PARTNER_CLIENT_SECRET: &str = "simulated-partner-secret-that-opens-nothing";
+/// The refresh token that is good from the start.
+pub const FIRST_REFRESH_TOKEN: &str = "simulated-refresh-token-1";
+
+/// What all refresh tokens begin with; a number follows.
+const NAME: &str = "simulated-refresh-token-";
+/// The scope that must be asked for.
+const SCOPE: &str = "https://api.partnercenter.microsoft.com/.default";
+
+/// The token service.
+#[derive(Debug)]
+pub(super) struct PartnerIdentity {
+    pub(super) credential: Credential,
+    pub(super) grants: Grants,
+    pub(super) tokens: RefreshTokens,
+}
+
+/// The refresh tokens, by their numbers.
+#[derive(Debug)]
+pub(super) struct RefreshTokens(Mutex<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    last: u64,
+    good: BTreeSet<u64>,
+}
+
+impl Default for RefreshTokens {
+    fn default() -> Self {
+        Self(Mutex::new(Numbers {
+            last: 1,
+            good: BTreeSet::from([1]),
+        }))
+    }
+}
+
+impl RefreshTokens {
+    /// Those that are good, the oldest first.
+    pub(super) fn good(&self) -> Vec<String> {
+        let numbers = self.numbers();
+        numbers.good.iter().map(|n| format!("{NAME}{n}")).collect()
+    }
+
+    /// A new token for a good one, which dies if the service is strict.
+    fn refresh(&self, token: &str, strict: bool) -> Option<String> {
+        let number = token.strip_prefix(NAME)?.parse().ok()?;
+        let mut numbers = self.numbers();
+        if !numbers.good.contains(&number) {
+            return None;
+        }
+        if strict {
+            numbers.good.remove(&number);
+        }
+        numbers.last += 1;
+        let last = numbers.last;
+        numbers.good.insert(last);
+        Some(format!("{NAME}{last}"))
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartnerIdentity {
+    /// Gives an access token and a refresh token for a form-encoded request to this address. The old
+    /// refresh token stays good, as Microsoft's do, unless the service is strict.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` when a field is missing, repeated or empty, `unsupported_grant_type`,
+    /// `invalid_client` for wrong credentials, `invalid_scope` for any scope but Partner Center's,
+    /// `invalid_grant` for a refresh token that is not good.
+    pub(super) fn refresh(
+        &self,
+        form: &[u8],
+        audience: &str,
+        now: Timestamp,
+        strict: bool,
+    ) -> Result<(Grant, String), Refusal> {
+        let form = Form::read(form);
+        if form.field("grant_type")? != "refresh_token" {
+            return Err(Refusal::UNSUPPORTED_GRANT_TYPE);
+        }
+        self.credential.check(&form, audience, now)?;
+        if form.field("scope")? != SCOPE {
+            return Err(Refusal::INVALID_SCOPE);
+        }
+        let token = self.tokens.refresh(form.field("refresh_token")?, strict);
+        let token = token.ok_or(Refusal::INVALID_GRANT)?;
+        Ok((self.grants.give(SCOPE), token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::assertion::{
+        Assertions, Certificate,
+        tests::{NOW, Signer, claims},
+    };
+    use super::super::credential::ASSERTION_TYPE;
+    use super::*;
+    use crate::domain::Clock;
+
+    const HERE: &str = "http://127.0.0.1:1/partner/oauth2/v2.0/token";
+
+    fn identity(certificate: Option<&[u8]>) -> PartnerIdentity {
+        let certificate = certificate.map(|der| Certificate::read(der).unwrap());
+        PartnerIdentity {
+            credential: Credential {
+                id: PARTNER_CLIENT_ID,
+                secret: PARTNER_CLIENT_SECRET,
+                assertions: certificate.map(Assertions::new),
+            },
+            grants: Grants::new("token", Duration::from_mins(1), Clock::system()),
+            tokens: RefreshTokens::default(),
+        }
+    }
+
+    /// The refresh token that was given, or `error` of the refusal.
+    fn asked(identity: &PartnerIdentity, form: &str, strict: bool) -> Result<String, &'static str> {
+        let now = Timestamp::from_unix(Duration::from_secs(NOW));
+        let given = identity.refresh(form.as_bytes(), HERE, now, strict);
+        given
+            .map(|(_, token)| token)
+            .map_err(|refusal| refusal.name)
+    }
+
+    fn with_token(token: &str) -> String {
+        format!(
+            "grant_type=refresh_token&client_id={PARTNER_CLIENT_ID}&client_secret={PARTNER_CLIENT_SECRET}\
+             &scope={SCOPE}&refresh_token={token}"
+        )
+    }
+
+    #[test]
+    fn each_refresh_gives_a_new_token_and_the_old_one_stays_good() {
+        let identity = identity(None);
+        let second = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), false);
+        assert_eq!(second.as_deref(), Ok("simulated-refresh-token-2"));
+        let third = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), false);
+        assert_eq!(third.as_deref(), Ok("simulated-refresh-token-3"));
+        assert_eq!(identity.tokens.good().len(), 3);
+    }
+
+    #[test]
+    fn a_strict_service_kills_the_old_token_at_once() {
+        let identity = identity(None);
+        let second = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), true).unwrap();
+        assert_eq!(identity.tokens.good(), [second.as_str()]);
+        let dead = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), true);
+        assert_eq!(dead, Err("invalid_grant"));
+        assert!(asked(&identity, &with_token(&second), true).is_ok());
+    }
+
+    #[test]
+    fn wrong_requests_are_refused() {
+        for (form, expected) in [
+            (with_token("guessed"), "invalid_grant"),
+            (with_token("simulated-refresh-token-2"), "invalid_grant"),
+            (with_token(""), "invalid_request"),
+            (
+                with_token("x").replace(PARTNER_CLIENT_SECRET, "x"),
+                "invalid_client",
+            ),
+            (
+                with_token("x").replace(PARTNER_CLIENT_ID, "x"),
+                "invalid_client",
+            ),
+            (with_token("x").replace(SCOPE, "openid"), "invalid_scope"),
+            (
+                with_token("x").replace("=refresh_token", "=password"),
+                "unsupported_grant_type",
+            ),
+        ] {
+            assert_eq!(
+                asked(&identity(None), &form, false),
+                Err(expected),
+                "{form}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_signed_assertion_is_as_good_as_the_secret() {
+        let signer = Signer::new();
+        let assertion = signer.sign(&signer.header(), &claims(PARTNER_CLIENT_ID, HERE, "1"));
+        let assertion =
+            format!("client_assertion_type={ASSERTION_TYPE}&client_assertion={assertion}");
+        let form = with_token(FIRST_REFRESH_TOKEN).replace(
+            &format!("client_secret={PARTNER_CLIENT_SECRET}"),
+            &assertion,
+        );
+        let service = identity(Some(&signer.der));
+        assert!(asked(&service, &form, false).is_ok());
+        assert_eq!(
+            asked(&service, &form, false),
+            Err("invalid_client"),
+            "it was used"
+        );
+        assert_eq!(asked(&identity(None), &form, false), Err("invalid_client"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The faults that leave nothing of the right answer. Knows HTTP; knows nothing of pages.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::StatusCode;
+use http::header;
+use http::request::Parts;
+
+use super::body::AnswerBody;
+use super::faults::Fault;
+use super::reply::{Answer, REQUEST_ID, error, json, sent, set, throttled};
+use super::server::Upstream;
+use super::target::Target;
+
+const HTML: &str = "<!DOCTYPE html><title>Maintenance</title><p>We will be back soon.";
+
+impl Upstream {
+    /// The answer of the first fault that leaves nothing of the right one.
+    pub(super) fn refusal(
+        &self,
+        strikes: &[Fault],
+        target: &Target,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Option<Answer> {
+        strikes.iter().find_map(|fault| {
+            Some(match fault {
+                Fault::Throttle => throttled(&self.options.retry_after.as_secs().to_string()),
+                Fault::ThrottleDate => {
+                    let until = self.options.clock.now().after(self.options.retry_after);
+                    // An HTTP date has whole seconds; rounding up keeps it from being over at once.
+                    let whole_second = Duration::from_secs(until.since_unix().as_secs() + 1);
+                    throttled(&httpdate::fmt_http_date(UNIX_EPOCH + whole_second))
+                }
+                Fault::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
+                Fault::InternalError => error(StatusCode::INTERNAL_SERVER_ERROR, "a fault of ours"),
+                Fault::BadGateway => error(StatusCode::BAD_GATEWAY, "nobody there"),
+                Fault::GatewayTimeout => error(StatusCode::GATEWAY_TIMEOUT, "nobody answers"),
+                Fault::Unauthorized => error(StatusCode::UNAUTHORIZED, "not with this token"),
+                Fault::Forbidden => error(StatusCode::FORBIDDEN, "out of the app's scope"),
+                Fault::NotFound => error(StatusCode::NOT_FOUND, "no such customer or tenant"),
+                Fault::BadRequest => error(StatusCode::BAD_REQUEST, "a parameter is wrong"),
+                Fault::Redirect => {
+                    let mut answer = error(StatusCode::FOUND, "moved");
+                    let place = format!("{}{}", self.options.foreign_origin, parts.uri);
+                    set(&mut answer, header::LOCATION, &place);
+                    answer
+                }
+                Fault::NotJson => {
+                    let mut answer = Answer::new(AnswerBody::Whole(HTML.into()));
+                    set(&mut answer, header::CONTENT_TYPE, "text/html");
+                    answer
+                }
+                Fault::EmptyRows => {
+                    let body = AnswerBody::empty_rows(target.listing.is_partner());
+                    json(StatusCode::OK, body)
+                }
+                Fault::Oversized => json(StatusCode::OK, AnswerBody::oversized()),
+                Fault::GzipBomb => {
+                    let mut answer = json(StatusCode::OK, AnswerBody::gzip_bomb());
+                    set(&mut answer, header::CONTENT_ENCODING, "gzip");
+                    answer
+                }
+                Fault::SecretEcho => self.secret_echo(target, parts, body),
+                _ => return None,
+            })
+        })
+    }
+
+    /// Says in the body and in the request's id what a client must not log: the token or the form that
+    /// was sent, and what is somebody's.
+    fn secret_echo(&self, target: &Target, parts: &Parts, body: &[u8]) -> Answer {
+        let form = target
+            .listing
+            .is_token()
+            .then(|| String::from_utf8_lossy(body));
+        let token = sent(parts, &header::AUTHORIZATION).unwrap_or("");
+        let world = self.world();
+        let personal = match target.tenant.and_then(|tenant| world.tenant(tenant)) {
+            Some(tenant) if target.listing.is_partner() => {
+                let user = tenant.endless_partner_user(0, 0);
+                user.map(|user| format!("{:?} {:?}", user.user_principal_name, user.password))
+            }
+            Some(tenant) => tenant
+                .security_user(0, 0)
+                .and_then(|user| user.mail.clone().or(user.user_principal_name.clone())),
+            None => {
+                let customer = world.customers().first();
+                customer.and_then(|customer| customer.owner_email.clone())
+            }
+        };
+        let text = format!(
+            "{token}{} {}",
+            form.unwrap_or_default(),
+            personal.unwrap_or_default()
+        );
+        let mut answer = error(StatusCode::BAD_REQUEST, &text);
+        set(&mut answer, REQUEST_ID, &text);
+        answer
+    }
+}
