@@ -312,4 +312,19 @@ mod tests {
             assert!(shown, "{key} is not in config.example.yaml");
         }
     }
+
+    #[test]
+    fn the_documentation_describes_every_key_in_its_section() {
+        let document = include_str!("../../docs/configuration.md");
+        for (heading, keys) in sections() {
+            let (_, section) = document
+                .split_once(&format!("# {heading}\n"))
+                .expect(heading);
+            let section = section.split("\n#").next().unwrap();
+            for key in keys {
+                let row = format!("\n| `{key}` |");
+                assert!(section.contains(&row), "{key} has no row under {heading}");
+            }
+        }
+    }
 }
