@@ -136,7 +136,7 @@ fn password(
 }
 
 fn read(
-    checker: &Checker<'_>,
+    checker: &mut Checker<'_>,
     file: Option<Text>,
     key_file: Option<Text>,
     password_key: &'static str,
@@ -213,12 +213,12 @@ fn read(
 }
 
 fn content(
-    checker: &Checker<'_>,
+    checker: &mut Checker<'_>,
     key: &'static str,
     name: &str,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let place = files::file_shown(checker, name);
-    let bytes = match files::read_capped(&checker.source.base_dir.join(name), MAX_FILE) {
+    let bytes = match checker.read_file(&checker.source.base_dir.join(name), MAX_FILE) {
         _ if name.is_empty() => Err(format!("is empty; {EXPECTED_FILE}")),
         Err(cause) => Err(format!("{place} cannot be read: {cause}; {EXPECTED_FILE}")),
         Ok(None) => Err(format!("{place} holds more than 1MiB; {EXPECTED_FILE}")),

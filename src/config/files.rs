@@ -1,7 +1,5 @@
 //! What the configuration names and does not hold: secrets in files and in the environment, certificates.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
@@ -17,19 +15,6 @@ const MAX_SECRET: u64 = 64 << 10;
 /// All public authorities together take a quarter of this.
 const MAX_CA: u64 = 1 << 20;
 
-/// A file's bytes, or `None` when there are more than `max`.
-///
-/// # Errors
-///
-/// What the operating system says.
-pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let read = File::open(file)?.take(max + 1).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(read)
-        .is_ok_and(|read| read <= max)
-        .then_some(bytes))
-}
-
 /// Which secret is read, as messages speak of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
@@ -41,7 +26,7 @@ pub(super) struct Wanted {
 
 /// The secret that a file holds.
 pub(super) fn secret_from_file(
-    checker: &Checker<'_>,
+    checker: &mut Checker<'_>,
     name: &str,
     wanted: Wanted,
 ) -> Result<Secret, String> {
@@ -51,7 +36,8 @@ pub(super) fn secret_from_file(
     }
     let place = file_shown(checker, name);
     let file = checker.source.base_dir.join(name);
-    let bytes = read_capped(&file, MAX_SECRET)
+    let bytes = checker
+        .read_file(&file, MAX_SECRET)
         .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
         .ok_or_else(|| format!("{place} holds more than 64KiB; {expected}"))?;
     let text = String::from_utf8(bytes)
@@ -95,6 +81,22 @@ pub(super) fn secret_from_env(
     name: &str,
     wanted: Wanted,
 ) -> Result<Secret, String> {
+    let shown = variable_shown(name, wanted)?;
+    match (checker.source.env)(name) {
+        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
+        Some(_) => Err(format!(
+            "{shown} is empty; expected the {} in it",
+            wanted.what
+        )),
+        None => Err(format!(
+            "{shown} is not set, or is not UTF-8; expected the {} in it",
+            wanted.what
+        )),
+    }
+}
+
+/// The environment variable as messages show it, or why it can be none.
+pub(super) fn variable_shown(name: &str, wanted: Wanted) -> Result<String, String> {
     let is_name = |letter: fn(&u8) -> bool| {
         !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
@@ -109,27 +111,16 @@ pub(super) fn secret_from_env(
         ));
     }
     // People put the secret itself here. One of letters and digits has small letters, as good as always.
-    let shown = if is_name(u8::is_ascii_uppercase) {
+    Ok(if is_name(u8::is_ascii_uppercase) {
         format!("the environment variable {name}")
     } else {
         "the environment variable of this name".to_owned()
-    };
-    match (checker.source.env)(name) {
-        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
-        Some(_) => Err(format!(
-            "{shown} is empty; expected the {} in it",
-            wanted.what
-        )),
-        None => Err(format!(
-            "{shown} is not set, or is not UTF-8; expected the {} in it",
-            wanted.what
-        )),
-    }
+    })
 }
 
 /// The PEM text of a file with at least one certificate.
 pub(super) fn ca(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Vec<u8>> {
-    let pem = ca_from_file(&checker.source.base_dir.join(name));
+    let pem = ca_from_file(checker, &checker.source.base_dir.join(name));
     checker.take(path, pem)
 }
 
@@ -138,10 +129,11 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }
 
-fn ca_from_file(path: &Path) -> Result<Vec<u8>, String> {
+fn ca_from_file(checker: &mut Checker<'_>, path: &Path) -> Result<Vec<u8>, String> {
     const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
     let file = quoted(path);
-    let bytes = read_capped(path, MAX_CA)
+    let bytes = checker
+        .read_file(path, MAX_CA)
         .map_err(|cause| format!("the file {file} cannot be read: {cause}; {EXPECTED}"))?
         .ok_or_else(|| format!("the file {file} holds more than 1MiB; {EXPECTED}"))?;
     let mut count = 0;

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 const SHOWN: usize = 50;
 
 /// Keys whose value is secret. What somebody wrote below one of them by mistake is never shown.
-const SECRET_KEYS: [&str; 4] = [
+const SECRET_KEYS: [&str; 5] = [
     "client_secret",
     "client_secret_env",
     "password_env",
     "proxy_url",
+    "refresh_token_env",
 ];
 
 /// Why there is no configuration.

@@ -56,23 +56,78 @@ fn a_planted_secret_shows_up_nowhere() {
         "client_secret_env: SECRET, timeout: [hunter2]",
         "client_secret_env: SECRET, limits: hunter2",
     ];
+    let elements = "elements: { client_id: app, client_secret_env: SECRET }";
     for place in places {
-        for text in [
-            format!("elements: {{ client_id: app, {place} }}\n{TENANT}"),
-            format!(
-                "elements:\n  client_id: app\n  {}\n{TENANT}",
-                place.replace(", ", "\n  ")
-            ),
-        ] {
-            let outcome = parse(&text);
-            let shown = match &outcome {
-                Ok(config) => format!("{config:?} {config:#?}"),
-                Err(error) => format!("{error} {error:?} {error:#?}"),
-            };
-            for secret in ["hunter2", "471147114711", "s3cr3t"] {
-                assert!(!shown.contains(secret), "{text}{shown}");
-            }
+        check_nothing_shown(&format!(
+            "elements: {{ client_id: app, {place} }}\n{TENANT}"
+        ));
+        check_nothing_shown(&format!(
+            "elements:\n  client_id: app\n  {}\n{TENANT}",
+            place.replace(", ", "\n  ")
+        ));
+        check_nothing_shown(&format!(
+            "{elements}\npartner_center: {{ tenant: a.example, client_id: app, {place} }}\n{TENANT}"
+        ));
+    }
+}
+
+#[test]
+fn a_refresh_token_in_the_wrong_place_shows_up_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pc.token");
+    let name = file.display();
+    let places = [
+        "refresh_token: hunter2".to_owned(),
+        "refresh_token_file: hunter2".to_owned(),
+        "refresh_token_file: 0.hunter2/x".to_owned(),
+        "refresh_token_file: [hunter2]".to_owned(),
+        "refresh_token_file: { hunter2: x }".to_owned(),
+        "refresh_token_file:hunter2".to_owned(),
+        format!("refresh_token_file: {name}, refresh_token_env: 0.hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: 471147114711"),
+        format!("refresh_token_file: {name}, refresh_token_env: [hunter2]"),
+        format!("refresh_token_file: {name}, refresh_token_env: {{ hunter2: hunter2 }}"),
+        format!("refresh_token_file: {name}, refresh_token_env: {{ hunter2: 1, hunter2: 2 }}"),
+        format!("refresh_token_file: {name}, refresh_token_env: !hunter2 x"),
+        format!("refresh_token_file: {name}, refresh_token_env: *hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: &hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: 'hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: x: hunter2"),
+        format!("refresh_token_file: {name}, refresh_token_env: SECRET"),
+        format!("refresh_token_file: {name}, token_url: 'https://hunter2@example.com'"),
+        format!("refresh_token_file: {name}, token_url: 'https://example.com/?hunter2'"),
+        format!("refresh_token_file: {name}, api_url: 'hunter2://example.com'"),
+    ];
+    for content in [
+        None,
+        Some("hunter2-471147114711"),
+        Some("hunter2\nhunter2"),
+        Some("\n"),
+    ] {
+        match content {
+            Some(content) => std::fs::write(&file, content).unwrap(),
+            None => assert!(!file.exists()),
         }
+        for place in &places {
+            check_nothing_shown(&format!(
+                "elements: {{ client_id: app, client_secret_env: SECRET }}\n\
+                 partner_center: {{ tenant: a.example, client_id: app, client_secret_env: SECRET, {place} }}\n{TENANT}"
+            ));
+        }
+    }
+}
+
+/// Neither the configuration nor the error shows one of the planted secrets.
+#[track_caller]
+fn check_nothing_shown(text: &str) {
+    let outcome = parse(text);
+    let shown = match &outcome {
+        Ok(config) => format!("{config:?} {config:#?}"),
+        Err(error) => format!("{error} {error:?} {error:#?}"),
+    };
+    for secret in ["hunter2", "471147114711", "s3cr3t"] {
+        assert!(!shown.contains(secret), "{text}{shown}");
     }
 }
 
@@ -166,6 +221,13 @@ fn pieces() -> impl Strategy<Value = String> {
         "\0",
         "%",
         "collectors: ",
+        "partner_center: ",
+        "refresh_token_file: x",
+        "discovery: ",
+        "include: ",
+        "customer_name: \"(\"",
+        "mode: counts",
+        "security_users: ",
     ]);
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }

@@ -1,5 +1,10 @@
 //! What good configurations become, and that files are read within their bounds.
 
+mod collectors;
+mod discovery;
+mod partner_center;
+mod watched;
+
 use std::fs;
 use std::time::Duration;
 
@@ -13,9 +18,14 @@ use crate::domain::Timestamp;
 const TENANT: &str = "tenants: [{ customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec }]\n";
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
+    parse_in(Path::new("/nonexistent"), text)
+}
+
+/// Reads a text whose relative paths start from this folder.
+fn parse_in(folder: &Path, text: &str) -> Result<Config, ConfigError> {
     let source = Source {
         name: "config.yaml",
-        base_dir: Path::new("/nonexistent"),
+        base_dir: folder,
         env: &|name| (name == "SECRET").then(|| "s3cr3t".to_owned()),
         now: Timestamp::default(),
     };
@@ -37,12 +47,16 @@ fn with_elements(keys: &str) -> Result<Config, ConfigError> {
 }
 
 /// A whole configuration with these collectors, for all tenants and for the one.
-fn collectors(all: &str, own: &str) -> Vec<CollectorConfig> {
+fn text_with_collectors(all: &str, own: &str) -> String {
     let tenant = TENANT.replace(" }]", &format!(", collectors: {{ {own} }} }}]"));
-    let text = format!(
+    format!(
         "elements: {{ client_id: app, client_secret_env: SECRET }}\ncollectors: {{ {all} }}\n{tenant}"
-    );
-    parse(&text).unwrap().tenants.remove(0).collectors
+    )
+}
+
+fn collectors(all: &str, own: &str) -> Vec<CollectorConfig> {
+    let config = parse(&text_with_collectors(all, own)).unwrap();
+    config.tenants.into_iter().next().unwrap().collectors
 }
 
 const fn security(interval: u64, stale_after: u64, exclude_test_users: bool) -> CollectorConfig {

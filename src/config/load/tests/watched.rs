@@ -1,0 +1,59 @@
+//! What a configuration was read from, and reading its text again.
+
+use super::*;
+
+const SECRETS: &str = "elements: { client_id: app, client_secret_file: app.secret }\n\
+    partner_center: { tenant: a.example, client_id: pc, client_secret_file: pc.secret, refresh_token_file: pc.token }\n";
+
+#[test]
+fn a_config_notices_new_secrets_and_no_other_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let file = folder.path().join("config.yaml");
+    write("config.yaml", &(SECRETS.to_owned() + TENANT));
+    for name in ["app.secret", "pc.secret", "pc.token"] {
+        write(name, "one");
+    }
+    let config = Config::load(&file).unwrap();
+    let names: Vec<_> = config
+        .files
+        .iter()
+        .map(|file| file.path().file_name().unwrap())
+        .collect();
+    assert_eq!(names, ["app.secret", "pc.secret"]);
+    assert!(!config.files_changed());
+    write("config.yaml", "");
+    write("pc.token", "two");
+    write("app.secret", "one");
+    assert!(!config.files_changed());
+    fs::remove_file(folder.path().join("app.secret")).unwrap();
+    assert!(!config.files_changed());
+    write("app.secret", "two");
+    assert!(config.files_changed());
+    write("app.secret", "one");
+    assert!(!config.files_changed());
+    write("pc.secret", "two");
+    assert!(config.files_changed());
+}
+
+#[test]
+fn the_text_in_force_can_be_read_again_with_the_secrets_of_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let secret = folder.path().join("app.secret");
+    let text = format!("elements: {{ client_id: app, client_secret_file: app.secret }}\n{TENANT}");
+    fs::write(&path, text + "# hunter2\n").unwrap();
+    fs::write(&secret, "one").unwrap();
+    let file = ConfigFile::read(&path).unwrap();
+    fs::write(&path, "not valid").unwrap();
+    assert_eq!(client_secret(&file.parse().unwrap().elements), "one");
+    fs::write(&secret, "two").unwrap();
+    assert_eq!(client_secret(&file.parse().unwrap().elements), "two");
+    fs::write(&secret, "").unwrap();
+    let message = file.parse().unwrap_err().to_string();
+    assert!(
+        message.starts_with(&format!("{}:1:", path.display())),
+        "{message}"
+    );
+    assert!(!format!("{file:?}").contains("hunter2"), "{file:?}");
+}
