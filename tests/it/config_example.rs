@@ -37,9 +37,9 @@ fn optional_keys(text: &str) -> Vec<Optional> {
     keys
 }
 
-/// The example with one key uncommented, and without the secret's file where that key is another secret.
+/// The example with one key uncommented, and without the secret's file where that key is another credential.
 fn with(text: &str, optional: &Optional) -> String {
-    let is_secret = optional.key.starts_with("client_secret");
+    let is_secret = optional.key.starts_with("client_secret") || optional.key == "certificate";
     let lines = text.lines().enumerate().map(|(line, text)| {
         if line == optional.line {
             text.replacen('#', "", 1)
@@ -58,6 +58,15 @@ fn load(text: &str) -> Result<String, String> {
     fs::write(folder.path().join("elements.secret"), "s3cr3t\n").unwrap();
     let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     fs::write(folder.path().join("extra-ca.pem"), pem).unwrap();
+    for (name, ours) in [
+        ("app.pfx", "app.pfx"),
+        ("app.password", "password"),
+        ("app.crt", "app.crt"),
+        ("app.key", "app.key"),
+    ] {
+        let ours = format!("tests/certificates/{ours}");
+        fs::copy(ours, folder.path().join(name)).unwrap();
+    }
     // The test process has no such variable, and may not set one: any that is there will do.
     let text = text.replace(
         "client_secret_env: ELEMENTS_SECRET",
