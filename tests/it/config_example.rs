@@ -87,7 +87,8 @@ fn without(text: &str, optional: &Optional) -> String {
 
 fn uncommented(text: &str, optional: &Optional, also: impl Fn(usize) -> bool) -> String {
     let keys = optional_keys(text);
-    let is_secret = optional.key.starts_with("client_secret") && optional.kind == Kind::Example;
+    let is_secret = optional.key == "certificate"
+        || (optional.key.starts_with("client_secret") && optional.kind == Kind::Example);
     let is_needed = |line: usize| {
         keys.iter().any(|key| {
             key.line == line && key.kind == Kind::Required && key.section == optional.section
@@ -126,6 +127,15 @@ fn load(folder: &Path, text: &str) -> Result<String, String> {
     }
     let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     fs::write(folder.join("extra-ca.pem"), pem).unwrap();
+    for (name, ours) in [
+        ("app.pfx", "app.pfx"),
+        ("app.password", "password"),
+        ("app.crt", "app.crt"),
+        ("app.key", "app.key"),
+    ] {
+        let ours = format!("tests/certificates/{ours}");
+        fs::copy(ours, folder.join(name)).unwrap();
+    }
     // The test process has no such variables, and may not set one: any that is there will do.
     let text = text
         .replace("_env: ELEMENTS_SECRET", "_env: PATH")

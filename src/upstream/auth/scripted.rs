@@ -95,6 +95,7 @@ async fn serve(stream: TcpStream, reply: impl FnOnce(Form) -> Reply) {
 }
 
 /// A success, with a refresh token.
+#[expect(clippy::unnecessary_wraps, reason = "one of the replies")]
 pub(super) fn grants(refresh_token: &str) -> Reply {
     let body = format!(
         r#"{{"access_token": "access", "expires_in": 3600, "refresh_token": "{refresh_token}"}}"#
@@ -103,6 +104,7 @@ pub(super) fn grants(refresh_token: &str) -> Reply {
 }
 
 /// A refusal.
+#[expect(clippy::unnecessary_wraps, reason = "one of the replies")]
 pub(super) fn refuses(error: &str) -> Reply {
     Some((400, format!(r#"{{"error": "{error}"}}"#)))
 }
