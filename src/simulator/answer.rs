@@ -21,7 +21,7 @@ use super::form::Refusal;
 use super::grants::{Grant, Grants};
 use super::listed::Listed;
 use super::page;
-use super::partner_page::PartnerAsk;
+use super::partner_page::{FOREIGN_HEADER, PartnerAsk};
 use super::reply::{
     Answer, FORM, JSON, REQUEST_ID, Refused, error, gzip, has_type, json, no_content, sent, set,
 };
@@ -105,6 +105,7 @@ impl Upstream {
         stats.peak_in_flight = stats.peak_in_flight.max(stats.in_flight);
         stats.log(Moment::Arrived, listing, tenant);
         if listing.is_partner() {
+            stats.foreign_headers += u64::from(parts.headers.contains_key(FOREIGN_HEADER));
             stats.log_partner(PartnerRequest {
                 listing,
                 tenant,
@@ -119,7 +120,7 @@ impl Upstream {
     fn strikes(&self, target: &Target) -> Vec<Fault> {
         let mut strikes = Vec::new();
         for (rule, seen) in self.options.rules.iter().zip(&self.seen) {
-            if rule.when.matches(target.listing, target.tenant)
+            if rule.matches(target.listing, target.tenant)
                 && rule.when.strikes(seen.fetch_add(1, Ordering::Relaxed))
             {
                 strikes.push(rule.fault);
@@ -149,7 +150,11 @@ impl Upstream {
     ) -> Result<Answer, Refused> {
         let form = if has_type(parts, FORM) { form } else { b"" };
         let (here, now) = (self.link(parts, false), self.options.clock.now());
-        let given = self.partner_identity.refresh(form, &here, now, false);
+        if strikes.contains(&Fault::RevokeRefresh) {
+            return Err(refused(Refusal::INVALID_GRANT));
+        }
+        let strict = strikes.contains(&Fault::StrictRefresh);
+        let given = self.partner_identity.refresh(form, &here, now, strict);
         let (grant, refresh_token) = given.map_err(refused)?;
         self.stats().refreshes += 1;
         let lifetime = self.options.token_lifetime.as_secs();

@@ -111,8 +111,14 @@ faults! {
     BadRequest => "bad-request" every SELDOM,
     /// 204 for a page without rows.
     NoContent => "no-content" every ALWAYS,
-    /// 400 whose body and `request-id` repeat the token and personal data.
+    /// 400 whose body and `request-id` repeat the token (or the form of a token request) and personal data.
     SecretEcho => "secret-echo" every SELDOM,
+    /// A refresh token dies as soon as another is given for it.
+    StrictRefresh => "strict-refresh" every ALWAYS,
+    /// `invalid_grant`, however good the refresh token is; it stays good.
+    RevokeRefresh => "revoke-refresh" every SELDOM,
+    /// `links.next` of Partner Center names further headers, `Authorization` among them.
+    ForeignHeader => "foreign-header" every ALWAYS,
 }
 
 impl fmt::Display for Fault {
@@ -161,7 +167,8 @@ impl Listing {
 pub struct When {
     /// Requests for this tenant, or for any.
     pub tenant: Option<TenantId>,
-    /// Requests for this, or for any listing. A token request matches only when named.
+    /// Requests for this, or for any listing. A token request matches only when named, or by a fault
+    /// that strikes at nothing else.
     pub listing: Option<Listing>,
     /// So many requests go well first.
     pub skip: u64,
@@ -219,15 +226,6 @@ impl When {
         self
     }
 
-    /// Whether such a request counts.
-    pub(super) fn matches(&self, listing: Listing, tenant: Option<TenantId>) -> bool {
-        let listed = match self.listing {
-            Some(wanted) => wanted == listing,
-            None => !listing.is_token(),
-        };
-        listed && (self.tenant.is_none() || self.tenant == tenant)
-    }
-
     /// Whether it strikes at a matching request, the `n`-th counted from 0.
     pub(super) fn strikes(&self, n: u64) -> bool {
         let every = self.every.max(1);
@@ -250,6 +248,17 @@ impl Rule {
     /// A fault and when it strikes.
     pub const fn new(fault: Fault, when: When) -> Self {
         Self { fault, when }
+    }
+
+    /// Whether such a request counts.
+    pub(super) fn matches(&self, listing: Listing, tenant: Option<TenantId>) -> bool {
+        let of_refreshes = matches!(self.fault, Fault::StrictRefresh | Fault::RevokeRefresh);
+        let listed = match self.when.listing {
+            Some(wanted) => wanted == listing,
+            None if of_refreshes => listing == Listing::PartnerToken,
+            None => !listing.is_token(),
+        };
+        listed && (self.when.tenant.is_none() || self.when.tenant == tenant)
     }
 }
 
@@ -312,25 +321,31 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_without_a_listing_spares_the_token_service() {
+    fn a_rule_without_a_listing_spares_the_token_services() {
         let tenant = TenantId::from_bits(7);
-        assert!(When::always().matches(Listing::Security, Some(tenant)));
-        assert!(When::always().matches(Listing::Customers, None));
-        assert!(!When::always().matches(Listing::Token, None));
-        assert!(!When::always().matches(Listing::PartnerToken, None));
-        assert!(
-            When::always()
-                .on(Listing::Token)
-                .matches(Listing::Token, None)
-        );
-        let mine = When::always().for_tenant(tenant);
+        let rule = |when| Rule::new(Fault::Cut, when);
+        let any = rule(When::always());
+        assert!(any.matches(Listing::Security, Some(tenant)));
+        assert!(any.matches(Listing::Customers, None));
+        for service in [Listing::Token, Listing::PartnerToken] {
+            assert!(!any.matches(service, None));
+            assert!(rule(When::always().on(service)).matches(service, None));
+        }
+        let mine = rule(When::always().for_tenant(tenant));
         assert!(mine.matches(Listing::Protected, Some(tenant)));
         assert!(!mine.matches(Listing::Protected, Some(TenantId::from_bits(8))));
-        assert!(
-            !mine
-                .on(Listing::Security)
-                .matches(Listing::Protected, Some(tenant))
-        );
+        let mine = rule(mine.when.on(Listing::Security));
+        assert!(!mine.matches(Listing::Protected, Some(tenant)));
+    }
+
+    #[test]
+    fn a_fault_of_refreshes_strikes_at_them_alone() {
+        for name in ["strict-refresh", "revoke-refresh:2"] {
+            let rule: Rule = name.parse().unwrap();
+            assert!(rule.matches(Listing::PartnerToken, None));
+            assert!(!rule.matches(Listing::Token, None));
+            assert!(!rule.matches(Listing::Partner, Some(TenantId::from_bits(7))));
+        }
     }
 
     #[test]

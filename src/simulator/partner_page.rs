@@ -15,6 +15,13 @@ use super::wire::Links;
 
 /// The largest page that can be asked for.
 const LARGEST: usize = 500;
+/// A header that a client must not send, whatever `links.next` says.
+pub(super) const FOREIGN_HEADER: &str = "x-simulated-foreign";
+/// What `links.next` says besides when a fault strikes. It comes before the continuation token.
+const MORE_HEADERS: &[(&str, &str)] = &[
+    (FOREIGN_HEADER, "1"),
+    ("Authorization", "Bearer simulated-foreign-token"),
+];
 /// What makes continuation tokens hard to make up.
 const TOKENS: u64 = 0x7043_6e54;
 /// The filter that picks deleted users, as it stands in a query.
@@ -129,7 +136,11 @@ impl PartnerAsk {
         let links = Links {
             this: &self.uri(""),
             next: (foreign || window.goes_on()).then_some((&*next, &*token)),
-            more_headers: &[],
+            more_headers: if window.struck(Fault::ForeignHeader) {
+                MORE_HEADERS
+            } else {
+                &[]
+            },
             empty_next: window.struck(Fault::NullFields),
         };
         Some(writer.end_items(links))

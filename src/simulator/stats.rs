@@ -41,6 +41,8 @@ pub struct Stats {
     pub unauthorized: u64,
     /// Requests for listings whose query was taken from a `nextLink` or `links.next`.
     pub links_followed: u64,
+    /// Requests to Partner Center with a header that only the fault `foreign-header` names.
+    pub foreign_headers: u64,
     /// How often each fault struck.
     pub struck: BTreeMap<Fault, u64>,
     /// Requests for listings as they came and ended: the first 10,000 moments.

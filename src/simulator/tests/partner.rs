@@ -338,3 +338,52 @@ async fn faults_that_bend_pages_bend_them_as_said() {
         "{uri}"
     );
 }
+
+#[tokio::test]
+async fn a_strict_service_kills_a_refresh_token_as_soon_as_it_is_used() {
+    let mut options = Options::new(World::seeded(1, 1, 50));
+    options.rules = vec![Rule::new(Fault::StrictRefresh, When::always().after(1))];
+    let setup = start(options).await;
+    for status in [200, 200, 400] {
+        assert_eq!(setup.refresh(FIRST_REFRESH_TOKEN).await.status(), status);
+    }
+    let good = setup.simulator.good_refresh_tokens();
+    assert_eq!(
+        good,
+        ["simulated-refresh-token-2", "simulated-refresh-token-3"]
+    );
+    assert_eq!(setup.refresh(&good[1]).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_revoked_refresh_token_is_an_invalid_grant() {
+    let mut options = Options::new(World::seeded(1, 1, 50));
+    options.rules = vec![Rule::new(Fault::RevokeRefresh, When::first(1))];
+    let setup = start(options).await;
+    let refused = setup.refresh(FIRST_REFRESH_TOKEN).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(json(refused).await["error"], "invalid_grant");
+    assert_eq!(setup.refresh(FIRST_REFRESH_TOKEN).await.status(), 200);
+}
+
+#[tokio::test]
+async fn further_headers_in_a_link_are_named_and_noticed() {
+    let setup = start_partner_with(Fault::ForeignHeader).await;
+    let page = page(setup.users("size=5", &[]).await).await;
+    let headers = page["links"]["next"]["headers"].as_array().unwrap();
+    let names: Vec<_> = headers
+        .iter()
+        .map(|header| header["key"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "x-simulated-foreign",
+            "Authorization",
+            "MS-ContinuationToken"
+        ]
+    );
+    assert_eq!(setup.simulator.stats().foreign_headers, 0);
+    setup.users("size=5", &[("X-Simulated-Foreign", "1")]).await;
+    assert_eq!(setup.simulator.stats().foreign_headers, 1);
+}

@@ -90,7 +90,10 @@ fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
         | Fault::PascalCase
         | Fault::Bom
         | Fault::NextLink
-        | Fault::NoContent => right(0),
+        | Fault::NoContent
+        | Fault::StrictRefresh
+        | Fault::RevokeRefresh
+        | Fault::ForeignHeader => right(0),
     }
 }
 
