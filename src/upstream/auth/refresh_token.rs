@@ -22,12 +22,11 @@ use super::service::{Denied, Grant, TokenService};
 
 use files::{Exchange, FileError, Files, NoLock, TokenHash};
 use recovery::{Found, recover};
+use state::{Refused, State, Unwritten};
 
 mod files;
 mod recovery;
-
-/// After the service has refused a token, it is not asked again with that one for so long.
-const PAUSE_AFTER_REFUSAL: Duration = Duration::from_hours(1);
+mod state;
 
 /// A new token that could not be written is tried to be written again after so long, when it is used.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -77,32 +76,6 @@ pub struct RefreshTokenFile {
     state: Mutex<State>,
     /// Locked while it is open.
     _lock: std::fs::File,
-}
-
-#[derive(Debug)]
-struct State {
-    /// What to begin with while there is no file.
-    first: Option<Secret>,
-    /// What the file held when it was last read or written.
-    seen: Option<TokenHash>,
-    /// A newer token that could not be written.
-    unwritten: Option<Unwritten>,
-    /// An exchange whose new token may be lost.
-    lost: Option<(TokenHash, LostRotation)>,
-    refused: Option<Refused>,
-}
-
-#[derive(Debug)]
-struct Unwritten {
-    token: Secret,
-    tried: Instant,
-}
-
-#[derive(Debug)]
-struct Refused {
-    token: TokenHash,
-    at: Instant,
-    error: TokenError,
 }
 
 impl RefreshTokenFile {
@@ -309,43 +282,6 @@ impl RefreshTokenFile {
         if let Err(error) = self.files.end_exchange() {
             tracing::warn!(parent: None, %error, "a note on the refresh token's exchange is left over");
         }
-    }
-}
-
-impl State {
-    /// The token to use: the newest of ours, unless a person has replaced the file since.
-    fn current(&mut self, files: &Files) -> Result<Secret, String> {
-        let Some(token) = files.read().map_err(|error| error.to_string())? else {
-            let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
-            return newest.or(self.first.as_ref()).cloned().ok_or_else(|| {
-                format!(
-                    "there is no file {} any more; put a refresh token into it",
-                    files.token.display()
-                )
-            });
-        };
-        let hash = TokenHash::of(&token);
-        if self.seen.as_ref() != Some(&hash) {
-            self.seen = Some(hash);
-            self.unwritten = None;
-        }
-        let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
-        Ok(newest.unwrap_or(&token).clone())
-    }
-
-    /// The error that this token got, if that was not long ago.
-    fn refusal_of(&self, token: &TokenHash) -> Option<TokenError> {
-        let refused = self.refused.as_ref()?;
-        let holds = refused.token == *token && refused.at.elapsed() < PAUSE_AFTER_REFUSAL;
-        holds.then(|| TokenError {
-            repeated: true,
-            ..refused.error.clone()
-        })
-    }
-
-    fn lost_of(&self, token: &TokenHash) -> Option<LostRotation> {
-        let (of, lost) = self.lost.as_ref()?;
-        (of == token).then_some(*lost)
     }
 }
 
