@@ -87,8 +87,8 @@ fn without(text: &str, optional: &Optional) -> String {
 
 fn uncommented(text: &str, optional: &Optional, also: impl Fn(usize) -> bool) -> String {
     let keys = optional_keys(text);
-    let is_secret = optional.key == "certificate"
-        || (optional.key.starts_with("client_secret") && optional.kind == Kind::Example);
+    let is_credential = optional.key == "certificate" || optional.key.starts_with("client_secret");
+    let is_secret = is_credential && optional.kind == Kind::Example && also(optional.line);
     let is_needed = |line: usize| {
         keys.iter().any(|key| {
             key.line == line && key.kind == Kind::Required && key.section == optional.section
