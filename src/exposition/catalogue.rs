@@ -66,11 +66,11 @@ pub const CATALOGUE: &[Metric] = &[
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()));
             let values = [
-                tenant.customer_id.to_string(),
-                tenant.customer_name.clone(),
-                "config".to_owned(),
+                &*tenant.customer_id.to_string(),
+                &*tenant.customer_name(),
+                tenant.source.as_str(),
             ];
-            out.put_with(&values.each_ref().map(String::as_str), operators, 1.0);
+            out.put_with(&values, operators, 1.0);
         }),
     },
     // Security users.

@@ -76,7 +76,7 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
             let id = tenant.tenant.tenant_id.to_string();
             Labels::new(&[
                 ("m365_tenant_id", &id),
-                ("m365_tenant_name", &tenant.tenant.tenant_name),
+                ("m365_tenant_name", &tenant.tenant.tenant_name()),
             ])
         })
         .collect();

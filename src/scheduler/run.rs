@@ -184,7 +184,7 @@ impl Scheduler {
         let span = tracing::error_span!(
             "poll",
             tenant_id = %tenant.tenant_id,
-            tenant_name = tenant.tenant_name,
+            tenant_name = &*tenant.tenant_name(),
             collector = kind.collector().as_str(),
         );
         let poll = async move {

@@ -83,7 +83,7 @@ fn mix(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CustomerId, TenantId};
+    use crate::domain::{CustomerId, TenantId, TenantSource};
 
     const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -95,9 +95,10 @@ mod tests {
         let tenant = Tenant {
             customer_id: CustomerId::from_bits(0),
             tenant_id: TenantId::from_bits(tenant),
-            customer_name: String::new(),
-            tenant_name: String::new(),
+            customer_name: None,
+            tenant_name: None,
             labels: std::collections::BTreeMap::new(),
+            source: TenantSource::Config,
         };
         Slots::new(&tenant, collector, INTERVAL)
     }

@@ -9,7 +9,7 @@ use avepoint_exporter::config::{
     CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
 };
 use avepoint_exporter::domain::{
-    BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, Timestamp,
+    BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, TenantSource, Timestamp,
 };
 use avepoint_exporter::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
 use proptest::collection::{btree_map, vec};
@@ -178,11 +178,12 @@ fn tenant<const N: usize>(
     Arc::new(Tenant {
         customer_id: CustomerId::from_bits(id << 64),
         tenant_id: TenantId::from_bits(id),
-        customer_name: customer_name.to_owned(),
-        tenant_name: tenant_name.to_owned(),
+        customer_name: Some(customer_name.to_owned()),
+        tenant_name: Some(tenant_name.to_owned()),
         labels: labels
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
+        source: TenantSource::Config,
     })
 }
 
@@ -244,9 +245,10 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
         .prop_map(|(id, tenant_name, customer_name, labels)| Tenant {
             customer_id: CustomerId::from_bits(id),
             tenant_id: TenantId::from_bits(!id),
-            customer_name,
-            tenant_name,
+            customer_name: Some(customer_name),
+            tenant_name: Some(tenant_name),
             labels,
+            source: TenantSource::Config,
         });
     let security = (any::<u64>(), any_counts())
         .prop_map(|(users, by_status)| Totals::SecurityUsers(SecurityUsers { users, by_status }));

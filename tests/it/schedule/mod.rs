@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use avepoint_exporter::config::{CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding};
-use avepoint_exporter::domain::{Clock, CustomerId, Reason, Tenant, TenantId, Timestamp};
+use avepoint_exporter::domain::{
+    Clock, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
+};
 use avepoint_exporter::exposition::Body;
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Moment, Options, Rule, When, World};
@@ -247,9 +249,10 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
     let tenant = Tenant {
         customer_id: CustomerId::from_bits(1),
         tenant_id: TenantId::from_bits(2),
-        customer_name: String::new(),
-        tenant_name: String::new(),
+        customer_name: None,
+        tenant_name: None,
         labels: BTreeMap::new(),
+        source: TenantSource::Config,
     };
     Arc::new(Snapshot {
         tenants: vec![Arc::new(TenantSnapshot {
