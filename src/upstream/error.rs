@@ -93,6 +93,9 @@ pub enum Cause {
     /// The answer points to another place.
     #[error("{0}; not followed, since the token must stay with the API")]
     Refused(String),
+    /// The answer is well-formed and cannot be true.
+    #[error("implausible answer: {0}")]
+    Implausible(String),
 }
 
 impl Cause {
@@ -111,6 +114,7 @@ impl Cause {
             Self::Truncated(_) | Self::Decode(_) => Reason::Decode,
             Self::Limit(_) => Reason::Limit,
             Self::Refused(_) => Reason::Refused,
+            Self::Implausible(_) => Reason::Implausible,
         }
     }
 }

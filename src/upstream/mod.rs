@@ -18,7 +18,7 @@ mod transport;
 mod tries;
 
 pub use client::{Client, Clients};
-pub use elements::{ListingSize, ProtectedUser, SecurityUser, pages_of};
+pub use elements::{Customer, CustomerTenant, ListingSize, ProtectedUser, SecurityUser, pages_of};
 pub use error::{ApiError, Cause};
 pub use paging::Page;
 pub use request_id::RequestId;

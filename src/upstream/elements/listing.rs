@@ -20,6 +20,8 @@ const PREFIX: &str = "/partner/external/v3";
 pub(super) trait Row: Sized + Send {
     /// How it is asked for.
     const ENDPOINT: Endpoint;
+    /// What is wrong with a row for which [`Row::from_wire`] is `None`.
+    const NOBODY: &'static str = "has neither id nor mail address nor principal name";
     /// The fields that are read.
     type Wire<'de>: Fields<'de>;
 
@@ -42,9 +44,23 @@ impl Client {
         &self,
         tenant: &Tenant,
         size: &mut ListingSize,
+        each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
+    ) -> Result<(), ApiError> {
+        let path = R::ENDPOINT
+            .route
+            .replace("{customerId}", &tenant.customer_id.to_string())
+            .replace("{tenantId}", &tenant.tenant_id.to_string());
+        self.list_at(&path, size, each).await
+    }
+
+    /// Reads the whole listing at a path and hands each page to `each`, in order.
+    pub(super) async fn list_at<R: Row>(
+        &self,
+        path: &str,
+        size: &mut ListingSize,
         mut each: impl FnMut(Page<R>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        let base = self.listing_url(R::ENDPOINT.route, tenant);
+        let base = self.listing_url(path);
         let mut pager = Pager::new(base.clone(), self.max_rows);
         let mut url = page_url(&base, 1);
         loop {
@@ -70,10 +86,7 @@ impl Client {
         }
     }
 
-    fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
-        let path = route
-            .replace("{customerId}", &tenant.customer_id.to_string())
-            .replace("{tenantId}", &tenant.tenant_id.to_string());
+    fn listing_url(&self, path: &str) -> Url {
         let mut url = self.api_url.clone();
         url.set_path(&format!(
             "{}{PREFIX}{path}",
@@ -110,9 +123,7 @@ pub(super) fn read_page<R: Row>(
     for (at, Object(wire)) in data.iter().enumerate() {
         rows.push(R::from_wire(wire, pseudonyms).ok_or_else(|| {
             let row = at + 1;
-            JsonError::Unexpected(format!(
-                "row {row} of the page has neither id nor mail address nor principal name"
-            ))
+            JsonError::Unexpected(format!("row {row} of the page {}", R::NOBODY))
         })?);
     }
     let next_link = envelope
