@@ -8,8 +8,8 @@
 //! - floor 0, [`domain`]: the field's words as types, among them what is secret and what is the time.
 //! - floor 1, [`config`]: the YAML file as written, and the validated configuration that all else sees.
 //! - floor 2, [`upstream`]: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
-//! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`snapshot`]: what is known at
-//!   one moment, published whole.
+//! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`discovery`]: which tenants are
+//!   watched; [`snapshot`]: what is known at one moment, published whole.
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
@@ -22,6 +22,7 @@ pub mod check;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+pub mod discovery;
 pub mod domain;
 pub mod exposition;
 pub mod listen;
