@@ -32,6 +32,20 @@ pub enum Totals {
     },
 }
 
+impl Totals {
+    /// The same without what was matched against other listings, as if there had been none.
+    #[must_use]
+    pub fn without_joins(&self) -> Self {
+        match self {
+            Self::ProtectedUsers { protection, .. } => Self::ProtectedUsers {
+                protection: protection.clone(),
+                exposure: None,
+            },
+            other @ Self::SecurityUsers(_) => other.clone(),
+        }
+    }
+}
+
 /// A poll that has ended.
 #[derive(Debug)]
 pub struct Polled {

@@ -9,9 +9,13 @@ use avepoint_exporter::config::{
     CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
 };
 use avepoint_exporter::domain::{
-    BackupModule, CustomerId, Reason, SecurityStatus, Tenant, TenantId, TenantSource, Timestamp,
+    BackupModule, BackupStatus, CustomerId, ManagementMode, Reason, SecurityStatus, Tenant,
+    TenantId, TenantSource, Timestamp,
 };
-use avepoint_exporter::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
+use avepoint_exporter::snapshot::{
+    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot,
+};
+use avepoint_exporter::upstream::{Customer, CustomerTenant};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -122,8 +126,62 @@ pub(super) fn golden() -> Snapshot {
             ..never(CollectorKind::ProtectedUsers)
         }],
     };
+    let mut gone = failing.clone();
+    gone.tenant = Arc::new(Tenant {
+        source: TenantSource::Discovery,
+        customer_name: None,
+        ..(*tenant(5, "gone", "", [])).clone()
+    });
     Snapshot {
         tenants: [quoted, stale, unread, failing].map(Arc::new).into(),
+        gone: vec![Arc::new(gone)],
+        discovery: Some(Arc::new(discovery())),
+    }
+}
+
+/// What was found an hour ago, and could not be read again since.
+fn discovery() -> DiscoverySnapshot {
+    let customers = vec![
+        Customer {
+            name: Some("Contoso \"Ltd\"".to_owned()),
+            backup_status: Some(BackupStatus::from(4)),
+            country: Some("Germany".to_owned()),
+            management_mode: Some(ManagementMode::from(1)),
+            ..customer(1)
+        },
+        customer(2),
+        Customer {
+            backup_status: Some(BackupStatus::from(77)),
+            management_mode: Some(ManagementMode::from(9)),
+            tenants: vec![CustomerTenant {
+                id: TenantId::from_bits(5),
+                name: None,
+            }],
+            ..customer(3)
+        },
+    ];
+    DiscoverySnapshot {
+        stale_after: Duration::from_secs(3 * 3600),
+        polls: 7,
+        failures: [(Reason::Implausible, 1)].into(),
+        up: Some(false),
+        found: Some(Discovered {
+            at: at(NOW - 3600.0),
+            customers,
+            excluded: 11,
+        }),
+    }
+}
+
+/// A customer of which nothing is known.
+fn customer(id: u128) -> Customer {
+    Customer {
+        id: CustomerId::from_bits(id),
+        name: None,
+        backup_status: None,
+        country: None,
+        management_mode: None,
+        tenants: Vec::new(),
     }
 }
 
@@ -230,9 +288,53 @@ fn counts<C: From<i64> + Ord>(counts: &[(i64, u64)]) -> BTreeMap<C, u64> {
 
 /// A fleet of which all is random that can be; rendered at the second 0, so that nothing is stale.
 pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
-    vec(any_tenant(), 0..4).prop_map(|tenants| Snapshot {
-        tenants: tenants.into_iter().map(Arc::new).collect(),
+    let tenants = || {
+        vec(any_tenant(), 0..4)
+            .prop_map(|tenants| tenants.into_iter().map(Arc::new).collect::<Vec<_>>())
+    };
+    (tenants(), tenants(), option::of(any_discovery())).prop_map(|(tenants, gone, discovery)| {
+        Snapshot {
+            tenants,
+            gone,
+            discovery: discovery.map(Arc::new),
+        }
     })
+}
+
+fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
+    let customer = (
+        any::<u128>(),
+        option::of(any_text()),
+        option::of(any_text()),
+        option::of(0..10_i64),
+        option::of(any::<i64>()),
+    )
+        .prop_map(|(id, name, country, status, mode)| Customer {
+            name,
+            country,
+            backup_status: status.map(BackupStatus::from),
+            management_mode: mode.map(ManagementMode::from),
+            ..customer(id)
+        });
+    let found = (any_duration(), vec(customer, 0..4), any::<u64>()).prop_map(
+        |(at, customers, excluded)| Discovered {
+            at: Timestamp::from_unix(at),
+            customers,
+            excluded,
+        },
+    );
+    (
+        any::<[u64; 2]>(),
+        option::of(any::<bool>()),
+        option::of(found),
+    )
+        .prop_map(|([polls, failures], up, found)| DiscoverySnapshot {
+            stale_after: Duration::from_secs(1),
+            polls,
+            failures: [(Reason::Timeout, failures)].into(),
+            up,
+            found,
+        })
 }
 
 fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {

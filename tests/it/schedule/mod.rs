@@ -259,6 +259,7 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
             tenant: Arc::new(tenant),
             collectors: collectors.collect(),
         })],
+        ..Snapshot::default()
     })
 }
 
