@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::ProcessMetrics;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{InForce, Scheduler};
 use crate::server::{self, Limits, Pages, Sources};
 use crate::snapshot::Snapshots;
 use crate::upstream::{Client, Clients, Stats};
@@ -66,8 +66,12 @@ impl Exporter {
             elements: client,
             partner_center: None,
         };
-        let (scheduler, snapshots) =
-            Scheduler::new(config, clients, stats, clock.clone(), &registry)?;
+        let in_force = InForce {
+            config: config.clone(),
+            clients,
+        };
+        let (_, changes) = watch::channel(Arc::new(in_force));
+        let (scheduler, snapshots) = Scheduler::new(changes, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,
