@@ -2,23 +2,27 @@
 //! run finds all of it. A method returns `None` when it has reported a problem.
 
 use std::fmt;
+use std::io;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
 use super::source::Source;
+use super::watched::{ReadFile, read_capped};
 use crate::domain::PromDuration;
 
 /// The longest name, id or label value, in characters.
 pub(super) const MAX_NAME: usize = 256;
 
-/// Collects what is wrong.
+/// Collects what is wrong, and which files were read.
 pub(super) struct Checker<'a> {
     pub(super) source: &'a Source<'a>,
     outline: &'a Outline,
     pub(super) problems: Vec<Problem>,
+    pub(super) files: Vec<ReadFile>,
 }
 
 impl<'a> Checker<'a> {
@@ -27,7 +31,18 @@ impl<'a> Checker<'a> {
             source,
             outline,
             problems: Vec::new(),
+            files: Vec::new(),
         }
+    }
+
+    /// The bytes of a file that the configuration names, or `None` when there are more than `max`. A change of the
+    /// file will be noticed.
+    pub(super) fn read_file(&mut self, file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+        let bytes = read_capped(file, max)?;
+        if let Some(bytes) = &bytes {
+            self.files.push(ReadFile::new(file, bytes));
+        }
+        Ok(bytes)
     }
 
     /// Notes that something is wrong with the value at the path.
@@ -90,11 +105,9 @@ impl<'a> Checker<'a> {
     pub(super) fn number(
         &mut self,
         path: &KeyPath,
-        number: Option<f64>,
-        default: f64,
+        number: f64,
         bounds: &RangeInclusive<f64>,
     ) -> Option<f64> {
-        let number = number.unwrap_or(default);
         let found = if bounds.contains(&number) {
             Ok(number)
         } else {
@@ -111,11 +124,9 @@ impl<'a> Checker<'a> {
     pub(super) fn whole(
         &mut self,
         path: &KeyPath,
-        number: Option<f64>,
-        default: u32,
+        number: f64,
         bounds: RangeInclusive<u32>,
     ) -> Option<u32> {
-        let number = number.unwrap_or(f64::from(default));
         let (least, most) = bounds.into_inner();
         let found =
             if (f64::from(least)..=f64::from(most)).contains(&number) && number.fract() == 0.0 {
@@ -139,26 +150,19 @@ impl<'a> Checker<'a> {
         path: &KeyPath,
         text: Option<&str>,
         words: &[(&str, T)],
-    ) -> Option<T> {
-        let default = words.first().map(|(_, meaning)| *meaning);
-        let Some(text) = text else { return default };
-        let known = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, meaning)| *meaning);
-        if known.is_none() {
-            let list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let one_of = if list.len() > 1 { "one of " } else { "" };
-            self.report(
-                path,
+    ) -> Value<T> {
+        Value::of(text, |text| {
+            let known = words.iter().find(|(word, _)| *word == text);
+            let known = known.map(|(_, meaning)| *meaning).ok_or_else(|| {
+                let list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
                 format!(
-                    "{} is not known; expected {one_of}{}",
+                    "{} is not known; expected one of {}",
                     shown(text),
                     list.join(", ")
-                ),
-            );
-        }
-        known
+                )
+            });
+            self.take(path, known)
+        })
     }
 
     /// A name, an id or a label's value: not empty, printable, not too long.
@@ -191,7 +195,8 @@ pub(super) enum Value<T> {
 }
 
 impl<T> Value<T> {
-    fn of<R>(raw: Option<R>, parse: impl FnOnce(R) -> Option<T>) -> Self {
+    /// What the parser makes of what the file has; its `None` is something that it has reported.
+    pub(super) fn of<R>(raw: Option<R>, parse: impl FnOnce(R) -> Option<T>) -> Self {
         raw.map_or(Self::Absent, |raw| {
             parse(raw).map_or(Self::Wrong, Self::Given)
         })
@@ -201,6 +206,14 @@ impl<T> Value<T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// This value, or the default if the file has none; `None` if it is wrong.
+    pub(super) fn unless_absent(self, default: T) -> Option<T> {
+        match self {
+            Self::Absent => Some(default),
+            present => present.given(),
         }
     }
 

@@ -1,207 +1,97 @@
-//! `collectors`: what is polled and how often, for all tenants, and what a tenant sets otherwise.
-
-use std::ops::RangeInclusive;
-use std::time::Duration;
+//! `collectors`: what is polled and how, for all tenants, and what a tenant sets otherwise.
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding, raw};
-use crate::domain::PromDuration;
+use super::schedule::Schedule;
+use super::security_users::SecurityUsers;
+use super::{CollectorConfig, CollectorKind, raw};
+use crate::domain::Collector;
 
-/// Bounds in milliseconds: a listing takes longer than a second, and figures a week old help nobody.
-const INTERVALS: RangeInclusive<u64> = 1000..=7 * 24 * 3_600_000;
-const STALE_AFTERS: RangeInclusive<u64> = 1000..=30 * 24 * 3_600_000;
-
-const SECURITY_USERS_INTERVAL: Duration = Duration::from_mins(5);
-const PROTECTED_USERS_INTERVAL: Duration = Duration::from_mins(15);
-
-/// Polls survive this many intervals without success before their figures go, unless `stale_after` is set.
-const STALE_INTERVALS: u32 = 3;
+/// So many usage locations are told apart. There are 249 country codes.
+const MOST_LOCATIONS: u32 = 250;
+const TOP_LOCATIONS: usize = 10;
 
 /// The collectors as one place of the file sets them.
 #[derive(Debug, Clone)]
 pub(super) struct Collectors {
-    security: Schedule,
-    exclude_test_users: Option<bool>,
-    protected: Schedule,
-}
-
-/// When a collector polls, as far as the file sets it.
-#[derive(Debug, Clone)]
-struct Schedule {
-    path: KeyPath,
-    enabled: Option<bool>,
-    interval: Value<Duration>,
-    stale_after: Value<Duration>,
+    /// In the order of [`Collector::ALL`].
+    schedules: Vec<Schedule>,
+    security_users: SecurityUsers,
+    top_usage_locations: Value<usize>,
 }
 
 impl Collectors {
     /// Checks the settings for all tenants.
-    pub(super) fn check_base(
+    pub(super) fn check(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Collectors) -> Self {
+        let base = Self::check_values(checker, path, raw);
+        base.check_relations(checker, &base);
+        base
+    }
+
+    /// Checks the settings of a tenant. What they leave open is as here, for all tenants.
+    pub(super) fn for_tenant(
+        &self,
         checker: &mut Checker<'_>,
         path: &KeyPath,
         raw: &raw::Collectors,
     ) -> Self {
-        let base = Self::check(checker, path, raw);
-        base.check_relations(checker, [true, true]);
-        base
-    }
-
-    /// Checks each value by itself.
-    pub(super) fn check(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Collectors) -> Self {
-        let security_path = path.key("security_users");
-        let protected_path = path.key("protected_users");
-        let (mut security, mut protected) = (
-            Schedule::unset(&security_path),
-            Schedule::unset(&protected_path),
-        );
-        if let Some(raw) = &raw.security_users {
-            security = Schedule::check(
-                checker,
-                security_path,
-                raw.enabled,
-                raw.interval.as_deref(),
-                raw.stale_after.as_deref(),
-            );
-            let path = &security.path;
-            checker.word(
-                &path.key("endpoint"),
-                raw.endpoint.as_deref(),
-                &[("v3", ())],
-            );
-            checker.word(&path.key("mode"), raw.mode.as_deref(), &[("scan", ())]);
-        }
-        if let Some(raw) = &raw.protected_users {
-            protected = Schedule::check(
-                checker,
-                protected_path,
-                raw.enabled,
-                raw.interval.as_deref(),
-                raw.stale_after.as_deref(),
-            );
-        }
-        Self {
-            security,
-            exclude_test_users: raw
-                .security_users
-                .as_ref()
-                .and_then(|raw| raw.exclude_test_users),
-            protected,
-        }
-    }
-
-    /// These settings of a tenant, and where they leave something open, those of `base`.
-    pub(super) fn over(self, checker: &mut Checker<'_>, base: &Self) -> Self {
-        // A tenant that sets no duration of its own would only repeat what is wrong with the base.
-        let own = [&self.security, &self.protected].map(Schedule::sets_durations);
+        let own = Self::check_values(checker, path, raw);
+        let schedules = own.schedules.iter().zip(&self.schedules);
         let merged = Self {
-            security: self.security.over(&base.security),
-            exclude_test_users: self.exclude_test_users.or(base.exclude_test_users),
-            protected: self.protected.over(&base.protected),
+            schedules: schedules.map(|(own, base)| own.over(base)).collect(),
+            security_users: own.security_users.over(&self.security_users),
+            top_usage_locations: own.top_usage_locations.or(self.top_usage_locations),
         };
-        merged.check_relations(checker, own);
+        merged.check_relations(checker, &own);
         merged
     }
 
-    /// Reports durations of the chosen collectors that do not go together.
-    fn check_relations(&self, checker: &mut Checker<'_>, [security, protected]: [bool; 2]) {
-        if security {
-            self.security
-                .check_relation(checker, SECURITY_USERS_INTERVAL);
-        }
-        if protected {
-            self.protected
-                .check_relation(checker, PROTECTED_USERS_INTERVAL);
+    /// Checks each value by itself.
+    fn check_values(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Collectors) -> Self {
+        let schedules = Collector::ALL
+            .iter()
+            .map(|collector| Schedule::check(checker, path, *collector, raw))
+            .collect();
+        let security_users = SecurityUsers::check(checker, path, raw.security_users.as_ref());
+        let path = path.key("partner_center").key("top_usage_locations");
+        let top = raw.partner_center.as_ref();
+        let top = Value::of(top.and_then(|raw| raw.top_usage_locations), |top| {
+            let top = checker.whole(&path, top, 0..=MOST_LOCATIONS)?;
+            usize::try_from(top).ok()
+        });
+        Self {
+            schedules,
+            security_users,
+            top_usage_locations: top,
         }
     }
 
-    /// Those that are on, in the order of `Collector::ALL`, with the defaults filled in.
+    /// Reports settings that do not go together, where `own`, what stands at this place of the file, brings that
+    /// about. A tenant without settings of its own would only repeat what is wrong with the base.
+    fn check_relations(&self, checker: &mut Checker<'_>, own: &Self) {
+        for (merged, own) in self.schedules.iter().zip(&own.schedules) {
+            merged.check_relation(checker, own);
+        }
+        self.security_users
+            .check_relations(checker, &own.security_users);
+    }
+
+    /// Those that are on, in the order of [`Collector::ALL`], with the defaults filled in.
     pub(super) fn in_force(&self) -> Vec<CollectorConfig> {
-        let security = CollectorKind::SecurityUsers {
-            endpoint: SecurityEndpoint::V3,
-            encoding: StatusEncoding::Codes,
-            mode: SecurityMode::Scan {
-                exclude_test_users: self.exclude_test_users.unwrap_or(false),
+        let schedules = self.schedules.iter();
+        schedules
+            .filter_map(|schedule| schedule.in_force(self.kind(schedule.collector)))
+            .collect()
+    }
+
+    fn kind(&self, collector: Collector) -> CollectorKind {
+        match collector {
+            Collector::SecurityUsers => self.security_users.in_force(),
+            Collector::Directory => CollectorKind::Directory,
+            Collector::PartnerCenter => CollectorKind::PartnerCenter {
+                top_usage_locations: (self.top_usage_locations.given()).unwrap_or(TOP_LOCATIONS),
             },
-        };
-        [
-            self.security.in_force(security, SECURITY_USERS_INTERVAL),
-            self.protected
-                .in_force(CollectorKind::ProtectedUsers, PROTECTED_USERS_INTERVAL),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
-impl Schedule {
-    fn unset(path: &KeyPath) -> Self {
-        Self {
-            path: path.clone(),
-            enabled: None,
-            interval: Value::Absent,
-            stale_after: Value::Absent,
+            Collector::ProtectedUsers => CollectorKind::ProtectedUsers,
         }
-    }
-
-    fn check(
-        checker: &mut Checker<'_>,
-        path: KeyPath,
-        enabled: Option<bool>,
-        interval: Option<&str>,
-        stale_after: Option<&str>,
-    ) -> Self {
-        Self {
-            enabled,
-            interval: checker.duration(&path.key("interval"), interval, INTERVALS),
-            stale_after: checker.duration(&path.key("stale_after"), stale_after, STALE_AFTERS),
-            path,
-        }
-    }
-
-    fn sets_durations(&self) -> bool {
-        self.interval != Value::Absent || self.stale_after != Value::Absent
-    }
-
-    fn over(self, base: &Self) -> Self {
-        Self {
-            path: self.path,
-            enabled: self.enabled.or(base.enabled),
-            interval: self.interval.or(base.interval),
-            stale_after: self.stale_after.or(base.stale_after),
-        }
-    }
-
-    /// The interval and the age that are in force, unless one of them is wrong.
-    fn durations(&self, default: Duration) -> Option<(Duration, Duration)> {
-        if self.interval == Value::Wrong || self.stale_after == Value::Wrong {
-            return None;
-        }
-        let interval = self.interval.given().unwrap_or(default);
-        let stale_after = self.stale_after.given();
-        Some((interval, stale_after.unwrap_or(interval * STALE_INTERVALS)))
-    }
-
-    /// Reports figures that would vanish between two polls.
-    fn check_relation(&self, checker: &mut Checker<'_>, default: Duration) {
-        if let Some((interval, stale_after)) = self.durations(default)
-            && stale_after < interval
-        {
-            let [age, every] = [stale_after, interval].map(PromDuration);
-            let message = format!(
-                "{age} is shorter than interval ({every}), so figures would vanish between polls; expected interval <= stale_after"
-            );
-            checker.report(&self.path.key("stale_after"), message);
-        }
-    }
-
-    fn in_force(&self, kind: CollectorKind, default: Duration) -> Option<CollectorConfig> {
-        let (interval, stale_after) = self.durations(default)?;
-        self.enabled.unwrap_or(true).then_some(CollectorConfig {
-            interval,
-            stale_after,
-            kind,
-        })
     }
 }

@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{ClientCredential, Elements, HttpSettings, Limits, RateLimit, files, raw};
+use super::{ClientCredential, Elements, HttpSettings, Limits, api, files, raw};
 use crate::domain::{ByteSize, PromDuration, Secret};
 
 /// The environments with the base of their API and their token endpoint. The first is the default.
@@ -54,7 +54,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
     let path = KeyPath::default().key("elements");
     // All parts are checked before the first `?`, so that each reports what is wrong with it.
     let urls = urls(checker, &path, &raw);
-    let client_id = client_id(checker, &path, raw.client_id);
+    let client_id = api::client_id(checker, &path, raw.client_id);
     let deadlines = deadlines(
         checker,
         &path,
@@ -67,11 +67,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         raw.client_secret_file,
         raw.client_secret_env,
     );
-    let rate_limit = rate_limit(
-        checker,
-        &path.key("rate_limit"),
-        &raw.rate_limit.unwrap_or_default(),
-    );
+    let rate_limit = api::rate_limit(checker, &path, &raw.rate_limit.unwrap_or_default());
     let limits = limits(
         checker,
         &path.key("limits"),
@@ -104,62 +100,16 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
     })
 }
 
-fn client_id(checker: &mut Checker<'_>, path: &KeyPath, raw: Option<raw::Text>) -> Option<String> {
-    let path = path.key("client_id");
-    if let Some(text) = raw {
-        return checker.name(&path, text.0);
-    }
-    checker.report(
-        &path,
-        "is missing; expected the client id of the app registration",
-    );
-    None
-}
-
 fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Option<[Url; 2]> {
-    let environment = checker.word(
-        &path.key("environment"),
-        raw.environment.as_deref(),
-        &ENVIRONMENTS,
-    );
+    let environment = raw.environment.as_deref();
+    let environment = checker.word(&path.key("environment"), environment, &ENVIRONMENTS);
+    let environment = environment.unless_absent(ENVIRONMENTS[0].1);
     // With an unknown environment the explicit URLs are still checked.
     let [api_default, token_default] = environment.unwrap_or(ENVIRONMENTS[0].1);
-    let api = raw.api_url.as_deref().unwrap_or(api_default);
-    let api = checker.take(&path.key("api_url"), https_url(api, api_default));
-    let token = raw.token_url.as_deref().unwrap_or(token_default);
-    let token = checker.take(&path.key("token_url"), https_url(token, token_default));
-    let (mut api, token) = (api?, token?);
-    let base = api.path().trim_end_matches('/').to_owned();
-    api.set_path(&base);
-    environment.map(|_| [api, token])
-}
-
-/// A URL to send credentials to. No message shows the text: what is not allowed in it may be a password.
-fn https_url(text: &str, example: &str) -> Result<Url, String> {
-    let url = Url::parse(text)
-        .map_err(|error| format!("is not a URL ({error}); expected one such as {example}"))?;
-    let loopback = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    let fault = match url.scheme() {
-        "https" | "http" if has_user_info(&url) => "holds a user name or password",
-        "https" | "http" if url.query().is_some() => "holds a query (?)",
-        "https" | "http" if url.fragment().is_some() => "holds a fragment (#)",
-        "https" => return Ok(url),
-        "http" if loopback => return Ok(url),
-        "http" => "is http:// to another host, which would send the secret unprotected",
-        _ => "does not start with https://",
-    };
-    Err(format!(
-        "{fault}; expected a URL such as {example} (http:// only to a loopback address)"
-    ))
-}
-
-fn has_user_info(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
+    let api_url = api::base_url(checker, path, raw.api_url.as_deref(), api_default);
+    let token_url = api::token_url(checker, path, raw.token_url.as_deref(), token_default);
+    environment?;
+    Some([api_url?, token_url?])
 }
 
 /// A proxy's URL; it may hold a password, so no message shows it.
@@ -222,32 +172,6 @@ fn deadlines(
     in_order.then_some([connect, timeout, retry])
 }
 
-fn rate_limit(
-    checker: &mut Checker<'_>,
-    path: &KeyPath,
-    raw: &raw::RateLimit,
-) -> Option<RateLimit> {
-    // Below one request in 1000 s nothing would ever be read; above the upper bounds is no rate limit any more.
-    let rate = checker.number(
-        &path.key("requests_per_second"),
-        raw.requests_per_second,
-        10.0,
-        &(0.001..=100_000.0),
-    );
-    let burst = checker.whole(&path.key("burst"), raw.burst, 20, 1..=100_000);
-    let concurrent = checker.whole(
-        &path.key("max_concurrent_requests"),
-        raw.max_concurrent_requests,
-        8,
-        1..=1000,
-    );
-    Some(RateLimit {
-        requests_per_second: rate?,
-        burst: burst?,
-        max_concurrent_requests: usize::try_from(concurrent?).ok()?,
-    })
-}
-
 fn limits(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Limits) -> Option<Limits> {
     // 1 KiB holds an empty listing and an error's text; 1 GiB is what a 64-bit machine may still hold.
     let bounds = ByteSize(1 << 10)..=ByteSize(1 << 30);
@@ -255,7 +179,7 @@ fn limits(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Limits) -> Optio
         Some(text) => checker.measure(&path.key("response_bytes"), text, &bounds),
         None => Some(ByteSize(16 << 20)),
     };
-    let rows = checker.whole(&path.key("rows"), raw.rows, 1_000_000, 1..=100_000_000);
+    let rows = checker.whole(&path.key("rows"), raw.rows.unwrap_or(1e6), 1..=100_000_000);
     Some(Limits {
         response_bytes: bytes?.0,
         rows: rows?.into(),

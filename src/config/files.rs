@@ -1,7 +1,5 @@
 //! What the configuration names and does not hold: secrets in files and in the environment, certificates.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
@@ -18,18 +16,19 @@ const MAX_SECRET: u64 = 64 << 10;
 /// All public authorities together take a quarter of this.
 const MAX_CA: u64 = 1 << 20;
 
-/// A file's bytes, or `None` when there are more than `max`.
-///
-/// # Errors
-///
-/// What the operating system says.
-pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let read = File::open(file)?.take(max + 1).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(read)
-        .is_ok_and(|read| read <= max)
-        .then_some(bytes))
+/// Which secret is read, as messages speak of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Such as `client secret`.
+    pub(super) what: &'static str,
+    /// The name of an environment variable for it.
+    pub(super) variable: &'static str,
 }
+
+const CLIENT_SECRET: Wanted = Wanted {
+    what: "client secret",
+    variable: "ELEMENTS_SECRET",
+};
 
 /// The client secret, from the one place that the file gives.
 pub(super) fn client_secret(
@@ -45,11 +44,11 @@ pub(super) fn client_secret(
         ["client_secret_file", "client_secret_env", "client_secret"].map(|key| path.key(key));
     match (file, env, inline) {
         (Some(file), None, None) => {
-            let secret = secret_from_file(checker, &file.0);
+            let secret = secret_from_file(checker, &file.0, CLIENT_SECRET);
             checker.take(&file_path, secret)
         }
         (None, Some(env), None) => {
-            let secret = secret_from_env(checker, env.0.expose());
+            let secret = secret_from_env(checker, env.0.expose(), CLIENT_SECRET);
             checker.take(&env_path, secret)
         }
         (None, None, Some(secret)) if secret.0.expose().trim().is_empty() => {
@@ -75,28 +74,34 @@ pub(super) fn client_secret(
     }
 }
 
-fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
-    const EXPECTED: &str = "expected a file with the client secret and nothing else";
+/// The secret that a file holds.
+pub(super) fn secret_from_file(
+    checker: &mut Checker<'_>,
+    name: &str,
+    wanted: Wanted,
+) -> Result<Secret, String> {
+    let expected = format!("expected a file with the {} and nothing else", wanted.what);
     if name.is_empty() {
-        return Err(format!("is empty; {EXPECTED}"));
+        return Err(format!("is empty; {expected}"));
     }
     let place = file_shown(checker, name);
     let file = checker.source.base_dir.join(name);
-    let bytes = read_capped(&file, MAX_SECRET)
-        .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
-        .ok_or_else(|| format!("{place} holds more than 64KiB; {EXPECTED}"))?;
+    let bytes = checker
+        .read_file(&file, MAX_SECRET)
+        .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
+        .ok_or_else(|| format!("{place} holds more than 64KiB; {expected}"))?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{place} does not hold UTF-8 text; {EXPECTED}"))?;
+        .map_err(|_| format!("{place} does not hold UTF-8 text; {expected}"))?;
     let text = text
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'))
         .unwrap_or(&text);
     if text.trim().is_empty() {
-        return Err(format!("{place} is empty; {EXPECTED}"));
+        return Err(format!("{place} is empty; {expected}"));
     }
     if text.contains(char::is_control) {
         return Err(format!(
-            "{place} has several lines or a control character; {EXPECTED}"
+            "{place} has several lines or a control character; {expected}"
         ));
     }
     Ok(Secret::from(text.to_owned()))
@@ -104,7 +109,7 @@ fn secret_from_file(checker: &Checker<'_>, name: &str) -> Result<Secret, String>
 
 /// The file as messages show it. A relative path without a dot in front may be the secret itself, in the wrong
 /// place: then only the directory is named.
-fn file_shown(checker: &Checker<'_>, name: &str) -> String {
+pub(super) fn file_shown(checker: &Checker<'_>, name: &str) -> String {
     let base = checker.source.base_dir;
     if ["/", "./", "../"]
         .iter()
@@ -120,7 +125,28 @@ fn file_shown(checker: &Checker<'_>, name: &str) -> String {
     format!("the file of this name in the directory {}", quoted(base))
 }
 
-fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> {
+/// The secret that an environment variable holds.
+pub(super) fn secret_from_env(
+    checker: &Checker<'_>,
+    name: &str,
+    wanted: Wanted,
+) -> Result<Secret, String> {
+    let shown = variable_shown(name, wanted)?;
+    match (checker.source.env)(name) {
+        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
+        Some(_) => Err(format!(
+            "{shown} is empty; expected the {} in it",
+            wanted.what
+        )),
+        None => Err(format!(
+            "{shown} is not set, or is not UTF-8; expected the {} in it",
+            wanted.what
+        )),
+    }
+}
+
+/// The environment variable as messages show it, or why it can be none.
+pub(super) fn variable_shown(name: &str, wanted: Wanted) -> Result<String, String> {
     let is_name = |letter: fn(&u8) -> bool| {
         !name.starts_with(|c: char| c.is_ascii_digit())
             && !name.is_empty()
@@ -129,28 +155,22 @@ fn secret_from_env(checker: &Checker<'_>, name: &str) -> Result<Secret, String> 
                 .all(|b| letter(&b) || b.is_ascii_digit() || b == b'_')
     };
     if !is_name(u8::is_ascii_alphabetic) {
-        return Err("is not the name of an environment variable; expected a name such as ELEMENTS_SECRET, not the secret itself".to_owned());
+        return Err(format!(
+            "is not the name of an environment variable; expected a name such as {}, not the secret itself",
+            wanted.variable
+        ));
     }
     // People put the secret itself here. One of letters and digits has small letters, as good as always.
-    let shown = if is_name(u8::is_ascii_uppercase) {
+    Ok(if is_name(u8::is_ascii_uppercase) {
         format!("the environment variable {name}")
     } else {
         "the environment variable of this name".to_owned()
-    };
-    match (checker.source.env)(name) {
-        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
-        Some(_) => Err(format!(
-            "{shown} is empty; expected the client secret in it"
-        )),
-        None => Err(format!(
-            "{shown} is not set, or is not UTF-8; expected the client secret in it"
-        )),
-    }
+    })
 }
 
 /// The PEM text of a file with at least one certificate.
 pub(super) fn ca(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Vec<u8>> {
-    let pem = ca_from_file(&checker.source.base_dir.join(name));
+    let pem = ca_from_file(checker, &checker.source.base_dir.join(name));
     checker.take(path, pem)
 }
 
@@ -159,10 +179,11 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }
 
-fn ca_from_file(path: &Path) -> Result<Vec<u8>, String> {
+fn ca_from_file(checker: &mut Checker<'_>, path: &Path) -> Result<Vec<u8>, String> {
     const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
     let file = quoted(path);
-    let bytes = read_capped(path, MAX_CA)
+    let bytes = checker
+        .read_file(path, MAX_CA)
         .map_err(|cause| format!("the file {file} cannot be read: {cause}; {EXPECTED}"))?
         .ok_or_else(|| format!("the file {file} holds more than 1MiB; {EXPECTED}"))?;
     let mut count = 0;

@@ -1,28 +1,33 @@
 //! From a file to the [`Config`]: the order in which text is read and checked.
 
+use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checker::Checker;
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::source::Source;
-use super::{Config, ConfigError, elements, files, read, tenants};
+use super::watched::{MAX_FILE, ReadFile, read_capped};
+use super::{Config, ConfigError, discovery, elements, partner_center, read, tenants};
 
-/// A thousand tenants with labels take a third of this.
-const MAX_FILE: u64 = 1 << 20;
+/// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
+/// the file itself has changed.
+pub struct ConfigFile {
+    path: PathBuf,
+    /// May hold a secret.
+    text: String,
+}
 
-impl Config {
-    /// Reads the file, which may have 1 MiB, and the secrets from where it says they are. Relative paths in it
-    /// start from its directory.
+impl ConfigFile {
+    /// Reads the file, which may have 1 MiB.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NotFound`] and [`ConfigError::Unreadable`] for the file, [`ConfigError::Invalid`] for what
-    /// is in it.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let bytes = files::read_capped(path, MAX_FILE).map_err(|cause| {
+    /// [`ConfigError::NotFound`] and [`ConfigError::Unreadable`] for the file, [`ConfigError::Invalid`] for a text
+    /// that is none.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = read_capped(path, MAX_FILE).map_err(|cause| {
             let file = path.to_owned();
             match cause.kind() {
                 io::ErrorKind::NotFound => ConfigError::NotFound { file },
@@ -37,13 +42,47 @@ impl Config {
                 )
             })
             .and_then(utf8)
-            .map_err(|problem| ConfigError::Invalid(Problems::new(&name, vec![problem])))?;
+            .map_err(|problem| {
+                let name = path.display().to_string();
+                ConfigError::Invalid(Problems::new(&name, vec![problem]))
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+        })
+    }
+
+    /// Makes the text a configuration, with the secrets that are now where it says they are. Relative paths in it
+    /// start from the file's directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::parse`].
+    pub fn parse(&self) -> Result<Config, ConfigError> {
         let source = Source {
-            name: &name,
-            base_dir: path.parent().unwrap_or(Path::new("")),
+            name: &self.path.display().to_string(),
+            base_dir: self.path.parent().unwrap_or(Path::new("")),
             env: &|name| std::env::var(name).ok(),
         };
-        Self::parse(&text, &source)
+        Config::parse(&self.text, &source)
+    }
+}
+
+/// Without the text, which may hold a secret.
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ConfigFile").field(&self.path).finish()
+    }
+}
+
+impl Config {
+    /// Reads the file, and the secrets from where it says they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ConfigFile::read`] and of [`Config::parse`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        ConfigFile::read(path)?.parse()
     }
 
     /// Reads the text of a configuration, and the secrets from where it says they are.
@@ -56,13 +95,24 @@ impl Config {
         let invalid = |problems| ConfigError::Invalid(Problems::new(source.name, problems));
         let (raw, outline) = read::read(text).map_err(invalid)?;
         let mut checker = Checker::new(source, &outline);
+        partner_center::check_collectors(&mut checker, &raw);
         let elements = elements::check(&mut checker, raw.elements.unwrap_or_default());
+        let partner_center =
+            (raw.partner_center).and_then(|section| partner_center::check(&mut checker, section));
         let path = KeyPath::default().key("collectors");
-        let collectors =
-            Collectors::check_base(&mut checker, &path, &raw.collectors.unwrap_or_default());
-        let tenants = tenants::check(&mut checker, raw.tenants.unwrap_or_default(), &collectors);
-        if checker.problems.is_empty() && tenants.iter().all(|tenant| tenant.collectors.is_empty())
-        {
+        let raw_collectors = raw.collectors.unwrap_or_default();
+        let collectors = Collectors::check(&mut checker, &path, &raw_collectors);
+        let raw_discovery = raw.discovery.unwrap_or_default();
+        let is_discovering = raw_discovery.enabled == Some(true);
+        let discovery = discovery::check(&mut checker, raw_discovery, &collectors);
+        let raw_tenants = raw.tenants.unwrap_or_default();
+        if raw_tenants.is_empty() && !is_discovering {
+            tenants::report_none(&mut checker);
+        }
+        let tenants = tenants::check(&mut checker, raw_tenants, &collectors);
+        let mut polled = (tenants.iter().map(|tenant| &tenant.collectors))
+            .chain(discovery.iter().map(|discovery| &discovery.collectors));
+        if checker.problems.is_empty() && polled.all(Vec::is_empty) {
             checker.report(
                 &path,
                 "all collectors are off for all tenants; expected at least one to be on",
@@ -71,12 +121,20 @@ impl Config {
         match elements {
             Some(elements) if checker.problems.is_empty() => Ok(Self {
                 elements,
-                partner_center: None,
-                discovery: None,
+                partner_center,
+                discovery,
                 tenants,
+                files: checker.files,
             }),
             _ => Err(invalid(checker.problems)),
         }
+    }
+
+    /// Whether a file that the configuration names, such as that of a client secret, holds something else than when
+    /// it was read. Not the configuration's own file, and not that of the refresh token, which changes by itself.
+    /// Blocks for as long as the disk takes.
+    pub fn files_changed(&self) -> bool {
+        self.files.iter().any(ReadFile::has_changed)
     }
 }
 

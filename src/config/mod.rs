@@ -2,20 +2,27 @@
 //!
 //! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
-//! `collectors` and `tenants` turn it into the types below by means of `checker`, with `files` for what is only
-//! named. `source` is what surrounds the text, `problem` what they report.
+//! `partner_center` (with `api` for what these two share), `collectors` (with `schedule` and `security_users`),
+//! `discovery` and `tenants` turn it into the types below by means of `checker`, with `files` for what is only
+//! named. `watched` notices when that changes; `source` is what surrounds the text, `problem` what they report.
 
+mod api;
 mod checker;
 mod collectors;
+mod discovery;
 mod elements;
 mod files;
 mod load;
 mod outline;
+mod partner_center;
 mod problem;
 mod raw;
 mod read;
+mod schedule;
+mod security_users;
 mod source;
 mod tenants;
+mod watched;
 mod words;
 
 use std::path::PathBuf;
@@ -25,8 +32,10 @@ use std::time::Duration;
 use regex::Regex;
 use url::Url;
 
+pub use self::load::ConfigFile;
 pub use self::problem::{ConfigError, Problems};
 pub use self::source::Source;
+pub use self::watched::ReadFile;
 use crate::domain::{Collector, Secret, Tenant};
 
 /// What one process watches, and how.
@@ -40,6 +49,8 @@ pub struct Config {
     pub discovery: Option<Discovery>,
     /// The tenants in the order of the file, each tenant id once; at least one, unless there is discovery.
     pub tenants: Vec<TenantConfig>,
+    /// The files that it names and that were read for it: secrets, certificates, authorities.
+    pub files: Vec<ReadFile>,
 }
 
 /// How AvePoint Elements is reached.
@@ -73,7 +84,7 @@ pub enum ClientCredential {
 /// How Microsoft Partner Center is reached. Its deadlines, limits, proxy and authorities are those of `elements`.
 #[derive(Debug, Clone)]
 pub struct PartnerCenter {
-    /// Base of the API, without a slash at its end.
+    /// Base of the API: an origin, and a path that ends in a slash only where it is nothing else.
     pub api_url: Url,
     /// The token endpoint. Default: that of Microsoft for the partner's tenant.
     pub token_url: Url,
@@ -162,7 +173,8 @@ pub struct TenantConfig {
 /// One collector of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorConfig {
-    /// The time from one poll to the next, 1 s to 7 days. Default: 5 min for security users, 15 min for protected.
+    /// The time from one poll to the next, 1 s to 7 days. Default: 5 min for security users, 15 min for protected
+    /// users, 1 h for the others.
     pub interval: Duration,
     /// The age at which figures leave the exposition; at least `interval`. Default: three intervals.
     pub stale_after: Duration,

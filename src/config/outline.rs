@@ -11,13 +11,18 @@ use super::problem::{KeyPath, Place, Problem, Step, is_plain_key};
 use super::words::{self, MAX_DEPTH};
 
 /// Keys that may stand without a value, since all below them may be commented out.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 13] = [
     "elements",
     "rate_limit",
     "limits",
+    "partner_center",
     "collectors",
     "security_users",
     "protected_users",
+    "directory",
+    "discovery",
+    "include",
+    "exclude",
     "tenants",
     "labels",
 ];

@@ -8,7 +8,13 @@ use std::path::PathBuf;
 const SHOWN: usize = 50;
 
 /// Keys whose value is secret. What somebody wrote below one of them by mistake is never shown.
-const SECRET_KEYS: [&str; 3] = ["client_secret", "client_secret_env", "proxy_url"];
+const SECRET_KEYS: [&str; 5] = [
+    "client_secret",
+    "client_secret_env",
+    "password_env",
+    "proxy_url",
+    "refresh_token_env",
+];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

@@ -9,14 +9,16 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use crate::domain::Secret;
+use crate::domain::{Collector, Secret};
 
 /// The whole file.
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct File {
     pub(super) elements: Option<Elements>,
+    pub(super) partner_center: Option<PartnerCenter>,
     pub(super) collectors: Option<Collectors>,
+    pub(super) discovery: Option<Discovery>,
     pub(super) tenants: Option<Vec<Tenant>>,
 }
 
@@ -42,7 +44,26 @@ pub(super) struct Elements {
     pub(super) proxy_url: Option<SecretText>,
 }
 
-/// `elements.rate_limit`.
+/// `partner_center`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct PartnerCenter {
+    pub(super) tenant: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<SecretText>,
+    pub(super) client_secret_file: Option<Text>,
+    /// As above.
+    pub(super) client_secret_env: Option<SecretText>,
+    pub(super) refresh_token_file: Option<Text>,
+    /// As above: people put the token itself here.
+    pub(super) refresh_token_env: Option<SecretText>,
+    pub(super) api_url: Option<String>,
+    pub(super) token_url: Option<String>,
+    pub(super) scope: Option<Text>,
+    pub(super) rate_limit: Option<RateLimit>,
+}
+
+/// `rate_limit` of an API.
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct RateLimit {
@@ -64,28 +85,91 @@ pub(super) struct Limits {
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct Collectors {
     pub(super) security_users: Option<SecurityUsers>,
-    pub(super) protected_users: Option<ProtectedUsers>,
+    pub(super) protected_users: Option<Users>,
+    pub(super) directory: Option<Users>,
+    pub(super) partner_center: Option<PartnerCenterUsers>,
 }
 
 /// `collectors.security_users`.
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct SecurityUsers {
-    pub(super) enabled: Option<bool>,
-    pub(super) interval: Option<String>,
-    pub(super) stale_after: Option<String>,
+    enabled: Option<bool>,
+    interval: Option<String>,
+    stale_after: Option<String>,
     pub(super) endpoint: Option<String>,
     pub(super) mode: Option<String>,
+    pub(super) status_encoding: Option<String>,
     pub(super) exclude_test_users: Option<bool>,
 }
 
-/// `collectors.protected_users`.
+/// A collector without options of its own: `collectors.protected_users`, `collectors.directory`.
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-pub(super) struct ProtectedUsers {
+pub(super) struct Users {
+    enabled: Option<bool>,
+    interval: Option<String>,
+    stale_after: Option<String>,
+}
+
+/// `collectors.partner_center`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct PartnerCenterUsers {
+    enabled: Option<bool>,
+    interval: Option<String>,
+    stale_after: Option<String>,
+    pub(super) top_usage_locations: Option<f64>,
+}
+
+/// The keys that every collector has.
+#[derive(Default)]
+pub(super) struct Schedule<'a> {
+    pub(super) enabled: Option<bool>,
+    pub(super) interval: Option<&'a str>,
+    pub(super) stale_after: Option<&'a str>,
+}
+
+impl Collectors {
+    /// When this collector polls.
+    pub(super) fn schedule(&self, collector: Collector) -> Schedule<'_> {
+        let keys = match collector {
+            Collector::SecurityUsers => (self.security_users.as_ref())
+                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
+            Collector::Directory => {
+                (self.directory.as_ref()).map(|raw| (raw.enabled, &raw.interval, &raw.stale_after))
+            }
+            Collector::PartnerCenter => (self.partner_center.as_ref())
+                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
+            Collector::ProtectedUsers => (self.protected_users.as_ref())
+                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
+        };
+        keys.map_or_else(Schedule::default, |(enabled, interval, stale_after)| {
+            Schedule {
+                enabled,
+                interval: interval.as_deref(),
+                stale_after: stale_after.as_deref(),
+            }
+        })
+    }
+}
+
+/// `discovery`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct Discovery {
     pub(super) enabled: Option<bool>,
     pub(super) interval: Option<String>,
-    pub(super) stale_after: Option<String>,
+    pub(super) include: Option<NamePatterns>,
+    pub(super) exclude: Option<NamePatterns>,
+}
+
+/// `discovery.include` and `discovery.exclude`.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(super) struct NamePatterns {
+    pub(super) customer_name: Option<Text>,
+    pub(super) tenant_name: Option<Text>,
 }
 
 /// An item of `tenants`.
@@ -192,21 +276,31 @@ mod tests {
             .collect()
     }
 
+    /// The sections by the headings that they have in the documentation, with their keys.
+    fn sections() -> Vec<(&'static str, Vec<String>)> {
+        vec![
+            ("The file", keys::<File>()),
+            ("`elements`", keys::<Elements>()),
+            ("`rate_limit`", keys::<RateLimit>()),
+            ("`elements.limits`", keys::<Limits>()),
+            ("`partner_center`", keys::<PartnerCenter>()),
+            ("`collectors`", keys::<Collectors>()),
+            ("`collectors`", keys::<Users>()),
+            ("`collectors.security_users`", keys::<SecurityUsers>()),
+            ("`collectors.partner_center`", keys::<PartnerCenterUsers>()),
+            ("`discovery`", keys::<Discovery>()),
+            ("`discovery`", keys::<NamePatterns>()),
+            ("`tenants`", keys::<Tenant>()),
+        ]
+    }
+
     #[test]
     fn the_example_shows_every_key() {
         let example = include_str!("../../config.example.yaml");
-        let all = [
-            keys::<File>(),
-            keys::<Elements>(),
-            keys::<RateLimit>(),
-            keys::<Limits>(),
-            keys::<Collectors>(),
-            keys::<SecurityUsers>(),
-            keys::<ProtectedUsers>(),
-            keys::<Tenant>(),
-        ];
-        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 39, "{all:?}");
-        for key in all.iter().flatten() {
+        let sections = sections();
+        let count: usize = sections.iter().map(|(_, keys)| keys.len()).sum();
+        assert_eq!(count, 65, "{sections:?}");
+        for key in sections.iter().flat_map(|(_, keys)| keys) {
             let shown = example.lines().any(|line| {
                 let line = line
                     .trim_start()

@@ -12,17 +12,20 @@ use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource};
 
 /// Names that the operator's labels may not take: what scrapers and their environments attach to a target, and
 /// what our own series carry. In order.
-const RESERVED_LABELS: [&str; 41] = [
+const RESERVED_LABELS: [&str; 48] = [
     "api",
     "cluster",
     "code",
     "collector",
     "container",
+    "country",
     "coverage",
     "credential",
     "customer",
     "customer_id",
     "customer_name",
+    "domain_type",
+    "ending",
     "endpoint",
     "env",
     "exclude_test_users",
@@ -32,14 +35,17 @@ const RESERVED_LABELS: [&str; 41] = [
     "le",
     "m365_tenant_id",
     "m365_tenant_name",
+    "management_mode",
     "mode",
     "module",
     "namespace",
     "node",
     "owner",
+    "password_age",
     "pod",
     "protected",
     "reason",
+    "reference",
     "region",
     "revision",
     "route",
@@ -53,8 +59,21 @@ const RESERVED_LABELS: [&str; 41] = [
     "target_triple",
     "tenant",
     "tenant_id",
+    "usage_location",
     "version",
 ];
+
+fn path() -> KeyPath {
+    KeyPath::default().key("tenants")
+}
+
+/// Reports that nobody is watched.
+pub(super) fn report_none(checker: &mut Checker<'_>) {
+    checker.report(
+        &path(),
+        "has no tenants; expected at least one with customer_id and tenant_id, or discovery.enabled: true",
+    );
+}
 
 /// Checks `tenants`; what it returns is only complete when nothing was reported.
 pub(super) fn check(
@@ -62,13 +81,7 @@ pub(super) fn check(
     raw: Vec<raw::Tenant>,
     collectors: &Collectors,
 ) -> Vec<TenantConfig> {
-    let path = KeyPath::default().key("tenants");
-    if raw.is_empty() {
-        checker.report(
-            &path,
-            "has no tenants; expected at least one with customer_id and tenant_id",
-        );
-    }
+    let path = path();
     let mut lines = HashMap::new();
     let mut tenants = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
@@ -109,12 +122,11 @@ fn check_one(
         .tenant_name
         .map(|name| checker.name(&path.key("tenant_name"), name.0));
     let labels = labels(checker, &path.key("labels"), raw.labels.unwrap_or_default());
-    let own = Collectors::check(
+    let collectors = collectors.for_tenant(
         checker,
         &path.key("collectors"),
         &raw.collectors.unwrap_or_default(),
     );
-    let collectors = own.over(checker, collectors).in_force();
     let (customer_id, tenant_id) = (customer_id?, tenant_id?);
     Some(TenantConfig {
         tenant: Arc::new(Tenant {
@@ -125,7 +137,7 @@ fn check_one(
             labels,
             source: TenantSource::Config,
         }),
-        collectors,
+        collectors: collectors.in_force(),
     })
 }
 

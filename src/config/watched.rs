@@ -1,0 +1,92 @@
+//! Files that a configuration was read from, and whether they have changed since. Knows nothing of what is in them.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// No file that a configuration names is read if it is larger.
+pub(super) const MAX_FILE: u64 = 1 << 20;
+
+/// A file's bytes, or `None` when there are more than `max`.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = File::open(file)?.take(max + 1).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(read)
+        .is_ok_and(|read| read <= max)
+        .then_some(bytes))
+}
+
+/// A file that the configuration names, such as that of a client secret, as it was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    path: PathBuf,
+    digest: u64,
+}
+
+impl ReadFile {
+    pub(super) fn new(path: &Path, bytes: &[u8]) -> Self {
+        Self {
+            path: path.to_owned(),
+            digest: digest(bytes),
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it holds something else now. A file that is gone or cannot be read has not changed: it may be in
+    /// the middle of being replaced. Blocks for as long as the disk takes.
+    pub fn has_changed(&self) -> bool {
+        // Opening a pipe could take for ever, and what was read from one does not come again.
+        let is_file = fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
+        is_file
+            && read_capped(&self.path, MAX_FILE)
+                .is_ok_and(|bytes| bytes.is_none_or(|bytes| digest(&bytes) != self.digest))
+    }
+}
+
+/// Without the digest: it says little, but something, of a secret.
+impl fmt::Debug for ReadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReadFile").field(&self.path).finish()
+    }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_changed_when_it_holds_something_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.secret");
+        fs::write(&path, "one").unwrap();
+        let file = ReadFile::new(&path, &read_capped(&path, 10).unwrap().unwrap());
+        assert!(!file.has_changed());
+        fs::write(&path, "one").unwrap();
+        assert!(!file.has_changed());
+        fs::write(&path, "two").unwrap();
+        assert!(file.has_changed());
+        fs::write(&path, vec![b'x'; 2 << 20]).unwrap();
+        assert!(file.has_changed());
+        fs::remove_file(&path).unwrap();
+        assert!(!file.has_changed());
+        fs::create_dir(&path).unwrap();
+        assert!(!file.has_changed());
+        assert!(format!("{file:?}").ends_with("app.secret\")"), "{file:?}");
+    }
+}
