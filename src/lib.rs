@@ -13,7 +13,7 @@
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
-//! - floor 6, [`app`]: all of that put together; [`cli`] and its commands: [`check`], [`simulated`]; what
+//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again; [`cli`] and its commands: [`check`], [`simulated`]; what
 //!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
@@ -29,6 +29,7 @@ pub mod listen;
 pub mod logging;
 pub mod process;
 pub mod progress;
+pub mod reload;
 pub mod scheduler;
 pub mod server;
 pub mod signals;

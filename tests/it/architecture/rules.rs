@@ -25,6 +25,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "logging",
             "process",
             "progress",
+            "reload",
             "signals",
         ],
     ),

@@ -58,6 +58,7 @@ impl Held {
         let web = Web {
             telemetry_path: "/metrics".to_owned(),
             max_requests: 40,
+            reload: None,
             limits: Limits::default(),
         };
         tokio::spawn(exporter.run(Vec::new(), web, shutdown.clone()));

@@ -281,6 +281,7 @@ impl Readiness {
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
             }),
+            reload: None,
         };
         Self {
             pages: Pages::new(sources, "/metrics".to_owned(), 1).unwrap(),
@@ -289,8 +290,7 @@ impl Readiness {
         }
     }
 
-    #[track_caller]
-    fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
+    async fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
         self.seconds.store(seconds, Ordering::Relaxed);
         let now = Timestamp::from_unix(Duration::from_secs(seconds));
         self.shown.send_replace(Body::new(&fleet(polled), now));
@@ -300,23 +300,24 @@ impl Readiness {
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        assert_eq!(self.pages.answer(&request).status(), expected);
+        let answer = self.pages.answer(request).await;
+        assert_eq!(answer.status(), expected, "at {seconds}");
     }
 }
 
-#[test]
-fn the_exporter_is_ready_once_each_poll_was_tried_however_badly_and_stays_so() {
+#[tokio::test]
+async fn the_exporter_is_ready_once_each_poll_was_tried_however_badly_and_stays_so() {
     let readiness = Readiness::new();
-    readiness.check([false, false], 1000, false);
-    readiness.check([true, false], 1001, false);
-    readiness.check([true, true], 1002, true);
-    readiness.check([false, true], 1003, true);
+    readiness.check([false, false], 1000, false).await;
+    readiness.check([true, false], 1001, false).await;
+    readiness.check([true, true], 1002, true).await;
+    readiness.check([false, true], 1003, true).await;
 }
 
-#[test]
-fn the_exporter_is_ready_after_two_minutes_whatever_hangs_and_stays_so() {
+#[tokio::test]
+async fn the_exporter_is_ready_after_two_minutes_whatever_hangs_and_stays_so() {
     let readiness = Readiness::new();
-    readiness.check([true, false], 1119, false);
-    readiness.check([true, false], 1120, true);
-    readiness.check([true, false], 1000, true);
+    readiness.check([true, false], 1119, false).await;
+    readiness.check([true, false], 1120, true).await;
+    readiness.check([true, false], 1000, true).await;
 }
