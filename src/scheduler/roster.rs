@@ -89,3 +89,6 @@ impl Roster {
         tenants.any(|one| one.id() == id && one.runs(collector))
     }
 }
+
+#[cfg(test)]
+mod tests;
