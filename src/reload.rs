@@ -114,9 +114,13 @@ impl Reloader {
                 }
                 _ = looks.tick() => self.look().await,
             }
-            let refused = self.is_refused || self.files_refused.is_some();
-            self.loader.successful.set(i64::from(!refused));
         }
+    }
+
+    /// Says whether all that was read last is in force.
+    fn show(&self) {
+        let refused = self.is_refused || self.files_refused.is_some();
+        self.loader.successful.set(i64::from(!refused));
     }
 
     /// Reads the file and all that it names, and puts that in force.
@@ -134,6 +138,7 @@ impl Reloader {
             Ok(tenants)
         });
         self.is_refused = outcome.is_err();
+        self.show();
         match outcome {
             Ok(tenants) => {
                 tracing::info!(tenants, "configuration reloaded");
@@ -183,6 +188,7 @@ impl Reloader {
                 self.files_refused = Some(error);
             }
         }
+        self.show();
     }
 
     fn put_in_force(&mut self, config: Config) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What is polled when, what is shown meanwhile, and when the exporter calls itself ready.
 
 mod held;
+mod life;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,7 +97,7 @@ async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
     })
     .await;
     held.settle().await;
-    let asked = held.simulator.stats().requests;
+    let asked = held.upstream.stats().requests;
     assert_eq!(asked.get(&(Listing::Security, hanging)), Some(&1));
     assert_eq!(asked.get(&(Listing::Protected, hanging)), None);
 }
@@ -136,7 +137,7 @@ async fn polls_that_take_longer_than_their_interval_never_overlap_and_leave_slot
         before = Some((next, collector.skipped));
         held.pass_until(next).await;
     }
-    let log = held.simulator.stats().log;
+    let log = held.upstream.stats().log;
     let moments: Vec<Moment> = log.iter().map(|(moment, ..)| *moment).collect();
     for pair in moments.chunks(2).take(4) {
         assert_eq!(pair, [Moment::Arrived, Moment::Ended]);
