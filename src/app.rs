@@ -1,27 +1,32 @@
 //! The exporter put together: polls on one side, pages on the other, the snapshot between them.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{Gauge, IntGauge, Registry, opts};
+use prometheus::{IntGauge, Registry, opts};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::collectors;
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::ProcessMetrics;
+use crate::reload::{Loader, Reloader};
 use crate::scheduler::Scheduler;
-use crate::server::{self, Limits, Pages, Sources};
+use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
-use crate::upstream::{Client, Clients, Pseudonyms, Stats};
+use crate::upstream::Stats;
 
 /// Between two renderings there is at least this, and ten times what the last one took: a fleet that
 /// publishes all the time costs a tenth of a core, not a whole one.
 const RENDER_PAUSE: Duration = Duration::from_millis(100);
+
+/// So long the end of the program waits for a refresh token that is being exchanged: shorter than the time after
+/// which the program is ended in any case.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// How the pages are served.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ pub struct Web {
     pub telemetry_path: String,
     /// Scrapes at once; more get 503.
     pub max_requests: usize,
+    /// Who is asked by `POST /-/reload`; `None` where that is not allowed.
+    pub reload: Option<Reload>,
     /// What one client may take from the others.
     pub limits: Limits,
 }
@@ -41,6 +48,9 @@ pub struct Exporter {
     snapshots: Snapshots,
     registry: Registry,
     clock: Clock,
+    loader: Loader,
+    /// Where the configuration is read again, and who asks for it.
+    file: Option<(PathBuf, ConfigFile, mpsc::Receiver<Asked>)>,
 }
 
 impl Exporter {
@@ -51,40 +61,42 @@ impl Exporter {
     pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessMetrics::new()?))?;
-        register_facts(&registry, &clock)?;
+        register_build_info(&registry)?;
         let stats = Stats::register(&registry)?;
-        let mut permissions: Vec<_> = config
-            .tenants
-            .iter()
-            .flat_map(|tenant| &tenant.collectors)
-            .filter_map(|one| collectors::permission(one.kind))
-            .collect();
-        permissions.sort_unstable();
-        permissions.dedup();
-        let client = Client::elements(
-            &config.elements,
-            &permissions,
-            &Pseudonyms::default(),
-            &stats,
-            &clock,
-        )?;
-        let clients = Clients {
-            elements: client,
-            partner_center: None,
-        };
-        let (scheduler, snapshots) =
-            Scheduler::new(config, clients, stats, clock.clone(), &registry)?;
+        let (loader, changes) = Loader::new(config, stats.clone(), clock.clone(), &registry)?;
+        let (scheduler, snapshots) = Scheduler::new(changes, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,
             registry,
             clock,
+            loader,
+            file: None,
         })
     }
 
     /// What the polls have found so far, and what they find later.
     pub fn snapshots(&self) -> Snapshots {
         self.snapshots.clone()
+    }
+
+    /// Waits until no refresh token is being exchanged, which is never to be cut short; a while at most.
+    pub fn settled(&self) -> impl Future<Output = ()> + use<> {
+        let in_force = self.loader.in_force();
+        async move {
+            let refresh_token = in_force.borrow().clients.refresh_token.clone();
+            if let Some(refresh_token) = refresh_token {
+                let _ = tokio::time::timeout(SETTLE, refresh_token.settled()).await;
+            }
+        }
+    }
+
+    /// Lets the configuration be read again from this path while the exporter runs: when whoever has what is
+    /// returned asks for it, and when files that it names change. `file` is what it was read from.
+    pub fn reloading(mut self, path: &Path, file: ConfigFile) -> (Self, Reload) {
+        let (reload, asked) = Reload::new();
+        self.file = Some((path.to_owned(), file, asked));
+        (self, reload)
     }
 
     /// Polls and serves until the shutdown.
@@ -97,20 +109,30 @@ impl Exporter {
         web: Web,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
+        let settled = self.settled();
         let (bodies, tenants) = watch::channel(Body::default());
         let sources = Sources {
             tenants,
             registry: self.registry,
             clock: self.clock.clone(),
+            reload: web.reload,
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
         let polling = self.scheduler.run(shutdown.clone());
+        let reloading = async {
+            if let Some((path, file, asked)) = self.file {
+                let reloader = Reloader::new(self.loader, &path, file);
+                shutdown.run_until_cancelled(reloader.run(asked)).await;
+            }
+        };
         tokio::join!(
             polling,
             publishing,
+            reloading,
             server::serve(listeners, pages, web.limits, shutdown.clone())
         );
+        settled.await;
         Ok(())
     }
 
@@ -148,8 +170,8 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
     }
 }
 
-/// Registers what stays the same while the process lives.
-fn register_facts(registry: &Registry, clock: &Clock) -> prometheus::Result<()> {
+/// Registers what the exporter was built from.
+fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
     let build_info = IntGauge::with_opts(
         opts!(
             "avepoint_exporter_build_info",
@@ -161,17 +183,5 @@ fn register_facts(registry: &Registry, clock: &Clock) -> prometheus::Result<()> 
         .const_label("target_triple", env!("BUILD_TARGET")),
     )?;
     build_info.set(1);
-    let loaded = IntGauge::new(
-        "avepoint_exporter_config_last_reload_successful",
-        "Whether the configuration was accepted when it was last read.",
-    )?;
-    loaded.set(1);
-    let loaded_at = Gauge::new(
-        "avepoint_exporter_config_last_reload_success_timestamp_seconds",
-        "When the configuration in force was read.",
-    )?;
-    loaded_at.set(clock.now().as_secs_f64());
-    registry.register(Box::new(build_info))?;
-    registry.register(Box::new(loaded))?;
-    registry.register(Box::new(loaded_at))
+    registry.register(Box::new(build_info))
 }

@@ -69,7 +69,7 @@ pub fn describe(config: &Config, users: u64) -> String {
 /// Says how many requests go to an API, and whether they fit.
 fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, users: u64) {
     let per_second: f64 = all(config)
-        .filter(|one| asks(one.kind) == api)
+        .filter(|one| collectors::api(one.kind) == api)
         .map(|one| pages(one.kind, users) as f64 / one.interval.as_secs_f64())
         .sum();
     let allowed = limit.requests_per_second;
@@ -134,13 +134,6 @@ fn every(config: &Config, collector: Collector) -> String {
             PromDuration(*longest)
         ),
         _ => "off".to_owned(),
-    }
-}
-
-const fn asks(kind: CollectorKind) -> Api {
-    match kind {
-        CollectorKind::PartnerCenter { .. } => Api::PartnerCenter,
-        _ => Api::Elements,
     }
 }
 

@@ -8,12 +8,13 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::MultiProgress;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use crate::app::{Exporter, Web};
 use crate::check;
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::domain::{Clock, PromDuration};
 use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
@@ -71,6 +72,9 @@ struct Flags {
     /// Scrapes at once; more get 503 [default: 40]
     #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), global = true)]
     max_requests: Option<usize>,
+    /// Allow POST /-/reload, which reads the configuration again
+    #[arg(long = "web.enable-lifecycle", global = true)]
+    enable_lifecycle: bool,
     /// The least grave log lines to write: error, warn, info, debug, trace
     #[arg(
         long = "log.level",
@@ -135,17 +139,30 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
     match command {
         Command::Serve => serve(&flags, shutdown).await,
         Command::Check { assume_users } => {
-            let (config, _) = load(flags.config_file())?;
+            let (_, config) = read(flags.config_file())?;
+            // Without Partner Center, whose refresh token an exporter that runs has locked.
+            let checked = Config {
+                partner_center: None,
+                ..config.clone()
+            };
+            Exporter::new(&checked, Clock::system()).map_err(Failed::Usage)?;
             print(&check::describe(&config, assume_users))
         }
         Command::Poll => poll(&flags, &progress, shutdown).await,
-        Command::Demo(simulation) => demo(&flags, &simulation, &progress, shutdown).await,
+        Command::Demo(simulation) => Box::pin(demo(&flags, &simulation, &progress, shutdown)).await,
         Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
     }
 }
 
 async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
-    let (config, exporter) = load(flags.config_file())?;
+    // Before all else: one that comes too early must not end the program.
+    let mut hangups = signal(SignalKind::hangup()).context("failed to listen for signals")?;
+    let (config, file, exporter) = load(flags.config_file())?;
+    let (exporter, reload) = exporter.reloading(flags.config_file(), file);
+    let web = Web {
+        reload: flags.enable_lifecycle.then(|| reload.clone()),
+        ..flags.web()
+    };
     let (listeners, address) = flags.bind().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -154,7 +171,13 @@ async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed>
         metrics = address.url(flags.telemetry_path()),
         "avepoint-exporter serves"
     );
-    exporter.run(listeners, flags.web(), shutdown).await?;
+    tokio::spawn(async move {
+        // What comes of it is logged where it is done.
+        while hangups.recv().await.is_some() {
+            let _ = reload.ask().await;
+        }
+    });
+    Box::pin(exporter.run(listeners, web, shutdown)).await?;
     tracing::info!("avepoint-exporter ends");
     Ok(())
 }
@@ -164,9 +187,12 @@ async fn poll(
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (_, exporter) = load(flags.config_file())?;
+    let (_, _, exporter) = load(flags.config_file())?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    let Some(polled) = shutdown.run_until_cancelled(exporter.poll_once()).await else {
+    let settled = exporter.settled();
+    let polled = shutdown.run_until_cancelled(exporter.poll_once()).await;
+    settled.await;
+    let Some(polled) = polled else {
         return Err(Failed::Other(anyhow::anyhow!(
             "interrupted; nothing is printed, since not everything was polled"
         )));
@@ -206,18 +232,24 @@ async fn demo(
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    exporter.run(listeners, flags.web(), shutdown).await?;
+    Box::pin(exporter.run(listeners, flags.web(), shutdown)).await?;
     Ok(())
 }
 
 /// Reads the configuration and puts an exporter together by it, without opening a connection.
-fn load(file: &Path) -> Result<(Config, Exporter), Failed> {
+fn load(path: &Path) -> Result<(Config, ConfigFile, Exporter), Failed> {
+    let (file, config) = read(path)?;
+    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
+    Ok((config, file, exporter))
+}
+
+fn read(path: &Path) -> Result<(ConfigFile, Config), Failed> {
     let hint =
         "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
-    let config =
-        Config::load(file).map_err(|error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}")))?;
-    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
-    Ok((config, exporter))
+    let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}"));
+    let file = ConfigFile::read(path).map_err(wrong)?;
+    let config = file.parse().map_err(wrong)?;
+    Ok((file, config))
 }
 
 impl Flags {
@@ -242,6 +274,10 @@ impl Flags {
             (
                 "--config.check",
                 config_check && !matches!(command, Command::Check { .. }),
+            ),
+            (
+                "--web.enable-lifecycle",
+                self.enable_lifecycle && !matches!(command, Command::Serve | Command::Check { .. }),
             ),
         ];
         let unused = unused
@@ -290,6 +326,7 @@ impl Flags {
         Web {
             telemetry_path: self.telemetry_path().to_owned(),
             max_requests: self.max_requests.unwrap_or(40),
+            reload: None,
             limits: Limits::default(),
         }
     }

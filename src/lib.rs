@@ -8,12 +8,12 @@
 //! - floor 0, [`domain`]: the field's words as types, among them what is secret and what is the time.
 //! - floor 1, [`config`]: the YAML file as written, and the validated configuration that all else sees.
 //! - floor 2, [`upstream`]: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
-//! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`snapshot`]: what is known at
-//!   one moment, published whole.
+//! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`discovery`]: which tenants are
+//!   watched; [`snapshot`]: what is known at one moment, published whole.
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
-//! - floor 6, [`app`]: all of that put together; [`cli`] and its commands: [`check`], [`simulated`]; what
+//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again; [`cli`] and its commands: [`check`], [`simulated`]; what
 //!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
@@ -22,12 +22,14 @@ pub mod check;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+pub mod discovery;
 pub mod domain;
 pub mod exposition;
 pub mod listen;
 pub mod logging;
 pub mod process;
 pub mod progress;
+pub mod reload;
 pub mod scheduler;
 pub mod server;
 pub mod signals;

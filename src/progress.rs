@@ -22,6 +22,8 @@ pub async fn show_first_round(progress: MultiProgress, mut snapshots: Snapshots)
             .collectors()
             .filter(|collector| collector.last_poll.is_some())
             .count();
+        // Discovery finds more.
+        bar.set_length(snapshot.collectors().count() as u64);
         bar.set_message(message(&snapshot));
         bar.set_position(ended as u64);
         if snapshot.first_round_ended() || snapshots.changed().await.is_err() {

@@ -1,4 +1,5 @@
-//! The program's threads, and its end by SIGTERM and SIGINT.
+//! The program's threads, and its end by SIGTERM and SIGINT. SIGHUP is the matter of `serve` alone: it ends the
+//! other commands, as it should when their terminal is closed.
 
 use std::time::Duration;
 

@@ -1,21 +1,53 @@
 //! What is known at one moment: immutable, published whole, and read by everyone else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::collectors::{
-    Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
+    self, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
 };
 use crate::config::{CollectorConfig, Config};
 use crate::domain::{Collector, Reason, Tenant, Timestamp};
+use crate::upstream::{Api, Customer};
 
 /// All that is known of all tenants.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// In the order of the config.
+    /// The tenants that are polled: those of the config in its order, then those of the API.
     pub tenants: Vec<Arc<TenantSnapshot>>,
+    /// Tenants that the API does not list any more: shown until their last figures are stale.
+    pub gone: Vec<Arc<TenantSnapshot>>,
+    /// What is known by discovery; `None` where it is off.
+    pub discovery: Option<Arc<DiscoverySnapshot>>,
+}
+
+/// What is known by discovery.
+#[derive(Debug, Clone)]
+pub struct DiscoverySnapshot {
+    /// The age at which what was found leaves the exposition.
+    pub stale_after: Duration,
+    /// Readings of the API's customers that ended.
+    pub polls: u64,
+    /// Those that failed, by why.
+    pub failures: BTreeMap<Reason, u64>,
+    /// Whether the last one succeeded; `None` before the first.
+    pub up: Option<bool>,
+    /// What the last successful one found.
+    pub found: Option<Discovered>,
+}
+
+/// What discovery found, but for the tenants that are polled.
+#[derive(Debug, Clone)]
+pub struct Discovered {
+    /// When the API's customers had been read.
+    pub at: Timestamp,
+    /// The customers that are let in.
+    pub customers: Vec<Customer>,
+    /// How many tenants the patterns leave out.
+    pub excluded: u64,
 }
 
 /// What is known of one tenant.
@@ -87,30 +119,79 @@ impl Snapshot {
         });
         Self {
             tenants: tenants.collect(),
+            ..Self::default()
         }
     }
 
-    /// All collectors of all tenants.
+    /// All tenants that have series.
+    pub fn shown(&self) -> impl Iterator<Item = &Arc<TenantSnapshot>> {
+        self.tenants.iter().chain(&self.gone)
+    }
+
+    /// All collectors of all tenants that are polled.
     pub fn collectors(&self) -> impl Iterator<Item = &CollectorSnapshot> {
         self.tenants.iter().flat_map(|tenant| &tenant.collectors)
     }
 
-    /// Whether each poll was tried once.
+    /// Whether each poll was tried once, and discovery too.
     pub fn first_round_ended(&self) -> bool {
+        self.discovery.as_ref().is_none_or(|one| one.up.is_some())
+            && self
+                .collectors()
+                .all(|collector| collector.last_poll.is_some())
+    }
+
+    /// How many requests in a second an API must take for all polls to keep their intervals, by the polls that
+    /// succeeded last: one that failed may have ended at its first page. A listing that was never read takes one
+    /// request at least.
+    pub fn required(&self, api: Api) -> f64 {
         self.collectors()
-            .all(|collector| collector.last_poll.is_some())
+            .filter(|one| collectors::api(one.config.kind) == api)
+            .map(|one| {
+                let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
+                pages as f64 / one.config.interval.as_secs_f64()
+            })
+            .sum()
     }
 
     /// When the next figures, that are fresh now, will be stale.
     pub fn next_stale(&self, now: Timestamp) -> Option<Timestamp> {
-        self.collectors()
-            .filter_map(CollectorSnapshot::stale_at)
+        let figures = self
+            .shown()
+            .flat_map(|tenant| &tenant.collectors)
+            .filter_map(CollectorSnapshot::stale_at);
+        let found = self.discovery.iter().filter_map(|one| one.stale_at());
+        figures
+            .chain(found)
             .filter(|stale_at| *stale_at > now)
             .min()
+    }
+
+    /// What discovery found, unless that is stale.
+    pub fn discovered(&self, now: Timestamp) -> Option<&Discovered> {
+        let discovery = self.discovery.as_deref()?;
+        let found = discovery.found.as_ref()?;
+        (now.since(found.at) < discovery.stale_after).then_some(found)
+    }
+}
+
+impl DiscoverySnapshot {
+    fn stale_at(&self) -> Option<Timestamp> {
+        self.found
+            .as_ref()
+            .map(|found| found.at.after(self.stale_after))
     }
 }
 
 impl TenantSnapshot {
+    /// When the last of its figures will be stale; `None` when there are none.
+    pub fn stale_at(&self) -> Option<Timestamp> {
+        self.collectors
+            .iter()
+            .filter_map(CollectorSnapshot::stale_at)
+            .max()
+    }
+
     /// A collector of the tenant, if it is on.
     pub fn collector(&self, collector: Collector) -> Option<&CollectorSnapshot> {
         self.collectors
@@ -174,7 +255,8 @@ impl TenantSnapshot {
 }
 
 impl CollectorSnapshot {
-    fn new(config: CollectorConfig) -> Self {
+    /// What is known before the first poll.
+    pub fn new(config: CollectorConfig) -> Self {
         Self {
             config,
             next_poll: None,

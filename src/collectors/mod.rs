@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use crate::config::{CollectorKind, SecurityMode};
 use crate::domain::{Collector, SecurityStatus, Tenant, Timestamp};
-use crate::upstream::{ApiError, Clients, DirectoryUser, ListingSize, ProtectedUser, SecurityUser};
+use crate::upstream::{
+    Api, ApiError, Clients, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
+};
 
 pub use directory::{Directory, DirectoryFold, Ending, PasswordAge};
 pub use exposure::Exposure;
@@ -35,6 +37,19 @@ pub enum Totals {
     PartnerCenter(PartnerCenter),
     /// Of the collector `protected_users`: who is backed up, and what came of matching that with the others.
     ProtectedUsers(Protection, Joins),
+}
+
+impl Totals {
+    /// The same without what was matched against other listings, as if there had been none.
+    #[must_use]
+    pub fn without_joins(&self) -> Self {
+        match self {
+            Self::ProtectedUsers(protection, _) => {
+                Self::ProtectedUsers(protection.clone(), Joins::default())
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 /// A poll that has ended.
@@ -66,6 +81,16 @@ pub const fn permission(kind: CollectorKind) -> Option<&'static str> {
         CollectorKind::Directory => Some(DirectoryUser::PERMISSION),
         CollectorKind::PartnerCenter { .. } => None,
         CollectorKind::ProtectedUsers => Some(ProtectedUser::PERMISSION),
+    }
+}
+
+/// Whom a collector asks.
+pub const fn api(kind: CollectorKind) -> Api {
+    match kind {
+        CollectorKind::PartnerCenter { .. } => Api::PartnerCenter,
+        CollectorKind::SecurityUsers { .. }
+        | CollectorKind::Directory
+        | CollectorKind::ProtectedUsers => Api::Elements,
     }
 }
 

@@ -41,6 +41,13 @@ pub struct Certificate {
     pub not_after: Timestamp,
 }
 
+/// By the certificate alone: no other key fits it.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")

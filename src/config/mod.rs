@@ -58,7 +58,7 @@ pub struct Config {
 }
 
 /// How AvePoint Elements is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Elements {
     /// Base of the API: an origin, and a path that ends in a slash only where it is nothing else. Default: by
     /// `environment`.
@@ -79,7 +79,7 @@ pub struct Elements {
 
 /// What proves to a token service that a request comes from the app registration; already read from where the
 /// file said it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClientCredential {
     /// A client secret.
     Secret(Secret),
@@ -88,7 +88,7 @@ pub enum ClientCredential {
 }
 
 /// How Microsoft Partner Center is reached. Its deadlines, limits, proxy and authorities are those of `elements`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PartnerCenter {
     /// Base of the API: an origin, and a path that ends in a slash only where it is nothing else.
     pub api_url: Url,
@@ -131,7 +131,7 @@ pub struct NamePatterns {
 }
 
 /// Connections and their deadlines.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpSettings {
     /// One request, from connecting to the last byte. Default: 30 s, as far as the other two allow it.
     pub timeout: Duration,

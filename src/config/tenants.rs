@@ -8,7 +8,7 @@ use super::checker::{Checker, shown};
 use super::collectors::Collectors;
 use super::problem::KeyPath;
 use super::{TenantConfig, raw};
-use crate::domain::{CustomerId, InvalidId, Tenant, TenantId};
+use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource};
 
 /// Names that the operator's labels may not take: what scrapers and their environments attach to a target, and
 /// what our own series carry. In order.
@@ -132,13 +132,10 @@ fn check_one(
         tenant: Arc::new(Tenant {
             customer_id,
             tenant_id,
-            customer_name: customer_name
-                .flatten()
-                .unwrap_or_else(|| customer_id.to_string()),
-            tenant_name: tenant_name
-                .flatten()
-                .unwrap_or_else(|| tenant_id.to_string()),
+            customer_name: customer_name.flatten(),
+            tenant_name: tenant_name.flatten(),
             labels,
+            source: TenantSource::Config,
         }),
         collectors: collectors.in_force(),
     })

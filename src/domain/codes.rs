@@ -1,4 +1,4 @@
-//! The numbers by which AvePoint says what is the matter with a user and what is backed up.
+//! The numbers by which AvePoint says what is the matter with a user or a customer, and what is backed up.
 
 use std::borrow::Cow;
 
@@ -53,6 +53,26 @@ code!(
     BackupModule {
         0 => "mailbox",
         2 => "onedrive",
+    }
+);
+code!(
+    /// How the backups of a customer fare. Source: AvePoint's table of `jobStatus` codes for customers.
+    BackupStatus {
+        0 => "not_applicable",
+        1 => "working",
+        2 => "failed",
+        3 => "waiting_for_configuration",
+        4 => "multiple_issues",
+        5 => "finished_with_exception",
+        6 => "no_backup_updates",
+    }
+);
+code!(
+    /// Who looks after a customer's services. Source: AvePoint's table of `managementMode` codes.
+    ManagementMode {
+        0 => "customer",
+        1 => "partner",
+        2 => "to_be_configured",
     }
 );
 

@@ -13,11 +13,11 @@ mod user;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use clock::{Clock, Timestamp};
-pub use codes::{BackupModule, CodeSet, SecurityStatus};
+pub use codes::{BackupModule, BackupStatus, CodeSet, ManagementMode, SecurityStatus};
 pub use duration::{InvalidDuration, PromDuration};
 pub use ids::{CustomerId, InvalidId, TenantId};
 pub use partner_center::{Country, DomainType, UserState};
 pub use reason::Reason;
 pub use secret::Secret;
-pub use tenant::{Collector, Tenant};
+pub use tenant::{Collector, Tenant, TenantSource, name_or_id};
 pub use user::{UserKey, UserKeys};

@@ -1,5 +1,6 @@
 //! Whom the exporter watches, and which listings it reads of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,12 +13,50 @@ pub struct Tenant {
     pub customer_id: CustomerId,
     /// The tenant; unique in one exporter.
     pub tenant_id: TenantId,
-    /// For people; the id where none is known.
-    pub customer_name: String,
-    /// For people; the id where none is known.
-    pub tenant_name: String,
+    /// For people, where one is known.
+    pub customer_name: Option<String>,
+    /// For people, where one is known.
+    pub tenant_name: Option<String>,
     /// The operator's own labels for `avepoint_tenant_info`.
     pub labels: BTreeMap<String, String>,
+    /// How the exporter came to know it.
+    pub source: TenantSource,
+}
+
+impl Tenant {
+    /// The customer's name; its id where none is known.
+    pub fn customer_name(&self) -> Cow<'_, str> {
+        name_or_id(self.customer_name.as_deref(), self.customer_id)
+    }
+
+    /// The tenant's name; its id where none is known.
+    pub fn tenant_name(&self) -> Cow<'_, str> {
+        name_or_id(self.tenant_name.as_deref(), self.tenant_id)
+    }
+}
+
+/// What to call something whose name may be unknown.
+pub fn name_or_id(name: Option<&str>, id: impl fmt::Display) -> Cow<'_, str> {
+    name.map_or_else(|| Cow::Owned(id.to_string()), Cow::Borrowed)
+}
+
+/// How the exporter came to know a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantSource {
+    /// The operator listed it.
+    Config,
+    /// The API lists it.
+    Discovery,
+}
+
+impl TenantSource {
+    /// The value of the label `source`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Discovery => "discovery",
+        }
+    }
 }
 
 /// One kind of listing that is polled per tenant.

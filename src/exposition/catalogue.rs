@@ -1,10 +1,13 @@
 //! The series of the tenants: one table with all there is to say about each metric. The exporter's own
 //! series are not here, but in the registry of the `prometheus` crate.
 
+use std::collections::BTreeSet;
+
 use crate::collectors::{Ending, PasswordAge};
 use crate::config::{CollectorKind, SecurityEndpoint, SecurityMode};
-use crate::domain::Timestamp;
+use crate::domain::{BackupStatus, ManagementMode, Reason, Timestamp, name_or_id};
 use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
+use crate::upstream::Customer;
 
 use super::text::{Head, Kind, Samples as Out};
 
@@ -37,11 +40,18 @@ impl Metric {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
     /// All tenants together.
-    Fleet(fn(&Snapshot, &mut Out<'_>)),
+    Fleet(fn(&Snapshot, Timestamp, &mut Out<'_>)),
     /// Each tenant: its id and name come first among the labels.
     Tenant(fn(&TenantSnapshot, Timestamp, &mut Out<'_>)),
     /// Each collector of each tenant, with its name: the tenant's id and name come first.
     Collector(fn(&CollectorSnapshot, &'static str, &mut Out<'_>)),
+}
+
+/// The customers that discovery let in.
+fn customers(snapshot: &Snapshot, now: Timestamp) -> &[Customer] {
+    snapshot
+        .discovered(now)
+        .map_or(&[], |found| &*found.customers)
 }
 
 /// All metrics of the tenants, in the order of the exposition.
@@ -51,8 +61,11 @@ pub const CATALOGUE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Tenants that this exporter knows, by whether it polls them.",
         labels: &["state"],
-        samples: Source::Fleet(|snapshot, out| {
+        samples: Source::Fleet(|snapshot, now, out| {
             out.count(&["active"], snapshot.tenants.len() as u64);
+            if let Some(found) = snapshot.discovered(now) {
+                out.count(&["excluded"], found.excluded);
+            }
         }),
     },
     Metric {
@@ -67,11 +80,113 @@ pub const CATALOGUE: &[Metric] = &[
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()));
             let values = [
-                tenant.customer_id.to_string(),
-                tenant.customer_name.clone(),
-                "config".to_owned(),
+                &*tenant.customer_id.to_string(),
+                &*tenant.customer_name(),
+                tenant.source.as_str(),
             ];
-            out.put_with(&values.each_ref().map(String::as_str), operators, 1.0);
+            out.put_with(&values, operators, 1.0);
+        }),
+    },
+    // Customers and discovery.
+    Metric {
+        name: "avepoint_customer_info",
+        kind: Kind::Gauge,
+        help: "Always 1: what is known of a customer. From the last successful discovery.",
+        labels: &["customer_id", "customer_name", "country", "management_mode"],
+        samples: Source::Fleet(|snapshot, now, out| {
+            for customer in customers(snapshot, now) {
+                let mode = customer.management_mode.map(ManagementMode::label);
+                let values = [
+                    &*customer.id.to_string(),
+                    &*name_or_id(customer.name.as_deref(), customer.id),
+                    customer.country.as_deref().unwrap_or_default(),
+                    mode.as_deref().unwrap_or_default(),
+                ];
+                out.put(&values, 1.0);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_customer_backup_status",
+        kind: Kind::Gauge,
+        help: "1 for how the backups of a customer fare, and 0 for the other states. \
+               From the last successful discovery.",
+        labels: &["customer_id", "customer_name", "status"],
+        samples: Source::Fleet(|snapshot, now, out| {
+            for customer in customers(snapshot, now) {
+                // Nothing is said of a customer without a status: no state is true of it, and none false.
+                let Some(status) = customer.backup_status else {
+                    continue;
+                };
+                let id = customer.id.to_string();
+                let name = name_or_id(customer.name.as_deref(), customer.id);
+                let states: BTreeSet<_> = BackupStatus::KNOWN.iter().chain([&status]).collect();
+                for state in states {
+                    let is_it = f64::from(u8::from(*state == status));
+                    out.put(&[&id, &name, &state.label()], is_it);
+                }
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_customers_without_tenant",
+        kind: Kind::Gauge,
+        help: "Customers without any tenant. From the last successful discovery.",
+        labels: &[],
+        samples: Source::Fleet(|snapshot, now, out| {
+            if let Some(found) = snapshot.discovered(now) {
+                let without = found.customers.iter().filter(|one| one.tenants.is_empty());
+                out.count(&[], without.count() as u64);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_discovery_up",
+        kind: Kind::Gauge,
+        help: "Whether the last discovery succeeded.",
+        labels: &[],
+        samples: Source::Fleet(|snapshot, _, out| {
+            if let Some(up) = snapshot.discovery.as_ref().and_then(|one| one.up) {
+                out.put(&[], f64::from(u8::from(up)));
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_discovery_last_success_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the last successful discovery ended.",
+        labels: &[],
+        samples: Source::Fleet(|snapshot, _, out| {
+            let discovery = snapshot.discovery.as_ref();
+            if let Some(found) = discovery.and_then(|one| one.found.as_ref()) {
+                out.put(&[], found.at.as_secs_f64());
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_discovery_polls_total",
+        kind: Kind::Counter,
+        help: "Readings of the customers that ended, be it well or badly.",
+        labels: &[],
+        samples: Source::Fleet(|snapshot, _, out| {
+            if let Some(discovery) = &snapshot.discovery {
+                out.count(&[], discovery.polls);
+            }
+        }),
+    },
+    Metric {
+        name: "avepoint_discovery_failures_total",
+        kind: Kind::Counter,
+        help: "Readings of the customers that failed.",
+        labels: &["reason"],
+        samples: Source::Fleet(|snapshot, _, out| {
+            let Some(discovery) = &snapshot.discovery else {
+                return;
+            };
+            for reason in Reason::ALL {
+                let failures = discovery.failures.get(reason).copied();
+                out.count(&[reason.as_str()], failures.unwrap_or_default());
+            }
         }),
     },
     // Security users.

@@ -70,13 +70,12 @@ pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
 /// The series of the tenants at this moment: stale figures are left out.
 pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
     let tenant_labels: Vec<Labels> = snapshot
-        .tenants
-        .iter()
+        .shown()
         .map(|tenant| {
             let id = tenant.tenant.tenant_id.to_string();
             Labels::new(&[
                 ("m365_tenant_id", &id),
-                ("m365_tenant_name", &tenant.tenant.tenant_name),
+                ("m365_tenant_name", &tenant.tenant.tenant_name()),
             ])
         })
         .collect();
@@ -84,9 +83,9 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
     let mut text = String::new();
     for metric in CATALOGUE {
         let mut samples = Samples::new(&mut text, metric.head(), &none);
-        let tenants = snapshot.tenants.iter().zip(&tenant_labels);
+        let tenants = snapshot.shown().zip(&tenant_labels);
         match metric.samples {
-            Source::Fleet(source) => source(snapshot, &mut samples),
+            Source::Fleet(source) => source(snapshot, now, &mut samples),
             Source::Tenant(source) => tenants.for_each(|(tenant, labels)| {
                 samples.scope(labels);
                 source(tenant, now, &mut samples);

@@ -1,18 +1,27 @@
-//! The polls that there are, and what each of them waits for.
+//! One tenant's polls, what each of them waits for, and what a change of the configuration does to them. Pure.
 
-use crate::config::{CollectorKind, Config};
-use crate::domain::{Collector, Timestamp};
+use std::sync::Arc;
+
+use crate::collectors::References;
+use crate::config::{CollectorKind, TenantConfig};
+use crate::domain::{Collector, TenantId, Timestamp};
+use crate::snapshot::{CollectorSnapshot, TenantSnapshot};
 
 use super::slots::Slots;
 
-/// One collector of one tenant.
+/// One tenant: what is known of it, and its polls.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) snapshot: Arc<TenantSnapshot>,
+    /// One for each collector of the snapshot, in the same order.
+    jobs: Vec<Job>,
+    /// The users of its listings that the protected users are matched against.
+    pub(super) references: References,
+}
+
+/// The polls of one collector of one tenant.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// Place of the tenant in the snapshot.
-    pub(super) tenant: usize,
-    /// Place of the collector in the tenant.
-    pub(super) collector: usize,
-    pub(super) kind: CollectorKind,
     pub(super) slots: Slots,
     pub(super) state: State,
 }
@@ -20,12 +29,14 @@ pub(super) struct Job {
 /// What a job waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// The first poll of the protected users waits for the tenant's other listings.
+    /// The protected users wait until each of the tenant's other listings was polled.
     WaitsForOthers,
     Due(Timestamp),
     Running {
         due: Timestamp,
     },
+    /// The tenant is gone; it may come back.
+    Paused,
     Done,
 }
 
@@ -34,31 +45,191 @@ impl State {
     pub(super) fn due(self) -> Option<Timestamp> {
         match self {
             Self::Due(due) | Self::Running { due } => Some(due),
-            Self::WaitsForOthers | Self::Done => None,
+            Self::WaitsForOthers | Self::Paused | Self::Done => None,
         }
     }
 }
 
-/// The first round: all at once, but for the protected users, which are matched against the other listings.
-pub(super) fn plan(config: &Config, now: Timestamp) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for (tenant, config) in config.tenants.iter().enumerate() {
-        let has_others = config.collectors.len() > 1;
-        for (collector, one) in config.collectors.iter().enumerate() {
-            let name = one.kind.collector();
-            let waits = has_others && name == Collector::ProtectedUsers;
-            jobs.push(Job {
-                tenant,
-                collector,
-                kind: one.kind,
-                slots: Slots::new(&config.tenant, name, one.interval),
-                state: if waits {
-                    State::WaitsForOthers
-                } else {
-                    State::Due(now)
-                },
-            });
+impl Job {
+    fn at_once(slots: Slots, now: Timestamp) -> Self {
+        Self {
+            slots,
+            state: State::Due(now),
         }
     }
-    jobs
+
+    /// Goes on with these slots. What is overdue or runs is not put off.
+    fn go_on(self, slots: Slots, now: Timestamp) -> Self {
+        let state = match self.state {
+            State::Paused => State::Due(slots.at_or_after(now)),
+            State::Due(due) if due > now && slots != self.slots => {
+                State::Due(slots.at_or_after(now))
+            }
+            state => state,
+        };
+        Self { slots, state }
+    }
+}
+
+impl Watched {
+    /// A tenant that is new: all is due at once, but for the protected users, which are matched against the other
+    /// listings.
+    pub(super) fn new(config: TenantConfig, now: Timestamp) -> Self {
+        let nothing = Self {
+            snapshot: Arc::new(TenantSnapshot {
+                tenant: Arc::clone(&config.tenant),
+                collectors: Vec::new(),
+            }),
+            jobs: Vec::new(),
+            references: References::new(),
+        };
+        nothing.renewed(config, now)
+    }
+
+    pub(super) fn id(&self) -> TenantId {
+        self.snapshot.tenant.tenant_id
+    }
+
+    /// The tenant by another configuration. A collector that stays what it was keeps its figures, its counters and
+    /// its place in the schedule; one whose options changed keeps its counters, since its figures would mean
+    /// something else; others begin anew or are no more.
+    pub(super) fn renewed(self, config: TenantConfig, now: Timestamp) -> Self {
+        let before = TenantSnapshot::clone(&self.snapshot).collectors;
+        let matched_before = matched(before.iter().map(|one| one.config.kind));
+        let matched = matched(config.collectors.iter().map(|one| one.kind));
+        let mut known: Vec<_> = before.into_iter().zip(self.jobs).collect();
+        let (collectors, jobs) = config
+            .collectors
+            .into_iter()
+            .map(|config_of_one| {
+                let collector = config_of_one.kind.collector();
+                let slots = Slots::new(&config.tenant, collector, config_of_one.interval);
+                let is_it =
+                    |(one, _): &(CollectorSnapshot, _)| one.config.kind.collector() == collector;
+                let known = known.iter().position(is_it).map(|at| known.swap_remove(at));
+                match known {
+                    Some((known, job)) if known.config.kind == config_of_one.kind => {
+                        let known = CollectorSnapshot {
+                            config: config_of_one,
+                            ..known
+                        };
+                        (known, job.go_on(slots, now))
+                    }
+                    Some((known, _)) => {
+                        let counted = CollectorSnapshot {
+                            config: config_of_one,
+                            last_poll: None,
+                            figures: None,
+                            ..known
+                        };
+                        (counted, Job::at_once(slots, now))
+                    }
+                    None => (
+                        CollectorSnapshot::new(config_of_one),
+                        Job::at_once(slots, now),
+                    ),
+                }
+            })
+            .unzip();
+        let mut references = self.references;
+        references.retain(|collector, _| {
+            let stays = |kind: &CollectorKind| kind.collector() == *collector;
+            matched
+                .iter()
+                .find(|kind| stays(kind))
+                .is_some_and(|kind| matched_before.contains(kind))
+        });
+        let mut renewed = Self {
+            snapshot: Arc::new(TenantSnapshot {
+                tenant: config.tenant,
+                collectors,
+            }),
+            jobs,
+            references,
+        };
+        renewed.match_anew(matched != matched_before);
+        renewed.start_those_who_waited(now);
+        for (snapshot, job) in renewed.collectors_mut() {
+            snapshot.next_poll = job.state.due();
+        }
+        renewed
+    }
+
+    /// Lets the protected users wait for the other listings, when they were never polled, or when they were
+    /// matched against listings that are not there any more, or mean something else now.
+    fn match_anew(&mut self, other_listings: bool) {
+        let Some((snapshot, job)) = self.of(Collector::ProtectedUsers) else {
+            return;
+        };
+        let never_polled = snapshot.last_poll.is_none() && matches!(job.state, State::Due(_));
+        if other_listings || never_polled {
+            job.state = State::WaitsForOthers;
+        }
+        if other_listings && let Some(figures) = &mut snapshot.figures {
+            figures.totals = Arc::new(figures.totals.without_joins());
+        }
+    }
+
+    /// After the tenant's other listings were read, well or badly, the protected users are due.
+    pub(super) fn start_those_who_waited(&mut self, now: Timestamp) {
+        let mut others = self
+            .snapshot
+            .collectors
+            .iter()
+            .filter(|one| one.config.kind.collector() != Collector::ProtectedUsers);
+        if others.all(|one| one.last_poll.is_some())
+            && let Some((snapshot, job)) = self.of(Collector::ProtectedUsers)
+            && job.state == State::WaitsForOthers
+        {
+            job.state = State::Due(now);
+            snapshot.next_poll = job.state.due();
+        }
+    }
+
+    /// The tenant is gone: nothing of it is polled until it comes back.
+    pub(super) fn pause(&mut self) {
+        for (snapshot, job) in self.collectors_mut() {
+            job.state = State::Paused;
+            snapshot.next_poll = None;
+        }
+    }
+
+    /// The jobs by their collectors.
+    pub(super) fn jobs_mut(&mut self) -> impl Iterator<Item = (Collector, &mut Job)> {
+        let collectors = self.snapshot.collectors.iter();
+        let collectors = collectors.map(|one| one.config.kind.collector());
+        collectors.zip(&mut self.jobs)
+    }
+
+    /// Whether a poll of this collector is meant to run.
+    pub(super) fn runs(&self, collector: Collector) -> bool {
+        let place = self.place(collector);
+        place
+            .and_then(|place| self.jobs.get(place))
+            .is_some_and(|job| matches!(job.state, State::Running { .. }))
+    }
+
+    /// A collector and its job.
+    pub(super) fn of(
+        &mut self,
+        collector: Collector,
+    ) -> Option<(&mut CollectorSnapshot, &mut Job)> {
+        let place = self.place(collector)?;
+        self.collectors_mut().nth(place)
+    }
+
+    fn place(&self, collector: Collector) -> Option<usize> {
+        let mut collectors = self.snapshot.collectors.iter();
+        collectors.position(|one| one.config.kind.collector() == collector)
+    }
+
+    fn collectors_mut(&mut self) -> impl Iterator<Item = (&mut CollectorSnapshot, &mut Job)> {
+        let snapshot = Arc::make_mut(&mut self.snapshot);
+        snapshot.collectors.iter_mut().zip(&mut self.jobs)
+    }
+}
+
+/// The listings among these that the protected users are matched against.
+fn matched(kinds: impl Iterator<Item = CollectorKind>) -> Vec<CollectorKind> {
+    kinds.filter(|kind| kind.is_matched()).collect()
 }

@@ -1,9 +1,11 @@
 //! Floor 4: which listing is read when. One task decides, starts polls and publishes what they found; it is
 //! the only writer of the snapshot.
 
+mod discovering;
 mod jobs;
 mod outcome;
+mod roster;
 mod run;
 mod slots;
 
-pub use run::Scheduler;
+pub use run::{InForce, Scheduler};

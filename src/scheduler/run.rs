@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use prometheus::{IntCounterVec, Registry, opts};
 use tokio::sync::watch;
-use tokio::task::{self, JoinError, JoinSet};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use crate::collectors::{self, Earlier, Polled, References};
-use crate::config::{CollectorKind, Config, RateLimit};
-use crate::domain::{Clock, Collector, Reason, Timestamp};
+use crate::collectors::{self, Earlier, Polled};
+use crate::config::{Config, RateLimit};
+use crate::discovery::Fleet;
+use crate::domain::{Clock, Collector, Reason, TenantId, Timestamp};
 use crate::snapshot::{Figures, Snapshot, Snapshots};
 use crate::upstream::{Api, Clients, Stats};
 
-use super::jobs::{self, Job, State};
+use super::discovering::{Discovering, Listed};
+use super::jobs::{State, Watched};
 use super::outcome::{Found, conclude};
-use super::slots::After;
+use super::roster::{Change, Roster};
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
 /// that waits for its next try leaves no slot of the rate limiter unused; not much above, since each
@@ -29,33 +31,63 @@ const LISTINGS_PER_REQUEST: usize = 2;
 /// The longest sleep between two looks at the clock, should it be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
+/// What the scheduler goes by. It changes as a whole when the configuration is read again.
+#[derive(Debug)]
+pub struct InForce {
+    /// Whom to poll, and how often.
+    pub config: Config,
+    /// Who is asked.
+    pub clients: Clients,
+}
+
+impl InForce {
+    /// How often each API may be asked.
+    fn rate_limits(&self) -> impl Iterator<Item = (Api, RateLimit)> {
+        let partner_center = self.config.partner_center.as_ref();
+        let partner_center = partner_center.filter(|_| self.clients.partner_center.is_some());
+        [
+            Some((Api::Elements, self.config.elements.rate_limit)),
+            partner_center.map(|settings| (Api::PartnerCenter, settings.rate_limit)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// Decides what is polled when, and publishes what is found.
 #[derive(Debug)]
 pub struct Scheduler {
-    clients: Clients,
+    changes: watch::Receiver<Arc<InForce>>,
+    in_force: Arc<InForce>,
     clock: Clock,
     published: watch::Sender<Arc<Snapshot>>,
-    snapshot: Snapshot,
-    jobs: Vec<Job>,
-    /// The users of each tenant's listings that the protected users are matched against, by place in the snapshot.
-    references: Vec<References>,
+    roster: Roster,
+    discovering: Option<Discovering>,
     running: JoinSet<(Polled, Duration)>,
-    /// The places of the jobs whose polls run, and what log lines say of them.
-    running_jobs: HashMap<task::Id, (usize, Span)>,
-    most_running: usize,
+    /// Of the polls that run and whose end is of interest.
+    running_polls: HashMap<task::Id, RunningPoll>,
     poll_failures: IntCounterVec,
-    rate_limit: RateLimit,
     stats: Stats,
 }
 
+/// A poll that runs.
+#[derive(Debug)]
+struct RunningPoll {
+    tenant: TenantId,
+    collector: Collector,
+    /// What log lines say of it.
+    span: Span,
+    task: AbortHandle,
+}
+
 impl Scheduler {
-    /// Plans the polls of these tenants: the first round at once. Nothing runs yet.
+    /// Plans the polls of the tenants of the configuration: the first round at once. Nothing runs yet. What is in
+    /// force may change while it runs.
     ///
     /// # Errors
     /// When the registry holds the scheduler's counter already.
     pub fn new(
-        config: &Config,
-        clients: Clients,
+        mut changes: watch::Receiver<Arc<InForce>>,
         stats: Stats,
         clock: Clock,
         registry: &Registry,
@@ -73,240 +105,268 @@ impl Scheduler {
                 poll_failures.with_label_values(&[collector.as_str(), reason.as_str()]);
             }
         }
-        let jobs = jobs::plan(config, clock.now());
-        let mut snapshot = Snapshot::new(config);
-        for job in &jobs {
-            if let Some(tenant) = snapshot.tenants.get_mut(job.tenant).map(Arc::make_mut)
-                && let Some(collector) = tenant.collectors.get_mut(job.collector)
-            {
-                collector.next_poll = job.state.due();
-            }
-        }
-        let (published, snapshots) = watch::channel(Arc::new(snapshot.clone()));
-        let scheduler = Self {
-            clients,
+        let (published, snapshots) = watch::channel(Arc::default());
+        let in_force = Arc::clone(&changes.borrow_and_update());
+        let discovering = Discovering::renewed(None, &in_force.config, clock.now());
+        let mut scheduler = Self {
+            changes,
+            in_force,
             clock,
             published,
-            jobs,
-            references: vec![References::new(); snapshot.tenants.len()],
-            snapshot,
+            roster: Roster::default(),
+            discovering,
             running: JoinSet::new(),
-            running_jobs: HashMap::new(),
-            most_running: config
-                .elements
-                .rate_limit
-                .max_concurrent_requests
-                .saturating_mul(LISTINGS_PER_REQUEST),
+            running_polls: HashMap::new(),
             poll_failures,
-            rate_limit: config.elements.rate_limit,
             stats,
         };
+        scheduler.change_roster();
         Ok((scheduler, snapshots))
     }
 
     /// Polls until the shutdown; polls that are under way then are cancelled and count nowhere.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
-            let sleep = self.start_due_polls();
+            let sleep = self.start_what_is_due();
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                Some(ended) = self.running.join_next_with_id() => self.end(ended, |after| State::Due(after.next)),
+                Ok(()) = self.changes.changed() => self.take_in_change(),
+                Some(ended) = reading_ended(&mut self.discovering) => self.end_discovery(ended, false),
+                Some(ended) = self.running.join_next_with_id() => self.end(ended, false),
                 () = tokio::time::sleep(sleep) => {}
             }
         }
     }
 
-    /// Polls everything once. Returns how many polls failed.
+    /// Polls everything once, and what discovery finds too. Returns how many polls failed, discovery among them.
     pub async fn run_once(mut self) -> u64 {
         loop {
-            self.start_due_polls();
-            match self.running.join_next_with_id().await {
-                Some(ended) => self.end(ended, |_| State::Done),
-                None => {
-                    return self
-                        .snapshot
-                        .collectors()
-                        .map(|collector| collector.failures)
-                        .sum();
+            self.start_what_is_due();
+            tokio::select! {
+                Some(ended) = reading_ended(&mut self.discovering) => self.end_discovery(ended, true),
+                Some(ended) = self.running.join_next_with_id() => self.end(ended, true),
+                else => {
+                    let snapshot = self.published.borrow();
+                    let discovery = snapshot.discovery.iter().flat_map(|one| one.failures.values());
+                    let polls = snapshot.collectors().map(|collector| &collector.failures);
+                    return discovery.chain(polls).sum();
                 }
             }
         }
     }
 
-    /// Starts what is due, the longest due first, as far as there is room. Returns how long to sleep until
-    /// there is something to start, should nothing end before.
-    fn start_due_polls(&mut self) -> Duration {
+    /// Goes by what is in force now.
+    fn take_in_change(&mut self) {
+        let in_force = Arc::clone(&self.changes.borrow_and_update());
         let now = self.clock.now();
-        let mut waiting: Vec<(Timestamp, usize)> = Vec::new();
-        for (place, job) in self.jobs.iter_mut().enumerate() {
-            if let State::Due(due) = &mut job.state {
-                // Further ahead than any slot: planned before the clock was set back.
-                *due = (*due).min(job.slots.furthest(now));
-                waiting.push((*due, place));
-            }
+        let is_other_client =
+            !Arc::ptr_eq(&in_force.clients.elements, &self.in_force.clients.elements);
+        self.in_force = in_force;
+        self.discovering =
+            Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
+        if let Some(discovering) = &mut self.discovering
+            && is_other_client
+        {
+            discovering.begin_anew(now);
         }
-        waiting.sort_unstable();
-        let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(due, _)| *due <= now);
-        let room = self.most_running.saturating_sub(self.running.len());
-        for (due, place) in due.into_iter().take(room) {
-            self.start(place, due);
-        }
-        // When there is no room, the next look comes with the end of a poll.
-        later
-            .first()
-            .map_or(LONGEST_SLEEP, |(due, _)| due.since(now).min(LONGEST_SLEEP))
+        self.change_roster().log();
     }
 
-    fn start(&mut self, place: usize, due: Timestamp) {
-        let Some(job) = self.jobs.get_mut(place) else {
-            return;
-        };
-        job.state = State::Running { due };
-        let Some(snapshot) = self.snapshot.tenants.get(job.tenant) else {
-            return;
-        };
-        let tenant = Arc::clone(&snapshot.tenant);
-        let kind = job.kind;
+    fn end_discovery(&mut self, ended: Result<Listed, JoinError>, once: bool) {
+        if let Some(discovering) = &mut self.discovering {
+            discovering.end(ended, once, self.clock.now());
+        }
+        self.change_roster().log();
+    }
+
+    /// Watches the tenants of the configuration in force and those that the API lists, and no others.
+    fn change_roster(&mut self) -> Change {
+        let listed = self.discovering.as_ref().map(Discovering::listed);
+        let fleet = Fleet::new(&self.in_force.config, listed.unwrap_or_default());
+        if let Some(discovering) = &mut self.discovering {
+            discovering.show(&fleet);
+        }
+        let change = self.roster.change(&fleet, self.clock.now());
+        let roster = &self.roster;
+        self.running_polls.retain(|_, poll| {
+            let goes_on = roster.runs(poll.tenant, poll.collector);
+            if !goes_on {
+                poll.task.abort();
+            }
+            goes_on
+        });
+        self.publish();
+        change
+    }
+
+    /// Starts what is due, the longest due first, as far as there is room. Returns how long to sleep until
+    /// there is something to do, should nothing end before.
+    fn start_what_is_due(&mut self) -> Duration {
         let now = self.clock.now();
-        let mut earlier = Earlier {
-            totals: snapshot
-                .collector(kind.collector())
-                .and_then(|collector| collector.figures.as_ref())
-                .map(|figures| Arc::clone(&figures.totals)),
-            ..Earlier::default()
+        if self.roster.drop_stale(now) {
+            self.publish();
+        }
+        let client = &self.in_force.clients.elements;
+        let discovery = self
+            .discovering
+            .as_mut()
+            .and_then(|discovering| discovering.start_if_due(client, now));
+        let mut waiting: Vec<(Timestamp, TenantId, Collector)> = Vec::new();
+        for tenant in &mut self.roster.tenants {
+            let id = tenant.id();
+            for (collector, job) in tenant.jobs_mut() {
+                if let State::Due(due) = &mut job.state {
+                    // Further ahead than any slot: planned before the clock was set back.
+                    *due = (*due).min(job.slots.furthest(now));
+                    waiting.push((*due, id, collector));
+                }
+            }
+        }
+        // By the order of the tenants where they are due at the same time.
+        waiting.sort_by_key(|(due, ..)| *due);
+        let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(due, ..)| *due <= now);
+        let limits = self.in_force.rate_limits();
+        let most_requests: usize = limits.map(|(_, limit)| limit.max_concurrent_requests).sum();
+        let most_running = most_requests.saturating_mul(LISTINGS_PER_REQUEST);
+        let room = most_running.saturating_sub(self.running.len());
+        for (due, tenant, collector) in due.into_iter().take(room) {
+            self.start(tenant, collector, due);
+        }
+        // When there is no room, the next look comes with the end of a poll.
+        let later = later.first().map(|(due, ..)| *due);
+        let next = [later, discovery, self.roster.next_stale()];
+        let next = next.into_iter().flatten().min();
+        next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP))
+    }
+
+    fn start(&mut self, id: TenantId, collector: Collector, due: Timestamp) {
+        let now = self.clock.now();
+        let Some(watched) = self.roster.get_mut(id) else {
+            return;
         };
-        if kind == CollectorKind::ProtectedUsers
-            && let Some(all) = self.references.get(job.tenant)
-        {
-            earlier.references.clone_from(all);
+        let mut earlier = Earlier::default();
+        if collector == Collector::ProtectedUsers {
+            earlier.references.clone_from(&watched.references);
             // A stale listing is not matched against: its join would not be shown now, and must not be later.
             earlier.references.retain(|collector, _| {
-                let listing = snapshot.collector(*collector);
+                let listing = watched.snapshot.collector(*collector);
                 listing.is_some_and(|listing| listing.fresh(now).is_some())
             });
         }
-        let clients = self.clients.clone();
+        let Some((snapshot, job)) = watched.of(collector) else {
+            return;
+        };
+        job.state = State::Running { due };
+        let kind = snapshot.config.kind;
+        earlier.totals = snapshot
+            .figures
+            .as_ref()
+            .map(|figures| Arc::clone(&figures.totals));
+        let tenant = Arc::clone(&watched.snapshot.tenant);
+        let clients = self.in_force.clients.clone();
         // At the gravest level, so that it is there whatever lines are written.
         let span = tracing::error_span!(
             "poll",
-            tenant_id = %tenant.tenant_id,
-            tenant_name = tenant.tenant_name,
-            collector = kind.collector().as_str(),
+            tenant_id = %id,
+            tenant_name = &*tenant.tenant_name(),
+            collector = collector.as_str(),
         );
         let poll = async move {
             let start = Instant::now();
             let polled = collectors::poll(&clients, &tenant, kind, earlier, now).await;
             (polled, start.elapsed())
         };
-        let poll = self.running.spawn(poll.instrument(span.clone()));
-        self.running_jobs.insert(poll.id(), (place, span));
+        let task = self.running.spawn(poll.instrument(span.clone()));
+        let poll = RunningPoll {
+            tenant: id,
+            collector,
+            span,
+            task,
+        };
+        self.running_polls.insert(poll.task.id(), poll);
     }
 
-    /// Takes in what a poll found, plans what comes next, and publishes.
-    fn end(
-        &mut self,
-        ended: Result<(task::Id, (Polled, Duration)), JoinError>,
-        then: fn(After) -> State,
-    ) {
+    /// Takes in what a poll found, plans what comes next unless it is to be the only one, and publishes.
+    fn end(&mut self, ended: Result<(task::Id, (Polled, Duration)), JoinError>, once: bool) {
         let (id, ended) = match ended {
             Ok((id, polled)) => (id, Ok(polled)),
             Err(error) => (error.id(), Err(error)),
         };
-        let Some((place, span)) = self.running_jobs.remove(&id) else {
+        // Those are not among them that were cancelled: nobody wants to know how they ended.
+        let Some(poll) = self.running_polls.remove(&id) else {
             return;
         };
-        let Some(job) = self.jobs.get_mut(place) else {
+        let Some(watched) = self.roster.get_mut(poll.tenant) else {
+            return;
+        };
+        let Some((snapshot, job)) = watched.of(poll.collector) else {
             return;
         };
         let State::Running { due } = job.state else {
             return;
         };
-        let Some(tenant) = self.snapshot.tenants.get_mut(job.tenant).map(Arc::make_mut) else {
-            return;
-        };
-        let Some(collector) = tenant.collectors.get_mut(job.collector) else {
-            return;
-        };
         let now = self.clock.now();
         let after = job.slots.after(due, now);
-        job.state = then(after);
+        job.state = if once {
+            State::Done
+        } else {
+            State::Due(after.next)
+        };
 
-        let _in_span = span.enter();
-        let was_failing = collector
+        let _in_span = poll.span.enter();
+        let was_failing = snapshot
             .last_poll
             .is_some_and(|poll| poll.failure.is_some());
         let (last_poll, found) = conclude(ended, was_failing);
-        collector.next_poll = job.state.due();
-        collector.polls += 1;
-        collector.skipped += after.skipped;
+        snapshot.next_poll = job.state.due();
+        snapshot.polls += 1;
+        snapshot.skipped += after.skipped;
         if let Some(reason) = last_poll.failure {
-            collector.failures += 1;
+            snapshot.failures += 1;
             self.poll_failures
-                .with_label_values(&[job.kind.collector().as_str(), reason.as_str()])
+                .with_label_values(&[poll.collector.as_str(), reason.as_str()])
                 .inc();
         }
-        collector.last_poll = Some(last_poll);
+        snapshot.last_poll = Some(last_poll);
         if let Some(Found {
             totals,
             users,
             pages,
         }) = found
         {
-            collector.figures = Some(Figures {
+            snapshot.figures = Some(Figures {
                 at: now,
                 pages,
                 totals: Arc::new(totals),
             });
-            if let (Some(users), Some(all)) = (users, self.references.get_mut(job.tenant)) {
-                all.insert(job.kind.collector(), users);
+            if let Some(users) = users {
+                watched.references.insert(poll.collector, users);
             }
         }
-        let tenant = job.tenant;
-        self.start_those_who_waited(tenant, now);
+        watched.start_those_who_waited(now);
         self.publish();
     }
 
-    /// After the tenant's other listings were read, well or badly, the protected users are due.
-    fn start_those_who_waited(&mut self, tenant: usize, now: Timestamp) {
-        let Some(snapshot) = self.snapshot.tenants.get_mut(tenant).map(Arc::make_mut) else {
-            return;
-        };
-        let collectors = &mut snapshot.collectors;
-        let waits = |job: &Job| job.tenant == tenant && job.state == State::WaitsForOthers;
-        let all_others_were_polled = self
-            .jobs
-            .iter()
-            .filter(|job| job.tenant == tenant && !waits(job))
-            .all(|job| {
-                collectors
-                    .get(job.collector)
-                    .is_some_and(|one| one.last_poll.is_some())
-            });
-        if !all_others_were_polled {
-            return;
-        }
-        for job in self.jobs.iter_mut().filter(|job| waits(job)) {
-            job.state = State::Due(now);
-            if let Some(collector) = collectors.get_mut(job.collector) {
-                collector.next_poll = job.state.due();
-            }
-        }
-    }
-
     fn publish(&mut self) {
-        // By the last poll that succeeded: one that failed may have ended at its first page. A listing that was
-        // never read takes one request at least.
-        let rates = self.snapshot.collectors().map(|collector| {
-            let pages = collector
-                .figures
-                .as_ref()
-                .map_or(1, |figures| figures.pages);
-            pages as f64 / collector.config.interval.as_secs_f64()
-        });
-        self.stats
-            .forecast(Api::Elements, rates.sum(), self.rate_limit);
-        self.published.send_replace(Arc::new(self.snapshot.clone()));
+        let snapshots = |watched: &[Watched]| {
+            let snapshots = watched.iter().map(|one| Arc::clone(&one.snapshot));
+            snapshots.collect()
+        };
+        let snapshot = Snapshot {
+            tenants: snapshots(&self.roster.tenants),
+            gone: snapshots(&self.roster.gone),
+            discovery: self.discovering.as_ref().map(Discovering::snapshot),
+        };
+        for (api, limit) in self.in_force.rate_limits() {
+            self.stats.forecast(api, snapshot.required(api), limit);
+        }
+        self.published.send_replace(Arc::new(snapshot));
     }
+}
+
+/// Waits for the end of the discovery that runs; `None` when none does.
+async fn reading_ended(discovering: &mut Option<Discovering>) -> Option<Result<Listed, JoinError>> {
+    discovering.as_mut()?.running.join_next().await
 }
 
 #[cfg(test)]
@@ -316,8 +376,7 @@ mod tests {
     use super::*;
     use crate::collectors::{SecurityUsers, Totals};
     use crate::config::Source;
-    use crate::upstream::ListingSize;
-    use crate::upstream::{Client, Pseudonyms};
+    use crate::upstream::{Client, ListingSize, Pseudonyms};
 
     const CONFIG: &str = "
 elements: { client_id: a, client_secret: b }
@@ -326,7 +385,10 @@ tenants:
   - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000003 }
 ";
 
-    /// A scheduler for two tenants. Its jobs are theirs: 0 and 1 of the first, 2 and 3 of the second.
+    const FIRST: TenantId = TenantId::from_bits(2);
+    const SECOND: TenantId = TenantId::from_bits(3);
+
+    /// A scheduler for two tenants.
     fn scheduler(clock: &Clock) -> (Scheduler, Snapshots) {
         let source = Source {
             name: "test.yaml",
@@ -348,21 +410,34 @@ tenants:
         let clients = Clients {
             elements,
             partner_center: None,
+            refresh_token: None,
         };
-        Scheduler::new(&config, clients, stats, clock.clone(), &registry).unwrap()
+        let (_, changes) = watch::channel(Arc::new(InForce { config, clients }));
+        Scheduler::new(changes, stats, clock.clone(), &registry).unwrap()
     }
 
-    /// Lets a task take the part of a job's poll.
+    fn state(scheduler: &mut Scheduler, tenant: TenantId, collector: Collector) -> &mut State {
+        let watched = scheduler.roster.get_mut(tenant).unwrap();
+        &mut watched.of(collector).unwrap().1.state
+    }
+
+    /// Lets a task take the part of a poll of a tenant's security users.
     fn pretend(
         scheduler: &mut Scheduler,
-        place: usize,
+        tenant: TenantId,
         due: Timestamp,
         poll: fn() -> (Polled, Duration),
     ) {
-        scheduler.jobs[place].state = State::Running { due };
-        let poll = scheduler.running.spawn(async move { poll() });
-        let span = Span::none();
-        scheduler.running_jobs.insert(poll.id(), (place, span));
+        let collector = Collector::SecurityUsers;
+        *state(scheduler, tenant, collector) = State::Running { due };
+        let task = scheduler.running.spawn(async move { poll() });
+        let poll = RunningPoll {
+            tenant,
+            collector,
+            span: Span::none(),
+            task,
+        };
+        scheduler.running_polls.insert(poll.task.id(), poll);
     }
 
     fn panics() -> (Polled, Duration) {
@@ -388,9 +463,9 @@ tenants:
         let clock = Clock::from_fn(move || now);
         let (mut scheduler, snapshots) = scheduler(&clock);
         for poll in [succeeds, panics] {
-            pretend(&mut scheduler, 0, now, poll);
+            pretend(&mut scheduler, FIRST, now, poll);
             let ended = scheduler.running.join_next_with_id().await.unwrap();
-            scheduler.end(ended, |after| State::Due(after.next));
+            scheduler.end(ended, false);
             let figures = snapshots.borrow().tenants[0].collectors[0].figures.clone();
             assert_eq!(figures.unwrap().pages, 1);
         }
@@ -407,10 +482,10 @@ tenants:
         let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
         let clock = Clock::from_fn(move || now);
         let (mut scheduler, snapshots) = scheduler(&clock);
-        pretend(&mut scheduler, 0, now, panics);
-        pretend(&mut scheduler, 2, now, succeeds);
+        pretend(&mut scheduler, FIRST, now, panics);
+        pretend(&mut scheduler, SECOND, now, succeeds);
         while let Some(ended) = scheduler.running.join_next_with_id().await {
-            scheduler.end(ended, |after| State::Due(after.next));
+            scheduler.end(ended, false);
         }
 
         let snapshot = Arc::clone(&snapshots.borrow());
@@ -427,9 +502,11 @@ tenants:
         assert_eq!(snapshot.tenants[1].security_users(now).unwrap().users, 1);
 
         // Both are planned again, and those who waited for them are due.
-        for place in [0, 2] {
-            assert!(scheduler.jobs[place].state.due().unwrap() > now);
-            assert_eq!(scheduler.jobs[place + 1].state, State::Due(now));
+        for tenant in [FIRST, SECOND] {
+            let security = *state(&mut scheduler, tenant, Collector::SecurityUsers);
+            assert!(security.due().unwrap() > now);
+            let protected = *state(&mut scheduler, tenant, Collector::ProtectedUsers);
+            assert_eq!(protected, State::Due(now));
         }
     }
 }

@@ -25,10 +25,16 @@ pub(super) struct After {
 impl Slots {
     pub(super) fn new(tenant: &Tenant, collector: Collector, interval: Duration) -> Self {
         let id = tenant.tenant_id.bits().to_be_bytes();
-        let seed = id
-            .into_iter()
-            .chain(collector.as_str().bytes())
-            .fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
+        Self::named(id.into_iter().chain(collector.as_str().bytes()), interval)
+    }
+
+    /// The slots of discovery. Exporters with app registrations of their own do not all ask at the same time.
+    pub(super) fn of_discovery(client_id: &str, interval: Duration) -> Self {
+        Self::named(client_id.bytes(), interval)
+    }
+
+    fn named(name: impl Iterator<Item = u8>, interval: Duration) -> Self {
+        let seed = name.fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
         let fraction = seed as f64 / u64::MAX as f64;
         Self {
             interval,
@@ -59,7 +65,7 @@ impl Slots {
     }
 
     /// The first slot that is not before `time`.
-    fn at_or_after(&self, time: Timestamp) -> Timestamp {
+    pub(super) fn at_or_after(&self, time: Timestamp) -> Timestamp {
         let interval = self.interval.as_nanos().max(1);
         let phase = self.phase.as_nanos();
         let intervals = time
@@ -83,7 +89,7 @@ fn mix(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CustomerId, TenantId};
+    use crate::domain::{CustomerId, TenantId, TenantSource};
 
     const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -95,9 +101,10 @@ mod tests {
         let tenant = Tenant {
             customer_id: CustomerId::from_bits(0),
             tenant_id: TenantId::from_bits(tenant),
-            customer_name: String::new(),
-            tenant_name: String::new(),
+            customer_name: None,
+            tenant_name: None,
             labels: std::collections::BTreeMap::new(),
+            source: TenantSource::Config,
         };
         Slots::new(&tenant, collector, INTERVAL)
     }

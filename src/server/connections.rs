@@ -94,8 +94,8 @@ pub async fn serve(
 /// Answers the requests of one connection.
 async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: CancellationToken) {
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let answer = pages.answer(&request);
-        async move { Ok::<_, Infallible>(answer) }
+        let pages = Arc::clone(&pages);
+        async move { Ok::<_, Infallible>(pages.answer(request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

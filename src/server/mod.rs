@@ -1,10 +1,13 @@
-//! Floor 5: HTTP. Answers come from memory and never wait for the upstream.
+//! Floor 5: HTTP. Answers come from memory and never wait for the upstream; only a reload
+//! waits, for the disk.
 
 mod connections;
 mod encoding;
 mod pages;
 mod parts;
 mod ready;
+mod reload;
 
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};
+pub use reload::{Asked, Reload};

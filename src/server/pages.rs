@@ -16,6 +16,7 @@ use crate::exposition::{self, Body};
 use super::encoding::accepts_gzip;
 use super::parts::Parts;
 use super::ready::Ready;
+use super::reload::Reload;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -31,6 +32,8 @@ pub struct Sources {
     pub registry: Registry,
     /// Tells the time of day.
     pub clock: Clock,
+    /// Reads the configuration again; `None` where nobody may ask for that.
+    pub reload: Option<Reload>,
 }
 
 /// The pages of the exporter.
@@ -71,31 +74,25 @@ impl Pages {
         })
     }
 
-    /// Answers a request.
-    pub fn answer<B>(&self, request: &Request<B>) -> Response<Parts> {
-        let path = request.uri().path();
+    /// Answers a request. Its body is of no interest.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Parts> {
+        let (request, _) = request.into_parts();
+        let path = request.uri.path();
         let handler = if path == self.telemetry_path {
             "metrics"
         } else {
             handler(path).unwrap_or("other")
         };
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
         let mut response = match handler {
             "other" => text(
                 StatusCode::NOT_FOUND,
                 "not found; see / for the pages there are\n",
             ),
-            _ if !reads => {
-                let mut response = text(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "only GET and HEAD are allowed\n",
-                );
-                response
-                    .headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                response
-            }
-            "metrics" => self.metrics(accepts_gzip(request.headers())),
+            "reload" if request.method == Method::POST => self.reload().await,
+            "reload" => not_allowed("POST", "only POST is allowed\n"),
+            _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
+            "metrics" => self.metrics(accepts_gzip(&request.headers)),
             "ready" => self.ready(),
             "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
             _ => self.root(),
@@ -107,6 +104,24 @@ impl Pages {
             .with_label_values(&[handler, response.status().as_str()])
             .inc();
         response
+    }
+
+    async fn reload(&self) -> Response<Parts> {
+        let Some(reload) = &self.sources.reload else {
+            let why =
+                "reloading by HTTP is off; start `serve` with --web.enable-lifecycle to allow it\n";
+            return text(StatusCode::FORBIDDEN, why);
+        };
+        match reload.ask().await {
+            Ok(()) => text(StatusCode::OK, "configuration reloaded\n"),
+            Err(error) => respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                format!(
+                    "failed to reload the configuration; the one before stays in force:\n{error}\n"
+                ),
+            ),
+        }
     }
 
     fn metrics(&self, gzip: bool) -> Response<Parts> {
@@ -168,6 +183,7 @@ impl Pages {
              <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
              <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled, or tried</li>\n\
+             <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n\
              </ul>\n</body>\n</html>\n",
             env!("CARGO_PKG_VERSION"),
         );
@@ -181,6 +197,7 @@ fn handler(path: &str) -> Option<&'static str> {
         "/" => Some("root"),
         "/-/healthy" => Some("healthy"),
         "/-/ready" => Some("ready"),
+        "/-/reload" => Some("reload"),
         _ => None,
     }
 }
@@ -188,6 +205,14 @@ fn handler(path: &str) -> Option<&'static str> {
 /// Whether there is a page at this path, so that the exposition cannot be there.
 pub fn is_taken(path: &str) -> bool {
     handler(path).is_some()
+}
+
+fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Parts> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, why);
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Parts> {

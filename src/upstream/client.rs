@@ -78,8 +78,10 @@ pub(super) struct Answered<T> {
 pub struct Clients {
     /// Of AvePoint Elements.
     pub elements: Arc<Client>,
-    /// Of Microsoft Partner Center, where it is configured.
+    /// Of Microsoft Partner Center, where a collector asks it.
     pub partner_center: Option<Arc<Client>>,
+    /// What that client signs in with. It outlives the client, since its lock bars this process too.
+    pub refresh_token: Option<Arc<RefreshTokenFile>>,
 }
 
 /// The client of one API, shared by all polls.

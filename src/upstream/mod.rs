@@ -22,7 +22,8 @@ mod tries;
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use client::{Client, Clients};
 pub use elements::{
-    COUNT_REQUESTS, DirectoryUser, ListingSize, ProtectedUser, SecurityUser, pages_of,
+    COUNT_REQUESTS, Customer, CustomerTenant, DirectoryUser, ListingSize, ProtectedUser,
+    SecurityUser, pages_of,
 };
 pub use error::{ApiError, Cause};
 pub use paging::Page;

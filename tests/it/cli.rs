@@ -4,13 +4,14 @@ mod demo;
 mod end;
 mod log;
 mod poll;
+mod reload;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::program::{Ended, Program, exporter};
+use crate::program::{Ended, Program, exporter, until};
 
 const OK: Option<i32> = Some(0);
 const FAILED: Option<i32> = Some(1);
@@ -36,6 +37,20 @@ impl Folder {
     fn start(&self, arguments: &[&str]) -> Program {
         Program::start(exporter(arguments).current_dir(self.folder.path()))
     }
+}
+
+/// Starts `serve` on a free port. Returns it with its address, as its log has it.
+async fn serve(folder: &Folder, flags: &[&str]) -> (Program, String) {
+    let arguments = [&["serve", "--web.listen-address=127.0.0.1:0"], flags].concat();
+    let program = folder.start(&arguments);
+    let address = until("the log to say where it serves", async || {
+        let text = program.stderr();
+        let (_, rest) = text.split_once("http://")?;
+        let (address, _) = rest.split_once("/metrics")?;
+        Some(address.to_owned())
+    })
+    .await;
+    (program, address)
 }
 
 /// Runs the exporter without a configuration to its end.
@@ -105,6 +120,7 @@ async fn a_flag_that_a_command_would_not_look_at_is_refused() {
         ("--web.listen-address=:0", &["poll", "simulate"]),
         ("--web.telemetry-path=/other", &["poll", "simulate"]),
         ("--web.max-requests=1", &["poll", "simulate"]),
+        ("--web.enable-lifecycle", &["poll", "demo", "simulate"]),
     ] {
         for command in commands {
             for arguments in [[flag, command], [command, flag]] {

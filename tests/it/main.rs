@@ -6,6 +6,7 @@
     reason = "inside tests a panic is the report; clippy.toml reaches only functions marked as tests"
 )]
 
+mod api;
 mod architecture;
 mod bad_config;
 mod cli;

@@ -84,6 +84,7 @@ fn web() -> Web {
     Web {
         telemetry_path: "/metrics".to_owned(),
         max_requests: 40,
+        reload: None,
         limits: Limits::default(),
     }
 }

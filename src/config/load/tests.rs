@@ -115,8 +115,11 @@ fn what_is_left_out_gets_its_default() {
         [security(5, 15, false), protected(15, 45)]
     );
     let tenant = &tenants[0].tenant;
-    assert_eq!(tenant.customer_name, "966f35cc-61f4-4070-819c-25cdbcf82a07");
-    assert_eq!(tenant.tenant_name, "0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec");
+    assert_eq!(
+        tenant.customer_name(),
+        "966f35cc-61f4-4070-819c-25cdbcf82a07"
+    );
+    assert_eq!(tenant.tenant_name(), "0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec");
     assert!(tenant.labels.is_empty());
 }
 

@@ -54,9 +54,21 @@ impl Client {
         rows: &R,
         tenant: &Tenant,
         size: &mut ListingSize,
-        mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
+        each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
         let base = self.listing_url(endpoint.route, tenant);
+        self.list_at(base, endpoint, rows, size, each).await
+    }
+
+    /// Reads the whole listing at an address and hands each page to `each`, in order.
+    pub(super) async fn list_at<R: Rows>(
+        &self,
+        base: Url,
+        endpoint: &Endpoint,
+        rows: &R,
+        size: &mut ListingSize,
+        mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
+    ) -> Result<(), ApiError> {
         let mut pager = Pager::new(base.clone(), self.max_rows);
         let mut url = page_url(&base, 1);
         loop {
@@ -84,6 +96,11 @@ impl Client {
             .replace("{customerId}", &tenant.customer_id.to_string())
             .replace("{tenantId}", &tenant.tenant_id.to_string());
         self.below_api_url(&format!("{PREFIX}{path}"))
+    }
+
+    /// The address of a listing of all customers together.
+    pub(super) fn common_listing_url(&self, route: &str) -> Url {
+        self.below_api_url(&format!("{PREFIX}{route}"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The listings of AvePoint Elements, and what remains of their rows.
 
+mod customers;
 mod directory;
 mod listing;
 mod protected_users;
@@ -8,6 +9,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use customers::{Customer, CustomerTenant};
 pub use directory::DirectoryUser;
 pub use listing::{ListingSize, pages_of};
 pub(super) use listing::{NOBODY, Rows, read_rows};

@@ -11,7 +11,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (0, &["domain"]),
     (1, &["config"]),
     (2, &["upstream"]),
-    (3, &["collectors", "snapshot"]),
+    (3, &["collectors", "discovery", "snapshot"]),
     (4, &["scheduler", "exposition"]),
     (5, &["server"]),
     (
@@ -25,6 +25,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "logging",
             "process",
             "progress",
+            "reload",
             "signals",
         ],
     ),

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::cli::{FAILED, Folder, OK};
+use crate::cli::{FAILED, Folder, OK, serve};
 use crate::program::{Program, exporter, until};
 use crate::support::{config_text, simulator};
 
@@ -18,19 +18,6 @@ async fn hanging() -> Simulator {
     let mut options = Options::new(World::seeded(1, 4, 50));
     options.rules = vec![Rule::new(Fault::Hang, When::always())];
     simulator(options).await
-}
-
-/// Starts `serve` on a free port. Returns it with its address, as its log has it.
-async fn serve(folder: &Folder) -> (Program, String) {
-    let program = folder.start(&["serve", "--web.listen-address=127.0.0.1:0"]);
-    let address = until("the log to say where it serves", async || {
-        let text = program.stderr();
-        let (_, rest) = text.split_once("http://")?;
-        let (address, _) = rest.split_once("/metrics")?;
-        Some(address.to_owned())
-    })
-    .await;
-    (program, address)
 }
 
 /// Signals a program and checks that it ends well and in time.
@@ -48,7 +35,7 @@ async fn serve_ends_in_time_while_the_upstream_hangs() {
     for signal in ["TERM", "INT"] {
         let upstream = hanging().await;
         let folder = Folder::with(&config_text(&upstream, "", ""));
-        let (program, _) = serve(&folder).await;
+        let (program, _) = serve(&folder, &[]).await;
         until("requests that hang", async || {
             (upstream.stats().in_flight > 0).then_some(())
         })
@@ -68,7 +55,7 @@ async fn serve_ends_in_time_while_the_token_service_hangs() {
     )];
     let upstream = simulator(options).await;
     let folder = Folder::with(&config_text(&upstream, "", ""));
-    let (program, _) = serve(&folder).await;
+    let (program, _) = serve(&folder, &[]).await;
     until("a token request", async || {
         (upstream.stats().token_requests > 0).then_some(())
     })
@@ -80,7 +67,7 @@ async fn serve_ends_in_time_while_the_token_service_hangs() {
 async fn serve_ends_in_time_although_clients_keep_their_connections() {
     let upstream = hanging().await;
     let folder = Folder::with(&config_text(&upstream, "", ""));
-    let (program, address) = serve(&folder).await;
+    let (program, address) = serve(&folder, &[]).await;
     let _silent = TcpStream::connect(&address).await.unwrap();
     let mut half = TcpStream::connect(&address).await.unwrap();
     half.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-")

@@ -18,6 +18,25 @@ pub(super) const TENANTS: &[Row] = &[
         "gauge",
         of_tenant!("customer_id", "customer_name", "source"),
     ),
+    (
+        "avepoint_customer_info",
+        "gauge",
+        &["customer_id", "customer_name", "country", "management_mode"],
+    ),
+    (
+        "avepoint_customer_backup_status",
+        "gauge",
+        &["customer_id", "customer_name", "status"],
+    ),
+    ("avepoint_customers_without_tenant", "gauge", &[]),
+    ("avepoint_discovery_up", "gauge", &[]),
+    (
+        "avepoint_discovery_last_success_timestamp_seconds",
+        "gauge",
+        &[],
+    ),
+    ("avepoint_discovery_polls_total", "counter", &[]),
+    ("avepoint_discovery_failures_total", "counter", &["reason"]),
     ("avepoint_security_users", "gauge", of_tenant!()),
     (
         "avepoint_security_users_by_status",

@@ -233,6 +233,7 @@ fn pages(tenants: Body) -> Pages {
         tenants: watch::channel(tenants).1,
         registry,
         clock: Clock::system(),
+        reload: None,
     };
     Pages::new(sources, "/metrics".to_owned(), 40).unwrap()
 }
@@ -240,7 +241,7 @@ fn pages(tenants: Body) -> Pages {
 /// Asks for the exposition; decodes it if it is compressed.
 async fn scrape(pages: &Pages, accepts: &str) -> String {
     let request = Request::get("/metrics").header(ACCEPT_ENCODING, accepts);
-    let response = pages.answer(&request.body(()).unwrap());
+    let response = pages.answer(request.body(()).unwrap()).await;
     assert!(response.status().is_success());
     let zipped = response.headers().contains_key(CONTENT_ENCODING);
     assert_eq!(zipped, accepts == "gzip");

@@ -11,10 +11,13 @@ use avepoint_exporter::config::{
     CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
 };
 use avepoint_exporter::domain::{
-    BackupModule, Collector, Country, CustomerId, DomainType, Reason, SecurityStatus, Tenant,
-    TenantId, Timestamp, UserState,
+    BackupModule, BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason,
+    SecurityStatus, Tenant, TenantId, TenantSource, Timestamp, UserState,
 };
-use avepoint_exporter::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
+use avepoint_exporter::snapshot::{
+    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot,
+};
+use avepoint_exporter::upstream::{Customer, CustomerTenant};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -121,16 +124,6 @@ pub(super) fn golden() -> Snapshot {
             },
         ],
     };
-    let unread = TenantSnapshot {
-        tenant: tenant(3, "", "Contoso", []),
-        collectors: vec![
-            CollectorSnapshot {
-                next_poll: Some(at(NOW)),
-                ..never(SECURITY)
-            },
-            never(CollectorKind::ProtectedUsers),
-        ],
-    };
     let failing = TenantSnapshot {
         tenant: tenant(4, "Only backup", "Contoso", []),
         collectors: vec![CollectorSnapshot {
@@ -141,8 +134,76 @@ pub(super) fn golden() -> Snapshot {
             ..never(CollectorKind::ProtectedUsers)
         }],
     };
+    let mut gone = failing.clone();
+    gone.tenant = Arc::new(Tenant {
+        source: TenantSource::Discovery,
+        customer_name: None,
+        ..(*tenant(5, "gone", "", [])).clone()
+    });
     Snapshot {
-        tenants: [quoted, stale, unread, failing].map(Arc::new).into(),
+        tenants: [quoted, stale, unread(), failing].map(Arc::new).into(),
+        gone: vec![Arc::new(gone)],
+        discovery: Some(Arc::new(discovery())),
+    }
+}
+
+/// A tenant of which nothing was read yet.
+fn unread() -> TenantSnapshot {
+    TenantSnapshot {
+        tenant: tenant(3, "", "Contoso", []),
+        collectors: vec![
+            CollectorSnapshot {
+                next_poll: Some(at(NOW)),
+                ..never(SECURITY)
+            },
+            never(CollectorKind::ProtectedUsers),
+        ],
+    }
+}
+
+/// What was found an hour ago, and could not be read again since.
+fn discovery() -> DiscoverySnapshot {
+    let customers = vec![
+        Customer {
+            name: Some("Contoso \"Ltd\"".to_owned()),
+            backup_status: Some(BackupStatus::from(4)),
+            country: Some("Germany".to_owned()),
+            management_mode: Some(ManagementMode::from(1)),
+            ..customer(1)
+        },
+        customer(2),
+        Customer {
+            backup_status: Some(BackupStatus::from(77)),
+            management_mode: Some(ManagementMode::from(9)),
+            tenants: vec![CustomerTenant {
+                id: TenantId::from_bits(5),
+                name: None,
+            }],
+            ..customer(3)
+        },
+    ];
+    DiscoverySnapshot {
+        stale_after: Duration::from_secs(3 * 3600),
+        polls: 7,
+        failures: [(Reason::Implausible, 1)].into(),
+        up: Some(false),
+        found: Some(Discovered {
+            at: at(NOW - 3600.0),
+            customers,
+            excluded: 11,
+        }),
+    }
+}
+
+/// A customer of which nothing is known.
+fn customer(id: u128) -> Customer {
+    Customer {
+        id: CustomerId::from_bits(id),
+        name: None,
+        backup_status: None,
+        country: None,
+        management_mode: None,
+        tenants: Vec::new(),
     }
 }
 
@@ -197,11 +258,12 @@ fn tenant<const N: usize>(
     Arc::new(Tenant {
         customer_id: CustomerId::from_bits(id << 64),
         tenant_id: TenantId::from_bits(id),
-        customer_name: customer_name.to_owned(),
-        tenant_name: tenant_name.to_owned(),
+        customer_name: Some(customer_name.to_owned()),
+        tenant_name: Some(tenant_name.to_owned()),
         labels: labels
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
+        source: TenantSource::Config,
     })
 }
 
@@ -286,9 +348,53 @@ fn counts<C: From<i64> + Ord>(counts: &[(i64, u64)]) -> BTreeMap<C, u64> {
 
 /// A fleet of which all is random that can be; rendered at the second 0, so that nothing is stale.
 pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
-    vec(any_tenant(), 0..4).prop_map(|tenants| Snapshot {
-        tenants: tenants.into_iter().map(Arc::new).collect(),
+    let tenants = || {
+        vec(any_tenant(), 0..4)
+            .prop_map(|tenants| tenants.into_iter().map(Arc::new).collect::<Vec<_>>())
+    };
+    (tenants(), tenants(), option::of(any_discovery())).prop_map(|(tenants, gone, discovery)| {
+        Snapshot {
+            tenants,
+            gone,
+            discovery: discovery.map(Arc::new),
+        }
     })
+}
+
+fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
+    let customer = (
+        any::<u128>(),
+        option::of(any_text()),
+        option::of(any_text()),
+        option::of(0..10_i64),
+        option::of(any::<i64>()),
+    )
+        .prop_map(|(id, name, country, status, mode)| Customer {
+            name,
+            country,
+            backup_status: status.map(BackupStatus::from),
+            management_mode: mode.map(ManagementMode::from),
+            ..customer(id)
+        });
+    let found = (any_duration(), vec(customer, 0..4), any::<u64>()).prop_map(
+        |(at, customers, excluded)| Discovered {
+            at: Timestamp::from_unix(at),
+            customers,
+            excluded,
+        },
+    );
+    (
+        any::<[u64; 2]>(),
+        option::of(any::<bool>()),
+        option::of(found),
+    )
+        .prop_map(|([polls, failures], up, found)| DiscoverySnapshot {
+            stale_after: Duration::from_secs(1),
+            polls,
+            failures: [(Reason::Timeout, failures)].into(),
+            up,
+            found,
+        })
 }
 
 fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
@@ -301,9 +407,10 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
         .prop_map(|(id, tenant_name, customer_name, labels)| Tenant {
             customer_id: CustomerId::from_bits(id),
             tenant_id: TenantId::from_bits(!id),
-            customer_name,
-            tenant_name,
+            customer_name: Some(customer_name),
+            tenant_name: Some(tenant_name),
             labels,
+            source: TenantSource::Config,
         });
     let security = (any::<u64>(), any_counts())
         .prop_map(|(users, by_status)| Totals::SecurityUsers(SecurityUsers { users, by_status }));

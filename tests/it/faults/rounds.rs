@@ -40,6 +40,7 @@ impl Running {
         let web = Web {
             telemetry_path: "/metrics".to_owned(),
             max_requests: 4,
+            reload: None,
             limits: avepoint_exporter::server::Limits::default(),
         };
         tokio::spawn(exporter.run(vec![listener], web, shutdown.clone()));

@@ -1,13 +1,15 @@
 //! An exporter at work against the simulated service, with time that passes only when the test says so.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use avepoint_exporter::app::{Exporter, Web};
+use avepoint_exporter::config::ConfigFile;
 use avepoint_exporter::domain::{Clock, Timestamp};
 use avepoint_exporter::exposition::render;
-use avepoint_exporter::server::Limits;
+use avepoint_exporter::server::{Limits, Reload};
 use avepoint_exporter::simulator::{Options, Simulator};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
 use tokio::time::Instant;
@@ -28,8 +30,8 @@ const TICK: Duration = Duration::from_millis(1);
 const FOR_EVER: Duration = Duration::from_secs(3600 * 24);
 
 /// An exporter that runs. Needs a runtime whose time is paused.
-pub(super) struct Held {
-    pub(super) simulator: Simulator,
+pub(super) struct Held<U = Simulator> {
+    pub(super) upstream: U,
     pub(super) clock: Clock,
     snapshots: Snapshots,
     shutdown: CancellationToken,
@@ -38,35 +40,63 @@ pub(super) struct Held {
     _brake: Sender<()>,
 }
 
-impl Held {
-    /// Starts the service and the exporter. `elements` and `sections` are parts of the configuration.
-    pub(super) async fn start(options: Options, elements: &str, sections: &str) -> Self {
+/// Time that stands still, and a clock that tells it.
+pub(super) struct Time {
+    clock: Clock,
+    brake: Sender<()>,
+}
+
+impl Time {
+    pub(super) fn hold() -> Self {
         let (brake, released) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || released.recv_timeout(PATIENCE).ok());
         let start = Instant::now();
         let clock = Clock::from_fn(move || Timestamp::from_unix(START + start.elapsed()));
+        Self { clock, brake }
+    }
+}
+
+impl Held {
+    /// Starts the service and the exporter. `elements` and `sections` are parts of the configuration.
+    pub(super) async fn start(options: Options, elements: &str, sections: &str) -> Self {
+        let time = Time::hold();
         let options = Options {
-            clock: clock.clone(),
+            clock: time.clock.clone(),
             token_lifetime: FOR_EVER,
             ..options
         };
         let simulator = simulator(options).await;
         let config = config(&simulator, elements, sections);
-        let exporter = Exporter::new(&config, clock.clone()).unwrap();
+        let exporter = Exporter::new(&config, time.clock.clone()).unwrap();
+        Self::run(time, simulator, exporter)
+    }
+}
+
+impl<U> Held<U> {
+    /// Starts the exporter with the configuration in a file, which can be read again.
+    pub(super) fn from_file(time: Time, upstream: U, path: &Path) -> (Self, Reload) {
+        let file = ConfigFile::read(path).unwrap();
+        let exporter = Exporter::new(&file.parse().unwrap(), time.clock.clone()).unwrap();
+        let (exporter, reload) = exporter.reloading(path, file);
+        (Self::run(time, upstream, exporter), reload)
+    }
+
+    fn run(time: Time, upstream: U, exporter: Exporter) -> Self {
         let snapshots = exporter.snapshots();
         let shutdown = CancellationToken::new();
         let web = Web {
             telemetry_path: "/metrics".to_owned(),
             max_requests: 40,
+            reload: None,
             limits: Limits::default(),
         };
         tokio::spawn(exporter.run(Vec::new(), web, shutdown.clone()));
         Self {
-            simulator,
-            clock,
+            upstream,
+            clock: time.clock,
             snapshots,
             shutdown,
-            _brake: brake,
+            _brake: time.brake,
         }
     }
 
@@ -78,13 +108,13 @@ impl Held {
     }
 
     /// Waits until the service was asked like this.
-    pub(super) async fn until_asked(&self, wanted: impl Fn(&Simulator) -> bool) {
+    pub(super) async fn until_asked(&self, wanted: impl Fn(&U) -> bool) {
         #[expect(
             clippy::disallowed_methods,
             reason = "tokio's time stands still while this waits"
         )]
         let start = std::time::Instant::now();
-        while !wanted(&self.simulator) {
+        while !wanted(&self.upstream) {
             assert!(start.elapsed() < PATIENCE, "it was never asked");
             tokio::task::yield_now().await;
         }
@@ -144,7 +174,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl<U> Drop for Held<U> {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }

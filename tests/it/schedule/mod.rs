@@ -1,6 +1,7 @@
 //! What is polled when, what is shown meanwhile, and when the exporter calls itself ready.
 
 mod held;
+mod life;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use avepoint_exporter::config::{CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding};
-use avepoint_exporter::domain::{Clock, CustomerId, Reason, Tenant, TenantId, Timestamp};
+use avepoint_exporter::domain::{
+    Clock, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
+};
 use avepoint_exporter::exposition::Body;
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Moment, Options, Rule, When, World};
@@ -94,7 +97,7 @@ async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
     })
     .await;
     held.settle().await;
-    let asked = held.simulator.stats().requests;
+    let asked = held.upstream.stats().requests;
     assert_eq!(asked.get(&(Listing::Security, hanging)), Some(&1));
     assert_eq!(asked.get(&(Listing::Protected, hanging)), None);
 }
@@ -134,7 +137,7 @@ async fn polls_that_take_longer_than_their_interval_never_overlap_and_leave_slot
         before = Some((next, collector.skipped));
         held.pass_until(next).await;
     }
-    let log = held.simulator.stats().log;
+    let log = held.upstream.stats().log;
     let moments: Vec<Moment> = log.iter().map(|(moment, ..)| *moment).collect();
     for pair in moments.chunks(2).take(4) {
         assert_eq!(pair, [Moment::Arrived, Moment::Ended]);
@@ -247,15 +250,17 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
     let tenant = Tenant {
         customer_id: CustomerId::from_bits(1),
         tenant_id: TenantId::from_bits(2),
-        customer_name: String::new(),
-        tenant_name: String::new(),
+        customer_name: None,
+        tenant_name: None,
         labels: BTreeMap::new(),
+        source: TenantSource::Config,
     };
     Arc::new(Snapshot {
         tenants: vec![Arc::new(TenantSnapshot {
             tenant: Arc::new(tenant),
             collectors: collectors.collect(),
         })],
+        ..Snapshot::default()
     })
 }
 
@@ -277,6 +282,7 @@ impl Readiness {
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
             }),
+            reload: None,
         };
         Self {
             pages: Pages::new(sources, "/metrics".to_owned(), 1).unwrap(),
@@ -285,8 +291,7 @@ impl Readiness {
         }
     }
 
-    #[track_caller]
-    fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
+    async fn check(&self, polled: [bool; 2], seconds: u64, ready: bool) {
         self.seconds.store(seconds, Ordering::Relaxed);
         let now = Timestamp::from_unix(Duration::from_secs(seconds));
         self.shown.send_replace(Body::new(&fleet(polled), now));
@@ -296,23 +301,24 @@ impl Readiness {
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        assert_eq!(self.pages.answer(&request).status(), expected);
+        let answer = self.pages.answer(request).await;
+        assert_eq!(answer.status(), expected, "at {seconds}");
     }
 }
 
-#[test]
-fn the_exporter_is_ready_once_each_poll_was_tried_however_badly_and_stays_so() {
+#[tokio::test]
+async fn the_exporter_is_ready_once_each_poll_was_tried_however_badly_and_stays_so() {
     let readiness = Readiness::new();
-    readiness.check([false, false], 1000, false);
-    readiness.check([true, false], 1001, false);
-    readiness.check([true, true], 1002, true);
-    readiness.check([false, true], 1003, true);
+    readiness.check([false, false], 1000, false).await;
+    readiness.check([true, false], 1001, false).await;
+    readiness.check([true, true], 1002, true).await;
+    readiness.check([false, true], 1003, true).await;
 }
 
-#[test]
-fn the_exporter_is_ready_after_two_minutes_whatever_hangs_and_stays_so() {
+#[tokio::test]
+async fn the_exporter_is_ready_after_two_minutes_whatever_hangs_and_stays_so() {
     let readiness = Readiness::new();
-    readiness.check([true, false], 1119, false);
-    readiness.check([true, false], 1120, true);
-    readiness.check([true, false], 1000, true);
+    readiness.check([true, false], 1119, false).await;
+    readiness.check([true, false], 1120, true).await;
+    readiness.check([true, false], 1000, true).await;
 }

@@ -1,0 +1,202 @@
+//! Floor 3: which tenants are watched, by what the configuration says and what the API lists. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::config::{Config, Discovery, NamePatterns, TenantConfig};
+use crate::domain::{CustomerId, Tenant, TenantId, TenantSource, name_or_id};
+use crate::upstream::{Cause, Customer, CustomerTenant};
+
+/// Whom to watch.
+#[derive(Debug)]
+pub struct Fleet {
+    /// The tenants to poll: those of the config in its order, then those of the API, by id.
+    pub tenants: Vec<TenantConfig>,
+    /// The tenants of the API that the patterns leave out.
+    pub excluded: BTreeSet<TenantId>,
+    /// The customers whose own name the patterns let in, or of whom a tenant is polled. Whoever excludes a
+    /// customer wants no series of it; one without tenants is shown, since its status says why it has none.
+    pub customers: Vec<Customer>,
+    /// The tenants that several customers list, each with the customer that it stays with.
+    pub contested: BTreeMap<TenantId, CustomerId>,
+    discovery: Option<Discovery>,
+}
+
+impl Fleet {
+    /// Brings together what the configuration says and the customers that the API lists, by id in ascending order.
+    ///
+    /// Tenants of the config always stay, with the customer, names, labels and collectors that it gives them; the
+    /// API adds names where it gives none. A tenant that several customers list stays with the first of them.
+    pub fn new(config: &Config, listed: &[Customer]) -> Self {
+        let Some(discovery) = &config.discovery else {
+            return Self {
+                tenants: config.tenants.clone(),
+                excluded: BTreeSet::new(),
+                customers: Vec::new(),
+                contested: BTreeMap::new(),
+                discovery: None,
+            };
+        };
+        let names = customer_names(config, listed);
+        let (by_id, contested) = tenants_of(listed);
+        let mut tenants: Vec<TenantConfig> = config
+            .tenants
+            .iter()
+            .map(|one| with_names(one, &names, &by_id))
+            .collect();
+        let in_config: BTreeSet<TenantId> =
+            tenants.iter().map(|one| one.tenant.tenant_id).collect();
+        let mut excluded = BTreeSet::new();
+        for (id, (customer_id, listed)) in by_id {
+            if in_config.contains(&id) {
+                continue;
+            }
+            let tenant = Tenant {
+                customer_id,
+                tenant_id: id,
+                customer_name: names.get(&customer_id).map(|name| (*name).to_owned()),
+                tenant_name: listed.name.clone(),
+                labels: BTreeMap::new(),
+                source: TenantSource::Discovery,
+            };
+            if admits(discovery, &tenant) {
+                tenants.push(TenantConfig {
+                    tenant: Arc::new(tenant),
+                    collectors: discovery.collectors.clone(),
+                });
+            } else {
+                excluded.insert(id);
+            }
+        }
+        let polled: BTreeSet<CustomerId> =
+            tenants.iter().map(|one| one.tenant.customer_id).collect();
+        let customers = listed.iter().filter_map(|customer| {
+            let name = names.get(&customer.id).copied();
+            let shown = polled.contains(&customer.id)
+                || admits_customer(discovery, &name_or_id(name, customer.id));
+            shown.then(|| Customer {
+                name: name.map(str::to_owned),
+                ..customer.clone()
+            })
+        });
+        Self {
+            customers: customers.collect(),
+            tenants,
+            excluded,
+            contested,
+            discovery: Some(discovery.clone()),
+        }
+    }
+
+    /// Whether a tenant that is not to be polled any more is one that has only disappeared from the API, and not
+    /// one that the operator does not want.
+    pub fn only_misses(&self, tenant: &Tenant) -> bool {
+        self.discovery.as_ref().is_some_and(|discovery| {
+            tenant.source == TenantSource::Discovery
+                && !self.excluded.contains(&tenant.tenant_id)
+                && admits(discovery, tenant)
+        })
+    }
+}
+
+/// Says what cannot be true of a listing that follows on another: all customers, or all tenants, gone at once.
+/// An API that lost its data, or an app registration that lost its scope, must not take all series along.
+///
+/// # Errors
+/// `Implausible`.
+pub fn check_plausible(before: &[Customer], now: &[Customer]) -> Result<(), Cause> {
+    let has_tenants = |all: &[Customer]| all.iter().any(|one| !one.tenants.is_empty());
+    let what = if !before.is_empty() && now.is_empty() {
+        "customers"
+    } else if has_tenants(before) && !has_tenants(now) {
+        "tenants"
+    } else {
+        return Ok(());
+    };
+    Err(Cause::Implausible(format!(
+        "there are no {what} any more; check the customer scope of the app registration, or restart the exporter if \
+         this is right"
+    )))
+}
+
+/// The names of customers: the first that the config gives, else the API's.
+fn customer_names<'a>(config: &'a Config, listed: &'a [Customer]) -> BTreeMap<CustomerId, &'a str> {
+    let given = config
+        .tenants
+        .iter()
+        .map(|one| (one.tenant.customer_id, one.tenant.customer_name.as_deref()));
+    let known = listed
+        .iter()
+        .map(|customer| (customer.id, customer.name.as_deref()));
+    let mut names = BTreeMap::new();
+    for (id, name) in given.chain(known) {
+        if let Some(name) = name {
+            names.entry(id).or_insert(name);
+        }
+    }
+    names
+}
+
+/// Tenants by id, each with its customer.
+type Listed<'a> = BTreeMap<TenantId, (CustomerId, &'a CustomerTenant)>;
+
+/// The tenants of all customers, and those of them that several customers list.
+fn tenants_of(listed: &[Customer]) -> (Listed<'_>, BTreeMap<TenantId, CustomerId>) {
+    let mut by_id = Listed::new();
+    let mut contested = BTreeMap::new();
+    for customer in listed {
+        for tenant in &customer.tenants {
+            let (first, _) = by_id.entry(tenant.id).or_insert((customer.id, tenant));
+            if *first != customer.id {
+                contested.insert(tenant.id, *first);
+            }
+        }
+    }
+    (by_id, contested)
+}
+
+/// A tenant of the config, with the API's names where the config gives none.
+fn with_names(
+    config: &TenantConfig,
+    customers: &BTreeMap<CustomerId, &str>,
+    listed: &Listed<'_>,
+) -> TenantConfig {
+    let mut named = config.clone();
+    let tenant = Arc::make_mut(&mut named.tenant);
+    if tenant.customer_name.is_none() {
+        tenant.customer_name = customers
+            .get(&tenant.customer_id)
+            .map(|name| (*name).to_owned());
+    }
+    if tenant.tenant_name.is_none() {
+        let listed = listed.get(&tenant.tenant_id);
+        tenant.tenant_name = listed.and_then(|(_, listed)| listed.name.clone());
+    }
+    named
+}
+
+/// Whether the patterns let a tenant in, by the names that it is shown with.
+fn admits(discovery: &Discovery, tenant: &Tenant) -> bool {
+    let name = tenant.tenant_name();
+    admits_customer(discovery, &tenant.customer_name())
+        && lets_in(discovery, |patterns| patterns.tenant_name.as_ref(), &name)
+}
+
+fn admits_customer(discovery: &Discovery, name: &str) -> bool {
+    lets_in(discovery, |patterns| patterns.customer_name.as_ref(), name)
+}
+
+/// The patterns are for whole names: whoever made them has anchored them.
+fn lets_in(
+    discovery: &Discovery,
+    pattern: impl Fn(&NamePatterns) -> Option<&Regex>,
+    name: &str,
+) -> bool {
+    pattern(&discovery.include).is_none_or(|include| include.is_match(name))
+        && !pattern(&discovery.exclude).is_some_and(|exclude| exclude.is_match(name))
+}
+
+#[cfg(test)]
+mod tests;

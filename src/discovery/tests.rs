@@ -1,0 +1,268 @@
+//! Whom to watch, by made-up configurations and listings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::config::Source;
+use crate::domain::Reason;
+
+/// The tenant 1 of the customer 1, without names.
+const NAMELESS: &str = "  - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000001 }\n";
+
+/// The same with names of its own, and a collector less.
+const NAMED: &str = "  - customer_id: 00000000-0000-0000-0000-000000000001\n    \
+    tenant_id: 00000000-0000-0000-0000-000000000001\n    customer_name: Our Contoso\n    tenant_name: our.contoso\n    \
+    labels: { sla: gold }\n    collectors: { protected_users: { enabled: false } }\n";
+
+/// A configuration with these tenants, with discovery that lets all in.
+fn config(tenants: &str) -> Config {
+    let text = format!("elements: {{ client_id: a, client_secret: b }}\ntenants:\n{tenants}");
+    let source = Source {
+        name: "test.yaml",
+        base_dir: Path::new("."),
+        env: &|_| None,
+        now: crate::domain::Timestamp::default(),
+    };
+    let mut config = Config::parse(&text, &source).unwrap();
+    let all = Config::parse(&text.replace(tenants, NAMELESS), &source).unwrap();
+    config.discovery = Some(Discovery {
+        interval: Duration::from_secs(3600),
+        include: NamePatterns::default(),
+        exclude: NamePatterns::default(),
+        collectors: all.tenants[0].collectors.clone(),
+    });
+    config
+}
+
+/// The same with these patterns: of the customer's and the tenant's name, empty for none.
+fn with_patterns(include: [&str; 2], exclude: [&str; 2]) -> Config {
+    let patterns = |texts: [&str; 2]| {
+        let [customer_name, tenant_name] = texts
+            .map(|text| (!text.is_empty()).then(|| Regex::new(&format!("^(?:{text})$")).unwrap()));
+        NamePatterns {
+            customer_name,
+            tenant_name,
+        }
+    };
+    let mut config = config(NAMELESS);
+    let discovery = config.discovery.as_mut().unwrap();
+    discovery.include = patterns(include);
+    discovery.exclude = patterns(exclude);
+    config
+}
+
+fn name(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A customer with these tenants; one without a name has an empty one.
+fn customer(id: u128, text: &str, tenants: &[(u128, &str)]) -> Customer {
+    Customer {
+        id: CustomerId::from_bits(id),
+        name: name(text),
+        backup_status: None,
+        country: None,
+        management_mode: None,
+        tenants: tenants
+            .iter()
+            .map(|(id, text)| CustomerTenant {
+                id: TenantId::from_bits(*id),
+                name: name(text),
+            })
+            .collect(),
+    }
+}
+
+/// The tenants of a fleet: their number and that of their customer, and both names.
+fn tenants(fleet: &Fleet) -> Vec<(u128, u128, String, String)> {
+    let tenants = fleet.tenants.iter().map(|one| {
+        let tenant = &one.tenant;
+        (
+            tenant.tenant_id.bits(),
+            tenant.customer_id.bits(),
+            tenant.tenant_name().into_owned(),
+            tenant.customer_name().into_owned(),
+        )
+    });
+    tenants.collect()
+}
+
+fn id(bits: u128) -> String {
+    TenantId::from_bits(bits).to_string()
+}
+
+#[test]
+fn without_discovery_the_list_of_the_config_stands() {
+    let mut config = config(NAMELESS);
+    config.discovery = None;
+    let fleet = Fleet::new(
+        &config,
+        &[customer(1, "Contoso", &[(1, "contoso"), (2, "")])],
+    );
+    assert_eq!(tenants(&fleet), [(1, 1, id(1), id(1))]);
+    assert!(fleet.customers.is_empty());
+    assert!(!fleet.only_misses(&fleet.tenants[0].tenant));
+}
+
+#[test]
+fn tenants_of_the_api_come_after_those_of_the_config_with_the_collectors_for_all() {
+    let listed = [
+        customer(2, "Fabrikam", &[(9, "fabrikam"), (4, "")]),
+        customer(3, "", &[(5, "nobody")]),
+    ];
+    let config = config(NAMED);
+    let fleet = Fleet::new(&config, &listed);
+    let text = str::to_owned;
+    assert_eq!(
+        tenants(&fleet),
+        [
+            (1, 1, text("our.contoso"), text("Our Contoso")),
+            (4, 2, id(4), text("Fabrikam")),
+            (5, 3, text("nobody"), id(3)),
+            (9, 2, text("fabrikam"), text("Fabrikam")),
+        ]
+    );
+    let discovery = config.discovery.unwrap();
+    assert_eq!(fleet.tenants[0].collectors.len(), 1);
+    assert_eq!(fleet.tenants[0].tenant.source, TenantSource::Config);
+    for discovered in &fleet.tenants[1..] {
+        assert_eq!(discovered.collectors, discovery.collectors);
+        assert_eq!(discovered.tenant.source, TenantSource::Discovery);
+    }
+}
+
+#[test]
+fn names_are_those_of_the_config_else_those_of_the_api() {
+    let listed = [customer(1, "Contoso", &[(1, "contoso"), (2, "second")])];
+    let text = str::to_owned;
+    assert_eq!(
+        tenants(&Fleet::new(&config(NAMELESS), &listed)),
+        [
+            (1, 1, text("contoso"), text("Contoso")),
+            (2, 1, text("second"), text("Contoso")),
+        ]
+    );
+    // What the operator calls a customer, it is called everywhere.
+    let fleet = Fleet::new(&config(NAMED), &listed);
+    assert_eq!(
+        tenants(&fleet),
+        [
+            (1, 1, text("our.contoso"), text("Our Contoso")),
+            (2, 1, text("second"), text("Our Contoso")),
+        ]
+    );
+    assert_eq!(fleet.customers[0].name.as_deref(), Some("Our Contoso"));
+    assert_eq!(fleet.tenants[0].tenant.labels["sla"], "gold");
+}
+
+#[test]
+fn patterns_let_tenants_in_and_out_but_for_those_of_the_config() {
+    let listed = [
+        customer(1, "Test Contoso", &[(1, "lab.contoso"), (2, "contoso")]),
+        customer(
+            2,
+            "Fabrikam",
+            &[(3, "lab.fabrikam"), (4, "fabrikam"), (5, "")],
+        ),
+        customer(3, "", &[(6, "adatum")]),
+    ];
+    let check = |include, exclude, polled: &[u128], customers: &[u128]| {
+        let fleet = Fleet::new(&with_patterns(include, exclude), &listed);
+        let ids: Vec<_> = tenants(&fleet).iter().map(|(id, ..)| *id).collect();
+        assert_eq!(ids, polled, "{include:?} {exclude:?}");
+        let excluded: Vec<_> = (1..=6).filter(|id| !polled.contains(id)).collect();
+        let left_out: Vec<_> = fleet.excluded.iter().map(|id| id.bits()).collect();
+        assert_eq!(left_out, excluded);
+        let shown: Vec<_> = fleet.customers.iter().map(|one| one.id.bits()).collect();
+        assert_eq!(shown, customers, "{include:?} {exclude:?}");
+    };
+    check(["", ""], ["", ""], &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
+    check([".*", ".*"], ["", ""], &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
+    check(["", ""], ["Test .*", ""], &[1, 3, 4, 5, 6], &[1, 2, 3]);
+    check(
+        ["", ""],
+        ["Test", "contoso|lab"],
+        &[1, 3, 4, 5, 6],
+        &[1, 2, 3],
+    );
+    check(["Fabrikam", ""], ["", "lab.*"], &[1, 4, 5], &[1, 2]);
+    check(["", r".*\..*"], ["", ""], &[1, 3], &[1, 2, 3]);
+    // A name that nobody knows is the id.
+    check(["0+-.*3", ""], ["", ""], &[1, 6], &[1, 3]);
+}
+
+#[test]
+fn a_tenant_that_several_customers_list_stays_with_the_first() {
+    let listed = [
+        customer(2, "First", &[(7, "seven"), (7, "seven again")]),
+        customer(3, "Second", &[(7, "other"), (8, "eight"), (1, "")]),
+    ];
+    let fleet = Fleet::new(&config(NAMELESS), &listed);
+    let text = str::to_owned;
+    assert_eq!(
+        tenants(&fleet)[1..],
+        [
+            (7, 2, text("seven"), text("First")),
+            (8, 3, text("eight"), text("Second")),
+        ]
+    );
+    let contested = [(TenantId::from_bits(7), CustomerId::from_bits(2))];
+    assert_eq!(fleet.contested, contested.into());
+    assert_eq!(
+        fleet.tenants[0].tenant.customer_id,
+        CustomerId::from_bits(1)
+    );
+}
+
+#[test]
+fn a_customer_without_tenants_is_shown_unless_it_is_excluded() {
+    let listed = [customer(2, "Fabrikam", &[]), customer(3, "Test", &[])];
+    let fleet = Fleet::new(&with_patterns(["", ""], ["Test", ""]), &listed);
+    assert_eq!(fleet.customers, listed[..1]);
+}
+
+#[test]
+fn a_tenant_that_disappears_is_told_apart_from_one_that_is_not_wanted() {
+    let before = [customer(2, "Fabrikam", &[(3, "three"), (4, "four")])];
+    let excludes = with_patterns(["", ""], ["", "four"]);
+    let tenants = Fleet::new(&config(NAMELESS), &before).tenants;
+    let [own, three, four] = [0, 1, 2].map(|at| Arc::clone(&tenants[at].tenant));
+    let gone = Fleet::new(&config(NAMELESS), &[customer(2, "Fabrikam", &[])]);
+    assert!(gone.only_misses(&three));
+    assert!(!gone.only_misses(&own), "it was removed from the file");
+    let gone = Fleet::new(&excludes, &[]);
+    assert!(gone.only_misses(&three));
+    assert!(!gone.only_misses(&four), "it is excluded now");
+    let renamed = [customer(2, "Fabrikam", &[(3, "four"), (4, "three")])];
+    assert!(!Fleet::new(&excludes, &renamed).only_misses(&three));
+    let mut off = config(NAMELESS);
+    off.discovery = None;
+    assert!(!Fleet::new(&off, &[]).only_misses(&three));
+}
+
+#[test]
+fn all_customers_or_all_tenants_gone_at_once_is_implausible() {
+    let [none, bare, full] = [
+        vec![],
+        vec![customer(1, "", &[])],
+        vec![customer(1, "", &[(1, "")]), customer(2, "", &[])],
+    ];
+    for (before, now, plausible) in [
+        (&none, &none, true),
+        (&none, &full, true),
+        (&bare, &bare, true),
+        (&full, &full, true),
+        (&bare, &none, false),
+        (&full, &none, false),
+        (&full, &bare, false),
+    ] {
+        let checked = check_plausible(before, now).map_err(|cause| cause.reason());
+        let expected = if plausible {
+            Ok(())
+        } else {
+            Err(Reason::Implausible)
+        };
+        assert_eq!(checked, expected);
+    }
+}

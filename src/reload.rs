@@ -1,0 +1,316 @@
+//! What is in force, from the first configuration on, and what comes of reading it again while the exporter runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{Gauge, IntGauge, Registry};
+use tokio::sync::{mpsc, watch};
+use tokio::task;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::collectors;
+use crate::config::{self, CollectorConfig, Config, ConfigFile};
+use crate::domain::Clock;
+use crate::scheduler::InForce;
+use crate::server::Asked;
+use crate::upstream::{Api, Client, Clients, Customer, Pseudonyms, RefreshTokenFile, Stats};
+
+/// The time between two looks at the files of secrets.
+pub const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// Puts configurations in force.
+#[derive(Debug)]
+pub struct Loader {
+    in_force: watch::Sender<Arc<InForce>>,
+    shared: Shared,
+    successful: IntGauge,
+    succeeded_at: Gauge,
+}
+
+/// What all clients of a process have in common, whatever is in force.
+#[derive(Debug)]
+struct Shared {
+    pseudonyms: Pseudonyms,
+    stats: Stats,
+    clock: Clock,
+}
+
+/// Reads the configuration again, when it is asked to and when files that it names have changed: one reading after
+/// the other. One that fails changes nothing.
+#[derive(Debug)]
+pub struct Reloader {
+    loader: Loader,
+    path: PathBuf,
+    /// The text in force.
+    file: Arc<ConfigFile>,
+    /// Whether the file was refused when it was last read.
+    is_refused: bool,
+    /// Why the text in force was refused with the files that it names as they are now.
+    files_refused: Option<String>,
+}
+
+impl Loader {
+    /// Puts the first configuration in force, and tells where the one in force is to be had.
+    ///
+    /// # Errors
+    /// When TLS or the proxy cannot be set up as configured; when the registry holds the same series already.
+    pub fn new(
+        config: &Config,
+        stats: Stats,
+        clock: Clock,
+        registry: &Registry,
+    ) -> anyhow::Result<(Self, watch::Receiver<Arc<InForce>>)> {
+        let successful = IntGauge::new(
+            "avepoint_exporter_config_last_reload_successful",
+            "Whether the configuration was accepted when it was last read.",
+        )?;
+        successful.set(1);
+        let succeeded_at = Gauge::new(
+            "avepoint_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read.",
+        )?;
+        succeeded_at.set(clock.now().as_secs_f64());
+        registry.register(Box::new(successful.clone()))?;
+        registry.register(Box::new(succeeded_at.clone()))?;
+        let shared = Shared {
+            pseudonyms: Pseudonyms::default(),
+            stats,
+            clock,
+        };
+        let refresh_token = asked_partner_center(config).map(|settings| {
+            let first = settings.first_refresh_token.clone();
+            RefreshTokenFile::open(&settings.refresh_token_file, first)
+        });
+        let clients = build_clients(config, refresh_token.transpose()?, None, &shared)?;
+        let config = config.clone();
+        let (in_force, changes) = watch::channel(Arc::new(InForce { config, clients }));
+        let loader = Self {
+            in_force,
+            shared,
+            successful,
+            succeeded_at,
+        };
+        Ok((loader, changes))
+    }
+
+    /// What is in force, now and later.
+    pub fn in_force(&self) -> watch::Receiver<Arc<InForce>> {
+        self.in_force.subscribe()
+    }
+
+    async fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
+        let before = Arc::clone(&self.in_force.borrow());
+        let refresh_token = match asked_partner_center(&config) {
+            Some(settings) => {
+                let kept = before.clients.refresh_token.as_ref();
+                Some(RefreshTokenFile::keep_or_open(kept, settings).await?)
+            }
+            None => None,
+        };
+        let clients = build_clients(&config, refresh_token, Some(&before), &self.shared)?;
+        let now = Arc::new(InForce { config, clients });
+        self.in_force.send_replace(now);
+        self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
+        Ok(())
+    }
+}
+
+impl Reloader {
+    /// Goes on from the text that is in force, which was read at this path.
+    pub fn new(loader: Loader, path: &Path, file: ConfigFile) -> Self {
+        Self {
+            loader,
+            path: path.to_owned(),
+            file: Arc::new(file),
+            is_refused: false,
+            files_refused: None,
+        }
+    }
+
+    /// Reads again whenever somebody asks for it, and looks at the files every [`LOOK_EVERY`].
+    pub async fn run(mut self, mut asked: mpsc::Receiver<Asked>) {
+        let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(asked) = asked.recv() => {
+                    let outcome = self.reload().await;
+                    // Who asked may have gone.
+                    let _ = asked.send(outcome);
+                }
+                _ = looks.tick() => self.look().await,
+            }
+        }
+    }
+
+    /// Says whether all that was read last is in force.
+    fn show(&self) {
+        let refused = self.is_refused || self.files_refused.is_some();
+        self.loader.successful.set(i64::from(!refused));
+    }
+
+    /// Reads the file and all that it names, and puts that in force.
+    async fn reload(&mut self) -> Result<(), String> {
+        let path = self.path.clone();
+        let read = blocking(move || {
+            let file = ConfigFile::read(&path)?;
+            let config = file.parse()?;
+            Ok((file, config))
+        });
+        let outcome = match read.await {
+            Ok((file, config)) => {
+                let tenants = config.tenants.len();
+                let outcome = self.put_in_force(config).await;
+                outcome.map(|()| {
+                    self.file = Arc::new(file);
+                    tenants
+                })
+            }
+            Err(error) => Err(error),
+        };
+        self.is_refused = outcome.is_err();
+        self.show();
+        match outcome {
+            Ok(tenants) => {
+                tracing::info!(tenants, "configuration reloaded");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(
+                    error,
+                    "configuration not reloaded; the one before stays in force"
+                );
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the text in force again with the files that it names, when these have changed.
+    async fn look(&mut self) {
+        let in_force = Arc::clone(&self.loader.in_force.borrow());
+        let file = Arc::clone(&self.file);
+        let read = blocking(move || {
+            let changed = in_force.config.files_changed();
+            changed
+                .then(|| file.parse())
+                .transpose()
+                .map_err(Into::into)
+        });
+        let outcome = match read.await {
+            Ok(Some(config)) => self.put_in_force(config).await.map(|()| true),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(changed) => {
+                if changed {
+                    tracing::info!(
+                        "files that the configuration names have changed and are in force"
+                    );
+                }
+                self.files_refused = None;
+            }
+            // Said once, and not at each look.
+            Err(error) if self.files_refused.as_ref() == Some(&error) => {}
+            Err(error) => {
+                tracing::error!(
+                    error,
+                    "files that the configuration names have changed and are refused; those before stay in force"
+                );
+                self.files_refused = Some(error);
+            }
+        }
+        self.show();
+    }
+
+    async fn put_in_force(&mut self, config: Config) -> Result<(), String> {
+        self.loader
+            .put_in_force(config)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        self.files_refused = None;
+        Ok(())
+    }
+}
+
+/// Does what waits for the disk, beside the other tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, String> {
+    match task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
+        // The panic itself was logged where it happened.
+        Err(_) => Err("the exporter has a fault; please report it".to_owned()),
+    }
+}
+
+/// The clients for a configuration. Those that are in force stay, with their access tokens and their place in the
+/// rate limit, where the configuration changes nothing for them. `refresh_token` is there where Partner Center is
+/// asked.
+fn build_clients(
+    config: &Config,
+    refresh_token: Option<Arc<RefreshTokenFile>>,
+    before: Option<&InForce>,
+    shared: &Shared,
+) -> anyhow::Result<Clients> {
+    let Shared {
+        pseudonyms,
+        stats,
+        clock,
+    } = shared;
+    let needed = permissions(config);
+    let same_elements = before.filter(|before| before.config.elements == config.elements);
+    let elements = match same_elements {
+        Some(before) if permissions(&before.config) == needed => {
+            Arc::clone(&before.clients.elements)
+        }
+        _ => Client::elements(&config.elements, &needed, pseudonyms, stats, clock)?,
+    };
+    let mut partner_center = None;
+    if let (Some(settings), Some(refresh_token)) = (&config.partner_center, &refresh_token) {
+        let same = same_elements
+            .filter(|before| before.config.partner_center.as_ref() == Some(settings))
+            .and_then(|before| before.clients.partner_center.clone());
+        partner_center = Some(match same {
+            Some(client) => client,
+            None => Client::partner_center(
+                settings,
+                &config.elements,
+                Arc::clone(refresh_token),
+                pseudonyms,
+                stats,
+                clock,
+            )?,
+        });
+    }
+    Ok(Clients {
+        elements,
+        partner_center,
+        refresh_token,
+    })
+}
+
+/// The settings of Partner Center, where a collector asks it.
+fn asked_partner_center(config: &Config) -> Option<&config::PartnerCenter> {
+    let asks = all_collectors(config).any(|one| collectors::api(one.kind) == Api::PartnerCenter);
+    config.partner_center.as_ref().filter(|_| asks)
+}
+
+/// Those of the tenants in the file, and those of tenants that are discovered.
+fn all_collectors(config: &Config) -> impl Iterator<Item = &CollectorConfig> {
+    let of_tenants = config.tenants.iter().flat_map(|tenant| &tenant.collectors);
+    let of_discovered = config.discovery.iter().flat_map(|one| &one.collectors);
+    of_tenants.chain(of_discovered)
+}
+
+/// What the app registration must be allowed for all that is configured, each once, in order.
+fn permissions(config: &Config) -> Vec<&'static str> {
+    let mut permissions: Vec<_> = all_collectors(config)
+        .filter_map(|one| collectors::permission(one.kind))
+        .chain(config.discovery.iter().map(|_| Customer::PERMISSION))
+        .collect();
+    permissions.sort_unstable();
+    permissions.dedup();
+    permissions
+}

@@ -1,0 +1,94 @@
+//! All tenants that are watched, and what becomes of them when others are to be. Pure.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+
+use crate::discovery::Fleet;
+use crate::domain::{Collector, TenantId, Timestamp};
+
+use super::jobs::Watched;
+
+/// The tenants that are watched.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    /// Those that are polled.
+    pub(super) tenants: Vec<Watched>,
+    /// Those that the API lists no more, by id: shown until their last figures are stale.
+    pub(super) gone: Vec<Watched>,
+}
+
+/// How many tenants came and went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) came: usize,
+    pub(super) went: usize,
+}
+
+impl Change {
+    pub(super) fn log(&self) {
+        let Self { came, went } = self;
+        if came + went > 0 {
+            tracing::info!(came, went, "the tenants that are polled have changed");
+        }
+    }
+}
+
+impl Roster {
+    /// Watches these tenants from now on. One that was watched before goes on as it was. One that is missing goes
+    /// at once, unless it has only disappeared from the API: then it is polled no more, and goes with its figures.
+    pub(super) fn change(&mut self, fleet: &Fleet, now: Timestamp) -> Change {
+        let before: HashSet<TenantId> = self.tenants.iter().map(Watched::id).collect();
+        let known = self.tenants.drain(..).chain(mem::take(&mut self.gone));
+        let mut known: HashMap<TenantId, Watched> = known.map(|one| (one.id(), one)).collect();
+        for config in &fleet.tenants {
+            let config = config.clone();
+            let tenant = match known.remove(&config.tenant.tenant_id) {
+                Some(known) => known.renewed(config, now),
+                None => Watched::new(config, now),
+            };
+            self.tenants.push(tenant);
+        }
+        self.gone = known
+            .into_values()
+            .filter(|one| fleet.only_misses(&one.snapshot.tenant))
+            .collect();
+        self.gone.iter_mut().for_each(Watched::pause);
+        self.gone.sort_unstable_by_key(Watched::id);
+        self.drop_stale(now);
+        let after: HashSet<TenantId> = self.tenants.iter().map(Watched::id).collect();
+        Change {
+            came: after.difference(&before).count(),
+            went: before.difference(&after).count(),
+        }
+    }
+
+    /// Forgets the tenants that are gone and have no fresh figures any more. Returns whether there were such.
+    pub(super) fn drop_stale(&mut self, now: Timestamp) -> bool {
+        let before = self.gone.len();
+        self.gone
+            .retain(|one| one.snapshot.stale_at().is_some_and(|at| at > now));
+        self.gone.len() < before
+    }
+
+    /// When the next tenant that is gone will have no fresh figures any more.
+    pub(super) fn next_stale(&self) -> Option<Timestamp> {
+        self.gone
+            .iter()
+            .filter_map(|one| one.snapshot.stale_at())
+            .min()
+    }
+
+    /// A tenant that is polled.
+    pub(super) fn get_mut(&mut self, id: TenantId) -> Option<&mut Watched> {
+        self.tenants.iter_mut().find(|one| one.id() == id)
+    }
+
+    /// Whether a poll of this collector of this tenant is meant to run.
+    pub(super) fn runs(&self, id: TenantId, collector: Collector) -> bool {
+        let mut tenants = self.tenants.iter();
+        tenants.any(|one| one.id() == id && one.runs(collector))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! What a change of the tenants does to figures, counters, joins and the schedule.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::collectors::{
+    Coverage, Exposure, Joins, Protection, SecurityUsers, SecurityUsersFold, Totals,
+};
+use crate::config::{Config, Source};
+use crate::domain::CustomerId;
+use crate::scheduler::jobs::State;
+use crate::snapshot::{CollectorSnapshot, Figures, LastPoll};
+use crate::upstream::{Customer, CustomerTenant};
+
+use Collector::{ProtectedUsers, SecurityUsers as Security};
+
+const OWN: TenantId = TenantId::from_bits(1);
+const FOUND: TenantId = TenantId::from_bits(2);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix(Duration::from_secs(1_790_000_000 + seconds))
+}
+
+/// The tenant `OWN` with these collectors for all; discovery is on.
+fn config(collectors: &str) -> Config {
+    let text = format!(
+        "elements: {{ client_id: a, client_secret: b }}\ncollectors: {{ {collectors} }}\ndiscovery: {{ enabled: true }}\n\
+         tenants:\n  - {{ customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: {OWN} }}\n"
+    );
+    let source = Source {
+        name: "test.yaml",
+        base_dir: Path::new("."),
+        env: &|_| None,
+        now: Timestamp::default(),
+    };
+    Config::parse(&text, &source).unwrap()
+}
+
+/// A customer with the tenant `FOUND`, or without any.
+fn listed(is_listed: bool) -> Vec<Customer> {
+    let tenant = CustomerTenant {
+        id: FOUND,
+        name: None,
+    };
+    vec![Customer {
+        id: CustomerId::from_bits(9),
+        name: None,
+        backup_status: None,
+        country: None,
+        management_mode: None,
+        tenants: Some(tenant).filter(|_| is_listed).into_iter().collect(),
+    }]
+}
+
+/// A roster, and the configuration and the customers that it goes by.
+struct Watching {
+    roster: Roster,
+    config: Config,
+    listed: Vec<Customer>,
+}
+
+impl Watching {
+    /// Both tenants, both listings read at the second 10 and planned for the second 300.
+    fn polled() -> Self {
+        let mut watching = Self {
+            roster: Roster::default(),
+            config: config(""),
+            listed: listed(true),
+        };
+        watching.change(0);
+        for tenant in [OWN, FOUND] {
+            watching.pretend_polled(tenant, Security, security());
+            watching.pretend_polled(tenant, ProtectedUsers, protected());
+            let watched = watching.roster.get_mut(tenant).unwrap();
+            let (_, users) = SecurityUsersFold::new(false).finish();
+            watched.references.insert(Security, Arc::new(users));
+        }
+        watching
+    }
+
+    fn change(&mut self, seconds: u64) -> Change {
+        let fleet = Fleet::new(&self.config, &self.listed);
+        self.roster.change(&fleet, at(seconds))
+    }
+
+    fn pretend_polled(&mut self, tenant: TenantId, collector: Collector, totals: Totals) {
+        let watched = self.roster.get_mut(tenant).unwrap();
+        let (snapshot, job) = watched.of(collector).unwrap();
+        job.state = State::Due(at(300));
+        snapshot.polls += 1;
+        snapshot.last_poll = Some(LastPoll {
+            duration: Duration::ZERO,
+            rows: 0,
+            failure: None,
+        });
+        snapshot.figures = Some(Figures {
+            at: at(10),
+            pages: 1,
+            totals: Arc::new(totals),
+        });
+    }
+
+    fn state(&mut self, tenant: TenantId, collector: Collector) -> State {
+        let watched = self.roster.get_mut(tenant).unwrap();
+        watched.of(collector).unwrap().1.state
+    }
+
+    fn set_state(&mut self, tenant: TenantId, collector: Collector, state: State) {
+        let watched = self.roster.get_mut(tenant).unwrap();
+        watched.of(collector).unwrap().1.state = state;
+    }
+
+    fn known(&mut self, tenant: TenantId, collector: Collector) -> &CollectorSnapshot {
+        let watched = self.roster.get_mut(tenant).unwrap();
+        watched.of(collector).unwrap().0
+    }
+
+    fn is_joined(&self, tenant: TenantId) -> bool {
+        let mut tenants = self.roster.tenants.iter();
+        let watched = tenants.find(|one| one.id() == tenant).unwrap();
+        watched.snapshot.exposure(at(11)).is_some()
+    }
+}
+
+fn security() -> Totals {
+    Totals::SecurityUsers(SecurityUsers {
+        users: 1,
+        by_status: BTreeMap::new(),
+    })
+}
+
+fn protected() -> Totals {
+    let protection = Protection {
+        users: 1,
+        protected: BTreeMap::new(),
+        unprotected: BTreeMap::new(),
+        coverage: Coverage {
+            full: 1,
+            partial: 0,
+            none: 0,
+        },
+    };
+    let joins = Joins {
+        exposure: Some(Exposure {
+            users: BTreeMap::new(),
+            by_module: BTreeMap::new(),
+            unlisted: BTreeMap::new(),
+        }),
+        missing: BTreeMap::new(),
+    };
+    Totals::ProtectedUsers(protection, joins)
+}
+
+#[test]
+fn a_new_tenant_is_polled_at_once_and_its_protected_users_after_the_others() {
+    let mut watching = Watching::polled();
+    watching.roster = Roster::default();
+    assert_eq!(watching.change(5), Change { came: 2, went: 0 });
+    for tenant in [OWN, FOUND] {
+        assert_eq!(watching.state(tenant, Security), State::Due(at(5)));
+        assert_eq!(
+            watching.state(tenant, ProtectedUsers),
+            State::WaitsForOthers
+        );
+        assert_eq!(watching.known(tenant, Security).next_poll, Some(at(5)));
+        assert_eq!(watching.known(tenant, ProtectedUsers).next_poll, None);
+    }
+    watching.config = config("security_users: { enabled: false }");
+    watching.roster = Roster::default();
+    watching.change(5);
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(5)));
+}
+
+#[test]
+fn what_stays_the_same_keeps_its_figures_its_counters_its_place_and_its_running_poll() {
+    let mut watching = Watching::polled();
+    let running = State::Running { due: at(12) };
+    watching.set_state(OWN, Security, running);
+    watching.set_state(FOUND, ProtectedUsers, State::Due(at(15)));
+    assert_eq!(watching.change(20), Change { came: 0, went: 0 });
+    assert_eq!(watching.state(OWN, Security), running);
+    assert!(watching.roster.runs(OWN, Security));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(300)));
+    assert_eq!(
+        watching.state(FOUND, ProtectedUsers),
+        State::Due(at(15)),
+        "what is overdue is not put off"
+    );
+    for tenant in [OWN, FOUND] {
+        assert!(watching.is_joined(tenant));
+        for collector in [Security, ProtectedUsers] {
+            let known = watching.known(tenant, collector);
+            assert_eq!((known.polls, known.figures.is_some()), (1, true));
+        }
+    }
+}
+
+#[test]
+fn another_interval_moves_the_next_poll_to_a_slot_of_its_own_and_nothing_else() {
+    let mut watching = Watching::polled();
+    watching.config = config("security_users: { interval: 1m }");
+    watching.set_state(FOUND, Security, State::Due(at(15)));
+    watching.change(20);
+    let due = watching.state(OWN, Security).due().unwrap();
+    assert!(due >= at(20) && due <= at(80), "{due:?}");
+    assert_eq!(watching.known(OWN, Security).next_poll, Some(due));
+    assert_eq!(watching.state(FOUND, Security), State::Due(at(15)));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(300)));
+    let known = watching.known(OWN, Security);
+    assert_eq!(known.config.interval, Duration::from_secs(60));
+    assert!(known.figures.is_some() && watching.is_joined(OWN));
+}
+
+#[test]
+fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_anew() {
+    let mut watching = Watching::polled();
+    watching.config = config("security_users: { exclude_test_users: true }");
+    let running = State::Running { due: at(12) };
+    watching.set_state(OWN, Security, running);
+    watching.set_state(OWN, ProtectedUsers, running);
+    watching.change(20);
+    assert_eq!(watching.state(OWN, Security), State::Due(at(20)));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::WaitsForOthers);
+    assert!(!watching.roster.runs(OWN, Security) && !watching.roster.runs(OWN, ProtectedUsers));
+    assert!(watching.roster.tenants[0].references.is_empty());
+    let known = watching.known(OWN, Security);
+    assert_eq!((known.polls, known.last_poll.is_none()), (1, true));
+    assert!(known.figures.is_none());
+    let known = watching.known(OWN, ProtectedUsers);
+    assert!(known.figures.is_some(), "who is backed up stays true");
+
+    watching.pretend_polled(OWN, Security, security());
+    assert!(
+        !watching.is_joined(OWN),
+        "it was made with the users of before"
+    );
+    let watched = watching.roster.get_mut(OWN).unwrap();
+    watched.start_those_who_waited(at(21));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(21)));
+}
+
+#[test]
+fn a_collector_that_is_switched_off_goes_and_nobody_waits_for_it() {
+    let mut watching = Watching::polled();
+    watching.config = config("security_users: { enabled: false }");
+    watching.set_state(FOUND, ProtectedUsers, State::WaitsForOthers);
+    watching.change(20);
+    for tenant in [OWN, FOUND] {
+        let watched = watching.roster.get_mut(tenant).unwrap();
+        assert!(watched.of(Security).is_none() && watched.references.is_empty());
+        assert_eq!(watching.state(tenant, ProtectedUsers), State::Due(at(20)));
+    }
+    watching.config = config("");
+    watching.change(30);
+    watching.pretend_polled(OWN, Security, security());
+    assert!(!watching.is_joined(OWN));
+}
+
+#[test]
+fn a_tenant_that_is_not_wanted_goes_at_once_with_all_it_has() {
+    let mut watching = Watching::polled();
+    watching.config.tenants.clear();
+    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert!(watching.roster.gone.is_empty());
+    watching.config.discovery = None;
+    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert!(watching.roster.tenants.is_empty() && watching.roster.gone.is_empty());
+}
+
+#[test]
+fn a_tenant_that_disappears_stays_until_its_last_figures_are_stale() {
+    let mut watching = Watching::polled();
+    watching.set_state(FOUND, Security, State::Running { due: at(12) });
+    watching.listed = listed(false);
+    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert!(!watching.roster.runs(FOUND, Security));
+    let [gone] = watching.roster.gone.as_slice() else {
+        panic!("{:?}", watching.roster.gone);
+    };
+    assert!(gone.snapshot.exposure(at(20)).is_some());
+    let mut collectors = gone.snapshot.collectors.iter();
+    assert!(collectors.all(|one| one.next_poll.is_none()));
+
+    // A change of something else does nothing to it, however often.
+    assert_eq!(watching.change(30), Change { came: 0, went: 0 });
+    // Its protected users, which are read every 15 minutes, are the last to be stale.
+    let stale_at = at(10 + 3 * 900);
+    assert_eq!(watching.roster.next_stale(), Some(stale_at));
+    assert!(!watching.roster.drop_stale(at(2709)));
+    assert_eq!(watching.roster.gone.len(), 1);
+    assert!(watching.roster.drop_stale(at(2710)));
+    assert!(watching.roster.gone.is_empty());
+}
+
+#[test]
+fn a_tenant_that_comes_back_in_time_goes_on_as_it_was() {
+    let mut watching = Watching::polled();
+    watching.listed = listed(false);
+    watching.change(20);
+    watching.listed = listed(true);
+    assert_eq!(watching.change(400), Change { came: 1, went: 0 });
+    assert!(watching.roster.gone.is_empty());
+    assert!(watching.is_joined(FOUND));
+    for collector in [Security, ProtectedUsers] {
+        let due = watching.state(FOUND, collector).due().unwrap();
+        let known = watching.known(FOUND, collector);
+        assert_eq!((known.polls, known.next_poll), (1, Some(due)));
+        let interval = known.config.interval;
+        assert!(due >= at(400) && due <= at(400).after(interval), "{due:?}");
+    }
+}
+
+#[test]
+fn a_tenant_that_disappears_before_it_had_figures_goes_at_once() {
+    let mut watching = Watching::polled();
+    watching.roster = Roster::default();
+    watching.change(0);
+    watching.listed = listed(false);
+    watching.change(1);
+    assert!(watching.roster.gone.is_empty());
+}

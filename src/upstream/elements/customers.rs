@@ -1,0 +1,342 @@
+//! Customers of the partner and their tenants: what discovery goes by. Source: AvePoint's `customers/batch`.
+//! Names are the one text of the upstream that is shown; a customer's owner is not read at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use serde::de::MapAccess;
+
+use crate::domain::{BackupStatus, CustomerId, ManagementMode, TenantId};
+use crate::upstream::client::Endpoint;
+use crate::upstream::json::{self, Fields, List, Object, Text};
+use crate::upstream::{ApiError, Cause, Client, Page};
+
+use super::listing::{ListingSize, Rows};
+
+/// A customer with its tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Unique in the listing.
+    pub id: CustomerId,
+    /// For people.
+    pub name: Option<String>,
+    /// How its backups fare.
+    pub backup_status: Option<BackupStatus>,
+    /// Its country or region.
+    pub country: Option<String>,
+    /// Who looks after it.
+    pub management_mode: Option<ManagementMode>,
+    /// Its tenants; there may be none.
+    pub tenants: Vec<CustomerTenant>,
+}
+
+/// A tenant, as its customer lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerTenant {
+    /// Not unique: two customers may list the same tenant.
+    pub id: TenantId,
+    /// For people.
+    pub name: Option<String>,
+}
+
+/// The most customers that there may be, and the most tenants that all of them together may have. Each has series
+/// and tenants are polled; a partner has some thousands.
+const MOST: usize = 50_000;
+
+/// The most distinct codes of one kind in a listing. Each becomes series for ever, and far fewer are documented.
+const MOST_CODES: usize = 64;
+
+/// The longest name that is shown, in characters: as long as one in the configuration may be.
+const LONGEST_NAME: usize = 256;
+
+impl Customer {
+    /// What the app registration must be allowed to read them.
+    pub const PERMISSION: &'static str = "elements.customers.read.all";
+}
+
+impl Client {
+    /// Reads all customers, by id in ascending order. One that is on several pages counts once.
+    ///
+    /// # Errors
+    /// What the request that failed says; `Limit` for more tenants or codes than any real listing has.
+    pub async fn customers(&self) -> Result<Vec<Customer>, ApiError> {
+        let mut size = ListingSize::default();
+        let mut all = Customers::default();
+        let url = self.common_listing_url(ENDPOINT.route);
+        self.list_at(url, &ENDPOINT, &CustomerRows, &mut size, |page| {
+            all.page(page)
+        })
+        .await?;
+        Ok(all.by_id.into_values().collect())
+    }
+}
+
+/// The customers of the pages read so far.
+#[derive(Debug, Default)]
+struct Customers {
+    by_id: BTreeMap<CustomerId, Customer>,
+    tenants: usize,
+    statuses: BTreeSet<BackupStatus>,
+    modes: BTreeSet<ManagementMode>,
+}
+
+impl Customers {
+    fn page(&mut self, page: Page<Customer>) -> Result<(), Cause> {
+        for customer in page.rows {
+            self.tenants += customer.tenants.len();
+            self.statuses.extend(customer.backup_status);
+            self.modes.extend(customer.management_mode);
+            self.by_id.entry(customer.id).or_insert(customer);
+        }
+        if self.by_id.len().max(self.tenants) > MOST {
+            return Err(Cause::Limit(format!(
+                "there are more than {MOST} customers or tenants"
+            )));
+        }
+        if self.statuses.len().max(self.modes.len()) > MOST_CODES {
+            return Err(Cause::Limit(format!(
+                "the listing has more than {MOST_CODES} distinct codes"
+            )));
+        }
+        Ok(())
+    }
+}
+
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::POST,
+    route: "/general/customers/batch",
+    body: "{}",
+    permission: Customer::PERMISSION,
+};
+
+/// Reads customers.
+struct CustomerRows;
+
+impl Rows for CustomerRows {
+    type Row = Customer;
+    type Wire<'de> = Wire<'de>;
+
+    fn row(&self, wire: &Wire<'_>) -> Result<Customer, &'static str> {
+        let id = wire.id.as_ref().and_then(|id| id.0.parse().ok());
+        let tenants = wire.tenants.iter().flat_map(|List(tenants)| tenants);
+        let tenants = tenants.flatten().map(|Object(tenant)| {
+            Some(CustomerTenant {
+                id: tenant.id.as_ref()?.0.parse().ok()?,
+                name: name(tenant.name.as_ref()),
+            })
+        });
+        Ok(Customer {
+            id: id.ok_or("has no GUID as its id")?,
+            name: name(wire.organization.as_ref()),
+            backup_status: wire.job_status.map(BackupStatus::from),
+            country: name(wire.country.as_ref()),
+            management_mode: wire.management_mode.map(ManagementMode::from),
+            tenants: tenants
+                .collect::<Option<_>>()
+                .ok_or("has a tenant without a GUID as its id")?,
+        })
+    }
+}
+
+/// A name as it can be shown: on one line, and not longer than one in the configuration may be. `None` when
+/// nothing is left.
+fn name(text: Option<&Text<'_>>) -> Option<String> {
+    let printable = text?.0.trim().chars().filter(|c| !c.is_control());
+    let name: String = printable.take(LONGEST_NAME).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// The fields that are read of a row.
+#[derive(Default)]
+pub(super) struct Wire<'de> {
+    id: Option<Text<'de>>,
+    organization: Option<Text<'de>>,
+    job_status: Option<i64>,
+    country: Option<Text<'de>>,
+    management_mode: Option<i64>,
+    tenants: Option<List<Option<Object<TenantWire<'de>>>>>,
+}
+
+impl<'de> Fields<'de> for Wire<'de> {
+    const EXPECTED: &'static str = "a customer";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "organization" => self.organization = map.next_value()?,
+            "jobStatus" => self.job_status = map.next_value()?,
+            "countryOrRegion" => self.country = map.next_value()?,
+            "managementMode" => self.management_mode = map.next_value()?,
+            "tenants" => self.tenants = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// The fields that are read of a customer's tenant.
+#[derive(Default)]
+struct TenantWire<'de> {
+    id: Option<Text<'de>>,
+    name: Option<Text<'de>>,
+}
+
+impl<'de> Fields<'de> for TenantWire<'de> {
+    const EXPECTED: &'static str = "a tenant of a customer";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "name" => self.name = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Reason;
+    use crate::upstream::elements::listing::read_page;
+    use crate::upstream::json::JsonError;
+
+    const CONTOSO: &str = "966f35cc-61f4-4070-819c-25cdbcf82a07";
+    const TENANT: &str = "0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec";
+
+    fn read(rows: &str) -> Result<Vec<Customer>, JsonError> {
+        let body = format!(r#"{{"data": [{rows}]}}"#);
+        read_page(body.as_bytes(), &CustomerRows).map(|page| page.rows)
+    }
+
+    fn customer(id: u128) -> Customer {
+        Customer {
+            id: CustomerId::from_bits(id),
+            name: None,
+            backup_status: None,
+            country: None,
+            management_mode: None,
+            tenants: Vec::new(),
+        }
+    }
+
+    fn page(rows: Vec<Customer>) -> Page<Customer> {
+        Page {
+            rows,
+            ..Page::empty()
+        }
+    }
+
+    #[test]
+    fn a_customer_is_read_with_its_tenants_and_without_its_owner() {
+        let row = format!(
+            r#"{{"id": "{CONTOSO}", "organization": " Contoso ", "ownerEmail": "alice@contoso.example",
+                "jobStatus": 4, "countryOrRegion": "Germany", "managementMode": 1,
+                "tenants": [{{"id": "{TENANT}", "name": "contoso.onmicrosoft.com"}}, null]}}"#
+        );
+        let read = read(&row).unwrap();
+        let expected = Customer {
+            id: CONTOSO.parse().unwrap(),
+            name: Some("Contoso".to_owned()),
+            backup_status: Some(BackupStatus::from(4)),
+            country: Some("Germany".to_owned()),
+            management_mode: Some(ManagementMode::from(1)),
+            tenants: vec![CustomerTenant {
+                id: TENANT.parse().unwrap(),
+                name: Some("contoso.onmicrosoft.com".to_owned()),
+            }],
+        };
+        assert_eq!(read, [expected]);
+        assert!(!format!("{read:?}").contains("alice"));
+    }
+
+    #[test]
+    fn all_but_the_id_may_be_missing() {
+        let id: CustomerId = CONTOSO.parse().unwrap();
+        for rest in [
+            "",
+            r#", "organization": null, "jobStatus": null, "managementMode": null, "tenants": null"#,
+            r#", "Organization": " \n ", "CountryOrRegion": "", "Tenants": []"#,
+        ] {
+            let row = format!(r#"{{"Id": "{CONTOSO}"{rest}}}"#);
+            assert_eq!(read(&row).unwrap(), [customer(id.bits())], "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_ids_fails_the_page_and_is_not_quoted() {
+        let customer = "has no GUID as its id";
+        let tenant = "has a tenant without a GUID as its id";
+        for (row, fault) in [
+            (r#"{"organization": "Contoso"}"#.to_owned(), customer),
+            (r#"{"id": "contoso"}"#.to_owned(), customer),
+            (
+                format!(r#"{{"id": "{CONTOSO}", "tenants": [{{"name": "contoso"}}]}}"#),
+                tenant,
+            ),
+            (
+                format!(r#"{{"id": "{CONTOSO}", "tenants": [{{"id": "contoso"}}]}}"#),
+                tenant,
+            ),
+        ] {
+            let error = JsonError::Unexpected(format!("row 1 of the page {fault}"));
+            assert_eq!(read(&row), Err(error), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_shown_on_one_line_and_cut_off_where_it_is_too_long() {
+        let long = format!("\u{1b}[2J\\nCon\\ttoso{}", "ä".repeat(1000));
+        let long = long.replace('\u{1b}', "\\u001b");
+        let row = format!(r#"{{"id": "{CONTOSO}", "organization": "{long}"}}"#);
+        let name = read(&row).unwrap().remove(0).name.unwrap();
+        assert!(name.starts_with("[2JContosoä"), "{name}");
+        assert_eq!(name.chars().count(), LONGEST_NAME);
+    }
+
+    #[test]
+    fn a_customer_on_two_pages_counts_once_and_the_first_time() {
+        let mut all = Customers::default();
+        let first = Customer {
+            name: Some("first".to_owned()),
+            ..customer(2)
+        };
+        all.page(page(vec![first.clone(), customer(1)])).unwrap();
+        all.page(page(vec![customer(2)])).unwrap();
+        let read: Vec<_> = all.by_id.into_values().collect();
+        assert_eq!(read, [customer(1), first]);
+    }
+
+    #[test]
+    fn more_customers_tenants_or_codes_than_any_real_listing_has_are_refused() {
+        let tenants = |count| Customer {
+            tenants: vec![
+                CustomerTenant {
+                    id: TenantId::from_bits(1),
+                    name: None
+                };
+                count
+            ],
+            ..customer(1)
+        };
+        let mut all = Customers::default();
+        all.page(page(vec![tenants(MOST)])).unwrap();
+        let error = all.page(page(vec![tenants(1)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
+
+        let mut all = Customers::default();
+        let most = 1..=MOST as u128;
+        all.page(page(most.map(customer).collect())).unwrap();
+        let error = all.page(page(vec![customer(0)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
+
+        let coded = |code| Customer {
+            backup_status: Some(BackupStatus::from(code)),
+            ..customer(1)
+        };
+        let mut all = Customers::default();
+        all.page(page((100..164).map(coded).collect())).unwrap();
+        let error = all.page(page(vec![coded(1)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
+    }
+}
