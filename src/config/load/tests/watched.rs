@@ -57,3 +57,25 @@ fn the_text_in_force_can_be_read_again_with_the_secrets_of_now() {
     );
     assert!(!format!("{file:?}").contains("hunter2"), "{file:?}");
 }
+
+#[test]
+fn a_certificate_is_watched_with_its_password() {
+    let source = Source {
+        name: "config.yaml",
+        base_dir: Path::new("tests/certificates"),
+        env: &|_| None,
+        // 2027-01-01, when the certificate is valid.
+        now: Timestamp::from_unix(Duration::from_secs(1_798_761_600)),
+    };
+    let text = format!(
+        "elements: {{ client_id: app, certificate: {{ file: app.pfx, password_file: password }} }}\n{TENANT}"
+    );
+    let config = Config::parse(&text, &source).unwrap();
+    let mut names: Vec<_> = config.files.iter().map(ReadFile::path).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["app.pfx", "password"].map(|name| source.base_dir.join(name))
+    );
+    assert!(!config.files_changed());
+}
