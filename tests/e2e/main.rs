@@ -1,5 +1,6 @@
-//! The program against a real Prometheus: it scrapes the demo, and its HTTP API then tells the right figures.
-//! Needs `prometheus` and `promtool`. The program is the one that `AVEPOINT_EXPORTER_BIN` names, else the one
+//! The program against real parts: a Prometheus that scrapes the demo, whose HTTP API then tells the right figures,
+//! and a foreign identity provider to sign in to. Needs `prometheus`, `promtool`, `node` and what `tests/run`
+//! installs. The program is the one that `AVEPOINT_EXPORTER_BIN` names, else the one
 //! that this build made.
 #![expect(
     clippy::unwrap_used,
@@ -13,9 +14,9 @@ mod dashboards;
 #[path = "../it/http.rs"]
 #[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod http;
+mod identity;
 mod oracle;
 #[path = "../it/program.rs"]
-#[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod program;
 mod prometheus;
 
