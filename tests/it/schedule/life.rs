@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::server::Reload;
+use avepoint_exporter::simulator::{Options, World};
 use avepoint_exporter::snapshot::Snapshot;
 use tempfile::TempDir;
 
 use super::held::{Held, Time};
 use crate::api::{Api, Customer};
-use crate::support::Exposition;
+use crate::support::{Exposition, config, poll, simulator};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -364,4 +365,30 @@ async fn a_secret_that_changes_is_used_within_15_seconds_whatever_became_of_the_
     let read = fleet.held.snapshot();
     assert!(read.tenants[0].collectors[0].figures.is_some());
     assert_eq!(tokens(&fleet), asked + 1);
+}
+
+#[tokio::test]
+async fn all_tenants_of_the_simulated_service_are_found_by_their_names() {
+    let simulator = simulator(Options::new(World::seeded(7, 130, 3))).await;
+    let mut config = config(&simulator, "", "discovery: { enabled: true }\n");
+    config.tenants.truncate(1);
+    let shown = poll(&config).await;
+    for tenant in simulator.world().tenants() {
+        let id = tenant.tenant_id;
+        let customer = tenant.customer_id.to_string();
+        let labels = [
+            ("m365_tenant_name", tenant.tenant_name.as_str()),
+            ("customer_id", &customer),
+            ("customer_name", &tenant.customer_name),
+        ];
+        assert_eq!(shown.of(id, "avepoint_tenant_info", &labels), Some(1.0));
+        assert!(shown.of(id, "avepoint_backup_users", &[]).is_some());
+    }
+    assert_eq!(shown.all("avepoint_tenant_info", &[]).count(), 130);
+    assert_eq!(
+        shown
+            .all("avepoint_tenant_info", &[("source", "config")])
+            .count(),
+        1
+    );
 }
