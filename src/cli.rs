@@ -214,15 +214,18 @@ async fn demo(
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
     let (listeners, address) = flags.bind().await?;
-    let (simulator, config) = simulation.start_demo(shutdown.clone()).await?;
+    let folder = tempfile::tempdir().context("failed to make a folder for the refresh token")?;
+    let (simulator, config) = simulation
+        .start_demo(folder.path(), shutdown.clone())
+        .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     print(&format!(
-        "A simulated AvePoint Elements with {} tenants, and an exporter that polls it:\n\n  \
+        "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
          {:<46} what Prometheus scrapes\n  \
          {:<46} all pages\n  \
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
          {} Ctrl-C ends both.\n",
-        config.tenants.len(),
+        simulator.world().tenants().len(),
         address.url(flags.telemetry_path()),
         address.url("/"),
         simulator.url(),

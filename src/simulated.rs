@@ -1,8 +1,10 @@
 //! The simulated upstream as a program: alone (`simulate`), or with an exporter beside it (`demo`).
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Source};
 use crate::domain::{Clock, PromDuration};
-use crate::simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Rule, Simulator, World};
+use crate::simulator::{
+    CLIENT_ID, CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_ID,
+    PARTNER_CLIENT_SECRET, Rule, Simulator, World,
+};
 
 /// A tick of the demo's world.
 const DEMO_TICK: Duration = Duration::from_secs(5);
@@ -105,7 +110,7 @@ impl Simulation {
             "# The simulated AvePoint Elements at {} ends with its process. To poll it once:\n\
              #   avepoint-exporter poll --config.file=<this text in a file>\n{}",
             simulator.url(),
-            config_text(&simulator, ""),
+            config_text(&simulator),
         );
         // Who reads it may have gone after the first lines.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -113,12 +118,14 @@ impl Simulation {
         Ok(())
     }
 
-    /// Starts an evolving upstream, and returns it with a configuration for it.
+    /// Starts an evolving upstream, and returns it with a configuration that has all collectors on. The
+    /// configuration's refresh token is kept in `folder`.
     ///
     /// # Errors
-    /// When the address is taken.
+    /// When the address is taken, or the folder cannot be written to.
     pub async fn start_demo(
         &self,
+        folder: &Path,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Simulator, Config)> {
         let options = Options {
@@ -127,13 +134,14 @@ impl Simulation {
         };
         let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let simulator = self.start(address, options).await?;
-        let text = config_text(
-            &simulator,
-            &demo_collectors(self.demo_tick().unwrap_or(DEMO_TICK)),
-        );
+        write_private(&folder.join(REFRESH_TOKEN_FILE), FIRST_REFRESH_TOKEN)
+            .context("failed to write the demo's refresh token")?;
+        let text = elements_text(&simulator)
+            + &partner_center_text(&simulator)
+            + &demo_collectors(self.demo_tick().unwrap_or(DEMO_TICK));
         let source = Source {
             name: "the demo's configuration",
-            base_dir: Path::new("."),
+            base_dir: folder,
             env: &|_| None,
             now: Clock::system().now(),
         };
@@ -150,25 +158,69 @@ impl Simulation {
     }
 }
 
+/// Writes a new file that only its owner can read.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    file.write_all(text.as_bytes())
+}
+
 /// The demo polls whenever its world has changed a little, so that its graphs move; often in any case.
 fn demo_collectors(tick: Duration) -> String {
     let interval =
         |ticks: u32| PromDuration((tick * ticks).clamp(SHORTEST_INTERVAL, DEMO_TICK * ticks));
+    let (often, seldom) = (interval(3), interval(6));
     format!(
-        "collectors:\n  security_users: {{ interval: {} }}\n  protected_users: {{ interval: {} }}\n",
-        interval(3),
-        interval(6),
+        "collectors:\n  security_users: {{ interval: {often} }}\n  protected_users: {{ interval: {seldom} }}\n  \
+         directory: {{ enabled: true, interval: {seldom} }}\n  \
+         partner_center: {{ enabled: true, interval: {seldom} }}\n\
+         discovery: {{ enabled: true, interval: {seldom} }}\n",
     )
 }
 
-/// The configuration of an exporter for this upstream.
-fn config_text(simulator: &Simulator, collectors: &str) -> String {
-    let mut text = format!(
+/// No limit to speak of: the upstream is in the same machine.
+const RATE_LIMIT: &str = "{ requests_per_second: 10000, burst: 1000, max_concurrent_requests: 16 }";
+
+/// Where the demo keeps its refresh token.
+const REFRESH_TOKEN_FILE: &str = "partner-center.token";
+
+/// How an exporter reaches this upstream's Elements.
+fn elements_text(simulator: &Simulator) -> String {
+    format!(
         "elements:\n  api_url: {}\n  token_url: {}\n  client_id: {CLIENT_ID}\n  client_secret: {CLIENT_SECRET}\n  \
-         rate_limit: {{ requests_per_second: 10000, burst: 1000, max_concurrent_requests: 16 }}\n{collectors}tenants:\n",
+         rate_limit: {RATE_LIMIT}\n",
         simulator.url(),
         simulator.token_url(),
+    )
+}
+
+/// How an exporter reaches this upstream's Partner Center.
+fn partner_center_text(simulator: &Simulator) -> String {
+    format!(
+        "partner_center:\n  api_url: {}\n  token_url: {}\n  client_id: {PARTNER_CLIENT_ID}\n  \
+         client_secret: {PARTNER_CLIENT_SECRET}\n  refresh_token_file: {REFRESH_TOKEN_FILE}\n  \
+         rate_limit: {RATE_LIMIT}\n",
+        simulator.partner_api_url(),
+        simulator.partner_token_url(),
+    )
+}
+
+/// A configuration for this upstream that works as it is, and what to add for the rest.
+fn config_text(simulator: &Simulator) -> String {
+    let mut text = elements_text(simulator);
+    let _ = writeln!(
+        text,
+        "collectors:\n  directory: {{ enabled: true }}\n\
+         # For the collector partner_center: {{ enabled: true }}, write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
     );
+    for line in partner_center_text(simulator).lines() {
+        let _ = writeln!(text, "#{line}");
+    }
+    text.push_str("tenants:\n");
     for tenant in simulator.world().tenants() {
         // A JSON string is a YAML string, whatever is in it.
         let quoted = |name: &str| serde_json::Value::from(name);

@@ -185,7 +185,7 @@ impl Client {
         pseudonyms: &Pseudonyms,
         stats: &Stats,
     ) -> Arc<Self> {
-        stats.limited(api, rate_limit);
+        stats.begin_limited_api(api, rate_limit);
         Arc::new(Self {
             api,
             api_url: api_url.clone(),

@@ -194,7 +194,6 @@ impl Stats {
                 &["credential"],
             )?,
         };
-        stats.begin_api(Api::Elements);
         Ok(stats)
     }
 
@@ -212,7 +211,7 @@ impl Stats {
     }
 
     /// Shows the second tries of requests to an API from zero on.
-    pub(super) fn begin_api(&self, api: Api) {
+    fn begin_api(&self, api: Api) {
         for reason in [
             Reason::Throttled,
             Reason::Unavailable,
@@ -225,8 +224,9 @@ impl Stats {
         }
     }
 
-    /// Shows the rate that is allowed.
-    pub(super) fn limited(&self, api: Api, limit: RateLimit) {
+    /// Shows the rate that an API allows, and the second tries of requests to it from zero on.
+    pub(super) fn begin_limited_api(&self, api: Api, limit: RateLimit) {
+        self.begin_api(api);
         self.rate_limit
             .with_label_values(&[api.as_str()])
             .set(limit.requests_per_second);

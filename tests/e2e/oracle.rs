@@ -88,7 +88,7 @@ pub(crate) fn figures(world: &World) -> Figures {
         let facts = [
             ("customer_id", &*tenant.customer_id.to_string()),
             ("customer_name", &tenant.customer_name),
-            ("source", "config"),
+            ("source", "discovery"),
         ];
         put("avepoint_tenant_info", labels(tenant, &facts), 1);
 
