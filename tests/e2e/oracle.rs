@@ -79,11 +79,13 @@ pub(crate) fn figures(world: &World) -> Figures {
             .or_default()
             .insert(labels, value as f64);
     };
-    put(
-        "avepoint_tenants",
-        [("state".to_owned(), "active".to_owned())].into(),
-        world.tenants().len(),
-    );
+    for (state, tenants) in [("active", world.tenants().len()), ("excluded", 0)] {
+        put(
+            "avepoint_tenants",
+            [("state".to_owned(), state.to_owned())].into(),
+            tenants,
+        );
+    }
     for tenant in world.tenants() {
         let facts = [
             ("customer_id", &*tenant.customer_id.to_string()),
