@@ -1,6 +1,5 @@
 //! The command `check`: what a configuration would do, without opening a connection.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ pub fn describe(config: &Config, users: u64) -> String {
     };
     line("API", config.elements.api_url.as_str());
     line("token service", config.elements.token_url.as_str());
-    line("permissions", &permissions(config).join(" "));
+    line("permissions", &collectors::permissions(config).join(" "));
     if let Some(partner_center) = &config.partner_center {
         line("Partner Center", partner_center.api_url.as_str());
         line("its token service", partner_center.token_url.as_str());
@@ -39,8 +38,9 @@ pub fn describe(config: &Config, users: u64) -> String {
         line(
             "mode counts",
             &format!(
-                "{counted} tenants, whose security users are counted and not read: for them there is no join with \
-                 the backup listing (avepoint_exposed_*)"
+                "{}, whose security users are counted and not read: for them there is no join with the \
+                 backup listing (avepoint_exposed_*)",
+                number_of_tenants(counted)
             ),
         );
     }
@@ -100,14 +100,6 @@ fn of(config: &Config, collector: Collector) -> impl Iterator<Item = &CollectorC
     all(config).filter(move |one| one.kind.collector() == collector)
 }
 
-/// What the app registration in Elements must be allowed.
-fn permissions(config: &Config) -> Vec<&'static str> {
-    let needed: BTreeSet<_> = all(config)
-        .filter_map(|one| collectors::permission(one.kind))
-        .collect();
-    needed.into_iter().collect()
-}
-
 fn tenants(config: &Config) -> String {
     let listed = config.tenants.len();
     match &config.discovery {
@@ -122,19 +114,24 @@ fn tenants(config: &Config) -> String {
 /// For how many tenants a collector is on, and how often it polls.
 fn every(config: &Config, collector: Collector) -> String {
     let mut intervals: Vec<_> = of(config, collector).map(|one| one.interval).collect();
-    let tenants = intervals.len();
+    let tenants = number_of_tenants(intervals.len());
     intervals.sort_unstable();
     match (intervals.first(), intervals.last()) {
         (Some(shortest), Some(longest)) if shortest == longest => {
-            format!("{tenants} tenants, every {}", PromDuration(*shortest))
+            format!("{tenants}, every {}", PromDuration(*shortest))
         }
         (Some(shortest), Some(longest)) => format!(
-            "{tenants} tenants, every {} to {}",
+            "{tenants}, every {} to {}",
             PromDuration(*shortest),
             PromDuration(*longest)
         ),
         _ => "off".to_owned(),
     }
+}
+
+fn number_of_tenants(tenants: usize) -> String {
+    let plural = if tenants == 1 { "" } else { "s" };
+    format!("{tenants} tenant{plural}")
 }
 
 /// How many requests a poll takes of a listing of so many users.

@@ -10,11 +10,11 @@ use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::collectors;
-use crate::config::{self, CollectorConfig, Config, ConfigFile};
+use crate::config::{self, Config, ConfigFile};
 use crate::domain::Clock;
 use crate::scheduler::InForce;
 use crate::server::Asked;
-use crate::upstream::{Api, Client, Clients, Customer, Pseudonyms, RefreshTokenFile, Stats};
+use crate::upstream::{Api, Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
 
 /// The time between two looks at the files of secrets.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -259,10 +259,10 @@ fn build_clients(
         stats,
         clock,
     } = shared;
-    let needed = permissions(config);
+    let needed = collectors::permissions(config);
     let same_elements = before.filter(|before| before.config.elements == config.elements);
     let elements = match same_elements {
-        Some(before) if permissions(&before.config) == needed => {
+        Some(before) if collectors::permissions(&before.config) == needed => {
             Arc::clone(&before.clients.elements)
         }
         _ => Client::elements(&config.elements, &needed, pseudonyms, stats, clock)?,
@@ -293,24 +293,8 @@ fn build_clients(
 
 /// The settings of Partner Center, where a collector asks it.
 fn asked_partner_center(config: &Config) -> Option<&config::PartnerCenter> {
-    let asks = all_collectors(config).any(|one| collectors::api(one.kind) == Api::PartnerCenter);
+    let asks = config
+        .collectors()
+        .any(|one| collectors::api(one.kind) == Api::PartnerCenter);
     config.partner_center.as_ref().filter(|_| asks)
-}
-
-/// Those of the tenants in the file, and those of tenants that are discovered.
-fn all_collectors(config: &Config) -> impl Iterator<Item = &CollectorConfig> {
-    let of_tenants = config.tenants.iter().flat_map(|tenant| &tenant.collectors);
-    let of_discovered = config.discovery.iter().flat_map(|one| &one.collectors);
-    of_tenants.chain(of_discovered)
-}
-
-/// What the app registration must be allowed for all that is configured, each once, in order.
-fn permissions(config: &Config) -> Vec<&'static str> {
-    let mut permissions: Vec<_> = all_collectors(config)
-        .filter_map(|one| collectors::permission(one.kind))
-        .chain(config.discovery.iter().map(|_| Customer::PERMISSION))
-        .collect();
-    permissions.sort_unstable();
-    permissions.dedup();
-    permissions
 }

@@ -214,10 +214,10 @@ fn config_text(simulator: &Simulator) -> String {
     let mut text = elements_text(simulator);
     let _ = writeln!(
         text,
-        "collectors:\n  directory: {{ enabled: true }}\n\
-         # For the collector partner_center: {{ enabled: true }}, write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
+        "# For all collectors take the # away, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
     );
-    for line in partner_center_text(simulator).lines() {
+    let rest = "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n";
+    for line in (rest.to_owned() + &partner_center_text(simulator)).lines() {
         let _ = writeln!(text, "#{line}");
     }
     text.push_str("tenants:\n");

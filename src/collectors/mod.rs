@@ -10,13 +10,13 @@ mod protected_users;
 mod security_users;
 mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{CollectorKind, SecurityMode};
+use crate::config::{CollectorKind, Config, SecurityMode};
 use crate::domain::{Collector, SecurityStatus, Tenant, Timestamp};
 use crate::upstream::{
-    Api, ApiError, Clients, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
+    Api, ApiError, Clients, Customer, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
 };
 
 pub use directory::{Directory, DirectoryFold, Ending, PasswordAge};
@@ -75,13 +75,24 @@ pub struct Earlier {
 }
 
 /// The permission in Elements that a collector's endpoint needs.
-pub const fn permission(kind: CollectorKind) -> Option<&'static str> {
+const fn permission(kind: CollectorKind) -> Option<&'static str> {
     match kind {
         CollectorKind::SecurityUsers { endpoint, .. } => Some(SecurityUser::permission(endpoint)),
         CollectorKind::Directory => Some(DirectoryUser::PERMISSION),
         CollectorKind::PartnerCenter { .. } => None,
         CollectorKind::ProtectedUsers => Some(ProtectedUser::PERMISSION),
     }
+}
+
+/// What the app registration in Elements must be allowed for all that is configured, each once, in order.
+pub fn permissions(config: &Config) -> Vec<&'static str> {
+    let of_discovery = config.discovery.iter().map(|_| Customer::PERMISSION);
+    let permissions: BTreeSet<_> = config
+        .collectors()
+        .filter_map(|one| permission(one.kind))
+        .chain(of_discovery)
+        .collect();
+    permissions.into_iter().collect()
 }
 
 /// Whom a collector asks.

@@ -57,6 +57,15 @@ pub struct Config {
     pub files: Vec<ReadFile>,
 }
 
+impl Config {
+    /// All collectors that are on: of the tenants in the file, and of those that are discovered.
+    pub fn collectors(&self) -> impl Iterator<Item = &CollectorConfig> {
+        let of_tenants = self.tenants.iter().flat_map(|tenant| &tenant.collectors);
+        let of_discovered = self.discovery.iter().flat_map(|one| &one.collectors);
+        of_tenants.chain(of_discovered)
+    }
+}
+
 /// How AvePoint Elements is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elements {
