@@ -119,7 +119,10 @@ impl Exporter {
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
-        let polling = self.scheduler.run(shutdown.clone());
+        let polling = async {
+            self.scheduler.run(shutdown.clone()).await;
+            settled.await;
+        };
         let reloading = async {
             if let Some((path, file, asked)) = self.file {
                 let reloader = Reloader::new(self.loader, &path, file);
@@ -132,7 +135,6 @@ impl Exporter {
             reloading,
             server::serve(listeners, pages, web.limits, shutdown.clone())
         );
-        settled.await;
         Ok(())
     }
 
@@ -150,6 +152,8 @@ impl Exporter {
 
 /// Renders each snapshot, and the last one again when figures in it become stale.
 async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<Body>) {
+    // Once it has ended it has, whatever is polled later.
+    let mut first_round_ended = false;
     loop {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let now = clock.now();
@@ -157,7 +161,11 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
         let next_stale = snapshot.next_stale(now);
         let rendered = tokio::task::spawn_blocking(move || Body::new(&snapshot, now)).await;
         match rendered {
-            Ok(body) => drop(bodies.send_replace(body)),
+            Ok(mut body) => {
+                first_round_ended |= body.first_round_ended;
+                body.first_round_ended = first_round_ended;
+                bodies.send_replace(body);
+            }
             // The series before stay; their panic was logged where it happened.
             Err(error) => tracing::error!(%error, "failed to render the tenants' series"),
         }

@@ -23,7 +23,7 @@ pub fn describe(config: &Config, users: u64) -> String {
     line("API", config.elements.api_url.as_str());
     line("token service", config.elements.token_url.as_str());
     line("permissions", &collectors::permissions(config).join(" "));
-    if let Some(partner_center) = &config.partner_center {
+    if let Some(partner_center) = config.asked_partner_center() {
         line("Partner Center", partner_center.api_url.as_str());
         line("its token service", partner_center.token_url.as_str());
     }
@@ -31,17 +31,13 @@ pub fn describe(config: &Config, users: u64) -> String {
     for collector in Collector::ALL {
         line(collector.as_str(), &every(config, *collector));
     }
-    let counted = of(config, Collector::SecurityUsers)
-        .filter(|one| !one.kind.is_matched())
-        .count();
-    if counted > 0 {
+    if config.collectors().any(|one| {
+        matches!(one.kind, CollectorKind::SecurityUsers { .. }) && !one.kind.is_matched()
+    }) {
         line(
             "mode counts",
-            &format!(
-                "{}, whose security users are counted and not read: for them there is no join with the \
-                 backup listing (avepoint_exposed_*)",
-                number_of_tenants(counted)
-            ),
+            "counts security users and does not read them: where it is set, there is no join with the backup listing \
+             (avepoint_exposed_*)",
         );
     }
     line(
@@ -55,7 +51,7 @@ pub fn describe(config: &Config, users: u64) -> String {
         (Api::Elements, Some(config.elements.rate_limit)),
         (
             Api::PartnerCenter,
-            config.partner_center.as_ref().map(|it| it.rate_limit),
+            config.asked_partner_center().map(|it| it.rate_limit),
         ),
     ];
     for (api, limit) in apis {
@@ -69,7 +65,7 @@ pub fn describe(config: &Config, users: u64) -> String {
 /// Says how many requests go to an API, and whether they fit.
 fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, users: u64) {
     let per_second: f64 = all(config)
-        .filter(|one| collectors::api(one.kind) == api)
+        .filter(|one| collectors::api(one.kind.collector()) == api)
         .map(|one| pages(one.kind, users) as f64 / one.interval.as_secs_f64())
         .sum();
     let allowed = limit.requests_per_second;
@@ -116,16 +112,31 @@ fn every(config: &Config, collector: Collector) -> String {
     let mut intervals: Vec<_> = of(config, collector).map(|one| one.interval).collect();
     let tenants = number_of_tenants(intervals.len());
     intervals.sort_unstable();
-    match (intervals.first(), intervals.last()) {
+    let listed = match (intervals.first(), intervals.last()) {
         (Some(shortest), Some(longest)) if shortest == longest => {
-            format!("{tenants}, every {}", PromDuration(*shortest))
+            Some(format!("{tenants}, every {}", PromDuration(*shortest)))
         }
-        (Some(shortest), Some(longest)) => format!(
+        (Some(shortest), Some(longest)) => Some(format!(
             "{tenants}, every {} to {}",
             PromDuration(*shortest),
             PromDuration(*longest)
-        ),
-        _ => "off".to_owned(),
+        )),
+        _ => None,
+    };
+    let discovered = config.discovery.iter().flat_map(|one| &one.collectors);
+    let discovered = discovered
+        .filter(|one| one.kind.collector() == collector)
+        .map(|one| {
+            format!(
+                "each that is discovered, every {}",
+                PromDuration(one.interval)
+            )
+        });
+    let all: Vec<_> = listed.into_iter().chain(discovered).collect();
+    if all.is_empty() {
+        "off".to_owned()
+    } else {
+        all.join("; ")
     }
 }
 

@@ -167,7 +167,7 @@ async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed>
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config_file = %flags.config_file().display(),
-        tenants = config.tenants.len(),
+        listed_tenants = config.tenants.len(),
         metrics = address.url(flags.telemetry_path()),
         "avepoint-exporter serves"
     );

@@ -22,6 +22,8 @@ pub struct Fleet {
     /// The tenants that several customers list, each with the customer that it stays with.
     pub contested: BTreeMap<TenantId, CustomerId>,
     discovery: Option<Discovery>,
+    /// Whether it is known what the API lists.
+    was_read: bool,
 }
 
 impl Fleet {
@@ -29,7 +31,8 @@ impl Fleet {
     ///
     /// Tenants of the config always stay, with the customer, names, labels and collectors that it gives them; the
     /// API adds names where it gives none. A tenant that several customers list stays with the first of them.
-    pub fn new(config: &Config, listed: &[Customer]) -> Self {
+    /// `listed` is `None` as long as they were never read.
+    pub fn new(config: &Config, listed: Option<&[Customer]>) -> Self {
         let Some(discovery) = &config.discovery else {
             return Self {
                 tenants: config.tenants.clone(),
@@ -37,10 +40,13 @@ impl Fleet {
                 customers: Vec::new(),
                 contested: BTreeMap::new(),
                 discovery: None,
+                was_read: false,
             };
         };
+        let was_read = listed.is_some();
+        let listed = listed.unwrap_or_default();
         let names = customer_names(config, listed);
-        let (by_id, contested) = tenants_of(listed);
+        let (by_id, mut contested) = tenants_of(listed);
         let mut tenants: Vec<TenantConfig> = config
             .tenants
             .iter()
@@ -48,6 +54,8 @@ impl Fleet {
             .collect();
         let in_config: BTreeSet<TenantId> =
             tenants.iter().map(|one| one.tenant.tenant_id).collect();
+        // Those stay with the customer that the config names.
+        contested.retain(|id, _| !in_config.contains(id));
         let mut excluded = BTreeSet::new();
         for (id, (customer_id, listed)) in by_id {
             if in_config.contains(&id) {
@@ -87,14 +95,15 @@ impl Fleet {
             excluded,
             contested,
             discovery: Some(discovery.clone()),
+            was_read,
         }
     }
 
-    /// Whether a tenant that is not to be polled any more is one that has only disappeared from the API, and not
-    /// one that the operator does not want.
+    /// Whether a tenant that is not to be polled any more is one that has only disappeared from the API, or that
+    /// the API may list as soon as it is asked, and not one that the operator does not want.
     pub fn only_misses(&self, tenant: &Tenant) -> bool {
         self.discovery.as_ref().is_some_and(|discovery| {
-            tenant.source == TenantSource::Discovery
+            (tenant.source == TenantSource::Discovery || !self.was_read)
                 && !self.excluded.contains(&tenant.tenant_id)
                 && admits(discovery, tenant)
         })

@@ -10,11 +10,11 @@ use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::collectors;
-use crate::config::{self, Config, ConfigFile};
+use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::scheduler::InForce;
 use crate::server::Asked;
-use crate::upstream::{Api, Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
+use crate::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
 
 /// The time between two looks at the files of secrets.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -78,7 +78,7 @@ impl Loader {
             stats,
             clock,
         };
-        let refresh_token = asked_partner_center(config).map(|settings| {
+        let refresh_token = config.asked_partner_center().map(|settings| {
             let first = settings.first_refresh_token.clone();
             RefreshTokenFile::open(&settings.refresh_token_file, first)
         });
@@ -101,7 +101,7 @@ impl Loader {
 
     async fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
         let before = Arc::clone(&self.in_force.borrow());
-        let refresh_token = match asked_partner_center(&config) {
+        let refresh_token = match config.asked_partner_center() {
             Some(settings) => {
                 let kept = before.clients.refresh_token.as_ref();
                 Some(RefreshTokenFile::keep_or_open(kept, settings).await?)
@@ -109,6 +109,9 @@ impl Loader {
             None => None,
         };
         let clients = build_clients(&config, refresh_token, Some(&before), &self.shared)?;
+        if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
+            self.shared.stats.end_partner_center();
+        }
         let now = Arc::new(InForce { config, clients });
         self.in_force.send_replace(now);
         self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
@@ -160,11 +163,11 @@ impl Reloader {
         });
         let outcome = match read.await {
             Ok((file, config)) => {
-                let tenants = config.tenants.len();
+                let listed_tenants = config.tenants.len();
                 let outcome = self.put_in_force(config).await;
                 outcome.map(|()| {
                     self.file = Arc::new(file);
-                    tenants
+                    listed_tenants
                 })
             }
             Err(error) => Err(error),
@@ -172,8 +175,8 @@ impl Reloader {
         self.is_refused = outcome.is_err();
         self.show();
         match outcome {
-            Ok(tenants) => {
-                tracing::info!(tenants, "configuration reloaded");
+            Ok(listed_tenants) => {
+                tracing::info!(listed_tenants, "configuration reloaded");
                 Ok(())
             }
             Err(error) => {
@@ -270,7 +273,10 @@ fn build_clients(
     let mut partner_center = None;
     if let (Some(settings), Some(refresh_token)) = (&config.partner_center, &refresh_token) {
         let same = same_elements
-            .filter(|before| before.config.partner_center.as_ref() == Some(settings))
+            .filter(|before| {
+                let known = before.config.partner_center.as_ref();
+                known.is_some_and(|known| known.is_same_client(settings))
+            })
             .and_then(|before| before.clients.partner_center.clone());
         partner_center = Some(match same {
             Some(client) => client,
@@ -289,12 +295,4 @@ fn build_clients(
         partner_center,
         refresh_token,
     })
-}
-
-/// The settings of Partner Center, where a collector asks it.
-fn asked_partner_center(config: &Config) -> Option<&config::PartnerCenter> {
-    let asks = config
-        .collectors()
-        .any(|one| collectors::api(one.kind) == Api::PartnerCenter);
-    config.partner_center.as_ref().filter(|_| asks)
 }

@@ -146,7 +146,7 @@ impl Snapshot {
     /// request at least.
     pub fn required(&self, api: Api) -> f64 {
         self.collectors()
-            .filter(|one| collectors::api(one.config.kind) == api)
+            .filter(|one| collectors::api(one.config.kind.collector()) == api)
             .map(|one| {
                 let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
                 pages as f64 / one.config.interval.as_secs_f64()

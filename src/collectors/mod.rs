@@ -40,15 +40,19 @@ pub enum Totals {
 }
 
 impl Totals {
-    /// The same without what was matched against other listings, as if there had been none.
+    /// The same without what came of matching with these listings, as if there had been none.
     #[must_use]
-    pub fn without_joins(&self) -> Self {
-        match self {
-            Self::ProtectedUsers(protection, _) => {
-                Self::ProtectedUsers(protection.clone(), Joins::default())
+    pub fn without_joins(&self, lost: &[Collector]) -> Self {
+        let mut totals = self.clone();
+        if let Self::ProtectedUsers(_, joins) = &mut totals {
+            for collector in lost {
+                joins.missing.remove(collector);
+                if *collector == Collector::SecurityUsers {
+                    joins.exposure = None;
+                }
             }
-            other => other.clone(),
         }
+        totals
     }
 }
 
@@ -96,12 +100,12 @@ pub fn permissions(config: &Config) -> Vec<&'static str> {
 }
 
 /// Whom a collector asks.
-pub const fn api(kind: CollectorKind) -> Api {
-    match kind {
-        CollectorKind::PartnerCenter { .. } => Api::PartnerCenter,
-        CollectorKind::SecurityUsers { .. }
-        | CollectorKind::Directory
-        | CollectorKind::ProtectedUsers => Api::Elements,
+pub const fn api(collector: Collector) -> Api {
+    match collector {
+        Collector::PartnerCenter => Api::PartnerCenter,
+        Collector::SecurityUsers | Collector::Directory | Collector::ProtectedUsers => {
+            Api::Elements
+        }
     }
 }
 

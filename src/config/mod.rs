@@ -64,6 +64,13 @@ impl Config {
         let of_discovered = self.discovery.iter().flat_map(|one| &one.collectors);
         of_tenants.chain(of_discovered)
     }
+
+    /// How Partner Center is reached, where a collector asks it.
+    pub fn asked_partner_center(&self) -> Option<&PartnerCenter> {
+        let asks = |one: &CollectorConfig| one.kind.collector() == Collector::PartnerCenter;
+        let partner_center = self.partner_center.as_ref();
+        partner_center.filter(|_| self.collectors().any(asks))
+    }
 }
 
 /// How AvePoint Elements is reached.
@@ -115,6 +122,18 @@ pub struct PartnerCenter {
     pub scope: String,
     /// How often the API may be asked.
     pub rate_limit: RateLimit,
+}
+
+impl PartnerCenter {
+    /// Whether another configuration asks the same API in the same way. The token to begin with does not matter: it
+    /// is there only until the file is.
+    pub fn is_same_client(&self, other: &Self) -> bool {
+        let settled = |one: &Self| Self {
+            first_refresh_token: None,
+            ..one.clone()
+        };
+        settled(self) == settled(other)
+    }
 }
 
 /// Which tenants of the API are watched, and how.

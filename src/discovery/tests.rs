@@ -98,7 +98,7 @@ fn without_discovery_the_list_of_the_config_stands() {
     config.discovery = None;
     let fleet = Fleet::new(
         &config,
-        &[customer(1, "Contoso", &[(1, "contoso"), (2, "")])],
+        Some(&[customer(1, "Contoso", &[(1, "contoso"), (2, "")])]),
     );
     assert_eq!(tenants(&fleet), [(1, 1, id(1), id(1))]);
     assert!(fleet.customers.is_empty());
@@ -112,7 +112,7 @@ fn tenants_of_the_api_come_after_those_of_the_config_with_the_collectors_for_all
         customer(3, "", &[(5, "nobody")]),
     ];
     let config = config(NAMED);
-    let fleet = Fleet::new(&config, &listed);
+    let fleet = Fleet::new(&config, Some(&listed));
     let text = str::to_owned;
     assert_eq!(
         tenants(&fleet),
@@ -137,14 +137,14 @@ fn names_are_those_of_the_config_else_those_of_the_api() {
     let listed = [customer(1, "Contoso", &[(1, "contoso"), (2, "second")])];
     let text = str::to_owned;
     assert_eq!(
-        tenants(&Fleet::new(&config(NAMELESS), &listed)),
+        tenants(&Fleet::new(&config(NAMELESS), Some(&listed))),
         [
             (1, 1, text("contoso"), text("Contoso")),
             (2, 1, text("second"), text("Contoso")),
         ]
     );
     // What the operator calls a customer, it is called everywhere.
-    let fleet = Fleet::new(&config(NAMED), &listed);
+    let fleet = Fleet::new(&config(NAMED), Some(&listed));
     assert_eq!(
         tenants(&fleet),
         [
@@ -168,7 +168,7 @@ fn patterns_let_tenants_in_and_out_but_for_those_of_the_config() {
         customer(3, "", &[(6, "adatum")]),
     ];
     let check = |include, exclude, polled: &[u128], customers: &[u128]| {
-        let fleet = Fleet::new(&with_patterns(include, exclude), &listed);
+        let fleet = Fleet::new(&with_patterns(include, exclude), Some(&listed));
         let ids: Vec<_> = tenants(&fleet).iter().map(|(id, ..)| *id).collect();
         assert_eq!(ids, polled, "{include:?} {exclude:?}");
         let excluded: Vec<_> = (1..=6).filter(|id| !polled.contains(id)).collect();
@@ -198,7 +198,7 @@ fn a_tenant_that_several_customers_list_stays_with_the_first() {
         customer(2, "First", &[(7, "seven"), (7, "seven again")]),
         customer(3, "Second", &[(7, "other"), (8, "eight"), (1, "")]),
     ];
-    let fleet = Fleet::new(&config(NAMELESS), &listed);
+    let fleet = Fleet::new(&config(NAMELESS), Some(&listed));
     let text = str::to_owned;
     assert_eq!(
         tenants(&fleet)[1..],
@@ -218,7 +218,7 @@ fn a_tenant_that_several_customers_list_stays_with_the_first() {
 #[test]
 fn a_customer_without_tenants_is_shown_unless_it_is_excluded() {
     let listed = [customer(2, "Fabrikam", &[]), customer(3, "Test", &[])];
-    let fleet = Fleet::new(&with_patterns(["", ""], ["Test", ""]), &listed);
+    let fleet = Fleet::new(&with_patterns(["", ""], ["Test", ""]), Some(&listed));
     assert_eq!(fleet.customers, listed[..1]);
 }
 
@@ -226,19 +226,19 @@ fn a_customer_without_tenants_is_shown_unless_it_is_excluded() {
 fn a_tenant_that_disappears_is_told_apart_from_one_that_is_not_wanted() {
     let before = [customer(2, "Fabrikam", &[(3, "three"), (4, "four")])];
     let excludes = with_patterns(["", ""], ["", "four"]);
-    let tenants = Fleet::new(&config(NAMELESS), &before).tenants;
+    let tenants = Fleet::new(&config(NAMELESS), Some(&before)).tenants;
     let [own, three, four] = [0, 1, 2].map(|at| Arc::clone(&tenants[at].tenant));
-    let gone = Fleet::new(&config(NAMELESS), &[customer(2, "Fabrikam", &[])]);
+    let gone = Fleet::new(&config(NAMELESS), Some(&[customer(2, "Fabrikam", &[])]));
     assert!(gone.only_misses(&three));
     assert!(!gone.only_misses(&own), "it was removed from the file");
-    let gone = Fleet::new(&excludes, &[]);
+    let gone = Fleet::new(&excludes, Some(&[]));
     assert!(gone.only_misses(&three));
     assert!(!gone.only_misses(&four), "it is excluded now");
     let renamed = [customer(2, "Fabrikam", &[(3, "four"), (4, "three")])];
-    assert!(!Fleet::new(&excludes, &renamed).only_misses(&three));
+    assert!(!Fleet::new(&excludes, Some(&renamed)).only_misses(&three));
     let mut off = config(NAMELESS);
     off.discovery = None;
-    assert!(!Fleet::new(&off, &[]).only_misses(&three));
+    assert!(!Fleet::new(&off, Some(&[])).only_misses(&three));
 }
 
 #[test]

@@ -25,14 +25,6 @@ pub struct Body {
 }
 
 impl Body {
-    /// The series of a registry: those of the exporter itself.
-    ///
-    /// # Errors
-    /// When a family in it has no samples or no name; those of this program have.
-    pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&registry.gather())
-    }
-
     /// The series of the tenants at this moment.
     pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
@@ -17,6 +18,9 @@ use super::slots::Slots;
 
 /// What was found is shown for so many intervals without success.
 const STALE_INTERVALS: u32 = 3;
+
+/// As long as it has not succeeded it is tried again after so long, if the interval is not shorter.
+const FIRST_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// What a reading of the customers came to.
 pub(super) type Listed = Result<Vec<Customer>, ApiError>;
@@ -126,10 +130,14 @@ impl Discovering {
             Err(reason) => *snapshot.failures.entry(reason).or_default() += 1,
         }
         if let State::Running { due } = self.state {
+            let next = self.slots.after(due, now).next;
             self.state = if once {
                 State::Done
+            } else if self.snapshot.found.is_none() {
+                // Nothing may be polled until it succeeds.
+                State::Due(next.min(now.after(FIRST_AGAIN_AFTER)))
             } else {
-                State::Due(self.slots.after(due, now).next)
+                State::Due(next)
             };
         }
     }
@@ -168,9 +176,9 @@ impl Discovering {
         }
     }
 
-    /// The customers of the last success.
-    pub(super) fn listed(&self) -> &[Customer] {
-        &self.listed
+    /// The customers of the last success; `None` before the first.
+    pub(super) fn listed(&self) -> Option<&[Customer]> {
+        self.snapshot.found.as_ref().map(|_| &*self.listed)
     }
 
     /// What is known, for the snapshot.

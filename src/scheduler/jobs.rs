@@ -95,8 +95,16 @@ impl Watched {
     /// something else; others begin anew or are no more.
     pub(super) fn renewed(self, config: TenantConfig, now: Timestamp) -> Self {
         let before = TenantSnapshot::clone(&self.snapshot).collectors;
-        let matched_before = matched(before.iter().map(|one| one.config.kind));
-        let matched = matched(config.collectors.iter().map(|one| one.kind));
+        let now_on: Vec<_> = config.collectors.iter().map(|one| one.kind).collect();
+        // Matched listings that are no more, or mean something else now.
+        let lost: Vec<_> = before
+            .iter()
+            .map(|one| one.config.kind)
+            .filter(|kind| {
+                kind.is_matched() && !now_on.iter().any(|one| has_same_rows(*one, *kind))
+            })
+            .map(CollectorKind::collector)
+            .collect();
         let mut known: Vec<_> = before.into_iter().zip(self.jobs).collect();
         let (collectors, jobs) = config
             .collectors
@@ -132,13 +140,7 @@ impl Watched {
             })
             .unzip();
         let mut references = self.references;
-        references.retain(|collector, _| {
-            let stays = |kind: &CollectorKind| kind.collector() == *collector;
-            matched
-                .iter()
-                .find(|kind| stays(kind))
-                .is_some_and(|kind| matched_before.contains(kind))
-        });
+        references.retain(|collector, _| !lost.contains(collector));
         let mut renewed = Self {
             snapshot: Arc::new(TenantSnapshot {
                 tenant: config.tenant,
@@ -147,7 +149,7 @@ impl Watched {
             jobs,
             references,
         };
-        renewed.match_anew(matched != matched_before);
+        renewed.match_anew(&lost);
         renewed.start_those_who_waited(now);
         for (snapshot, job) in renewed.collectors_mut() {
             snapshot.next_poll = job.state.due();
@@ -155,18 +157,35 @@ impl Watched {
         renewed
     }
 
-    /// Lets the protected users wait for the other listings, when they were never polled, or when they were
-    /// matched against listings that are not there any more, or mean something else now.
-    fn match_anew(&mut self, other_listings: bool) {
+    /// Forgets what came of matching the protected users with these listings, and lets the protected users wait for
+    /// those of them that are still on, or for all when they were never polled.
+    fn match_anew(&mut self, lost: &[Collector]) {
+        let mut others = self.snapshot.collectors.iter().filter(|one| {
+            let collector = one.config.kind.collector();
+            collector != Collector::ProtectedUsers && one.last_poll.is_none()
+        });
+        let waits_for_any = others.clone().next().is_some();
+        let waits_for_lost = others.any(|one| lost.contains(&one.config.kind.collector()));
         let Some((snapshot, job)) = self.of(Collector::ProtectedUsers) else {
             return;
         };
         let never_polled = snapshot.last_poll.is_none() && matches!(job.state, State::Due(_));
-        if other_listings || never_polled {
+        if waits_for_lost || (never_polled && waits_for_any) {
             job.state = State::WaitsForOthers;
         }
-        if other_listings && let Some(figures) = &mut snapshot.figures {
-            figures.totals = Arc::new(figures.totals.without_joins());
+        if !lost.is_empty()
+            && let Some(figures) = &mut snapshot.figures
+        {
+            figures.totals = Arc::new(figures.totals.without_joins(lost));
+        }
+    }
+
+    /// Lets a poll that runs be due again, for it is to be given up.
+    pub(super) fn begin_again(&mut self, collector: Collector) {
+        if let Some((_, job)) = self.of(collector)
+            && let State::Running { due } = job.state
+        {
+            job.state = State::Due(due);
         }
     }
 
@@ -229,7 +248,10 @@ impl Watched {
     }
 }
 
-/// The listings among these that the protected users are matched against.
-fn matched(kinds: impl Iterator<Item = CollectorKind>) -> Vec<CollectorKind> {
-    kinds.filter(|kind| kind.is_matched()).collect()
+/// Whether two kinds of a collector find the same users.
+fn has_same_rows(one: CollectorKind, other: CollectorKind) -> bool {
+    match (one, other) {
+        (CollectorKind::PartnerCenter { .. }, CollectorKind::PartnerCenter { .. }) => true,
+        _ => one == other,
+    }
 }

@@ -159,9 +159,24 @@ impl Scheduler {
     fn take_in_change(&mut self) {
         let in_force = Arc::clone(&self.changes.borrow_and_update());
         let now = self.clock.now();
-        let is_other_client =
-            !Arc::ptr_eq(&in_force.clients.elements, &self.in_force.clients.elements);
-        self.in_force = in_force;
+        let before = std::mem::replace(&mut self.in_force, in_force)
+            .clients
+            .clone();
+        let clients = &self.in_force.clients;
+        let is_other_client = !Arc::ptr_eq(&clients.elements, &before.elements);
+        let stays = |api| match (api, &clients.partner_center, &before.partner_center) {
+            (Api::PartnerCenter, Some(client), Some(before)) => Arc::ptr_eq(client, before),
+            (Api::PartnerCenter, ..) => false,
+            _ => !is_other_client,
+        };
+        // What a client that is not in force any more would find is not wanted, nor is what it would still ask.
+        for poll in self.running_polls.values() {
+            if !stays(collectors::api(poll.collector))
+                && let Some(watched) = self.roster.get_mut(poll.tenant)
+            {
+                watched.begin_again(poll.collector);
+            }
+        }
         self.discovering =
             Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
         if let Some(discovering) = &mut self.discovering
@@ -181,8 +196,8 @@ impl Scheduler {
 
     /// Watches the tenants of the configuration in force and those that the API lists, and no others.
     fn change_roster(&mut self) -> Change {
-        let listed = self.discovering.as_ref().map(Discovering::listed);
-        let fleet = Fleet::new(&self.in_force.config, listed.unwrap_or_default());
+        let listed = self.discovering.as_ref().and_then(Discovering::listed);
+        let fleet = Fleet::new(&self.in_force.config, listed);
         if let Some(discovering) = &mut self.discovering {
             discovering.show(&fleet);
         }
@@ -225,12 +240,19 @@ impl Scheduler {
         // By the order of the tenants where they are due at the same time.
         waiting.sort_by_key(|(due, ..)| *due);
         let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(due, ..)| *due <= now);
-        let limits = self.in_force.rate_limits();
-        let most_requests: usize = limits.map(|(_, limit)| limit.max_concurrent_requests).sum();
-        let most_running = most_requests.saturating_mul(LISTINGS_PER_REQUEST);
-        let room = most_running.saturating_sub(self.running.len());
-        for (due, tenant, collector) in due.into_iter().take(room) {
-            self.start(tenant, collector, due);
+        // Of each API its own, so that one that hangs does not hold up the polls of the other.
+        let in_force = Arc::clone(&self.in_force);
+        for (api, limit) in in_force.rate_limits() {
+            let asks = |collector: &Collector| collectors::api(*collector) == api;
+            let running = self.running_polls.values().map(|poll| &poll.collector);
+            let most = limit
+                .max_concurrent_requests
+                .saturating_mul(LISTINGS_PER_REQUEST);
+            let room = most.saturating_sub(running.filter(|one| asks(one)).count());
+            let due = due.iter().filter(|(.., collector)| asks(collector));
+            for (due, tenant, collector) in due.take(room) {
+                self.start(*tenant, *collector, *due);
+            }
         }
         // When there is no room, the next look comes with the end of a poll.
         let later = later.first().map(|(due, ..)| *due);

@@ -11,7 +11,7 @@ pub struct Page<R> {
     pub rows: Vec<R>,
     /// How many rows the listing has, as this page says.
     pub total: Option<u64>,
-    /// Where the next page is, as this page says; resolved and checked by [`Pager`].
+    /// Where the next page of AvePoint's is, as this page says; resolved and checked by [`Pager`].
     pub(super) next_link: Option<String>,
 }
 

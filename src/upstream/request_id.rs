@@ -1,9 +1,9 @@
-//! The id that the upstream gives a request, for its support.
+//! The id of a request, for the upstream's support: its own, or one that we send along.
 
 use std::fmt;
 
-/// The upstream's id of a request, from the header `request-id`. It goes into logs, so only short ids of
-/// harmless characters are taken: a header is the sender's text and could hold anything.
+/// The id of a request. It goes into logs, so of headers only short ids of harmless characters are taken: a header is
+/// the sender's text and could hold anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(String);
 

@@ -232,6 +232,22 @@ impl Stats {
             .set(limit.requests_per_second);
     }
 
+    /// Shows no more of what Partner Center's client said of itself, for it is not in force any more. Counters stay.
+    pub fn end_partner_center(&self) {
+        for gauges in [&self.rate_limit, &self.required_rate, &self.capacity] {
+            let _ = gauges.remove_label_values(&[Api::PartnerCenter.as_str()]);
+        }
+        let credential = [Credential::PartnerCenter.as_str()];
+        let _ = self.credential_up.remove_label_values(&credential);
+        for gauges in [
+            &self.token_expiry,
+            &self.certificate_expiry,
+            &self.refresh_token_rotation,
+        ] {
+            let _ = gauges.remove_label_values(&credential);
+        }
+    }
+
     /// Compares what the tenants need, in requests per second, with what the API gives: the configured rate, or
     /// what as many requests at once can do at the latency seen so far.
     pub fn forecast(&self, api: Api, required: f64, limit: RateLimit) {

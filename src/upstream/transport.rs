@@ -27,6 +27,9 @@ const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// And for so long.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
 
+/// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
+const REQUEST_IDS: [&str; 3] = ["request-id", "ms-requestid", "x-ms-request-id"];
+
 /// The longest text of an error that is shown.
 const ERROR_TEXT_CHARS: usize = 200;
 
@@ -205,7 +208,9 @@ impl Transport {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
-        let request_id = header("request-id").and_then(RequestId::from_header);
+        let request_id = REQUEST_IDS
+            .iter()
+            .find_map(|name| RequestId::from_header(header(name)?));
         *head = Some(Head {
             status,
             request_id: request_id.clone(),

@@ -262,12 +262,12 @@ permissions          elements.cbprotected.read.all elements.customers.read.all e
 Partner Center       https://api.partnercenter.microsoft.com/
 its token service    https://login.microsoftonline.com/partner.example/oauth2/v2.0/token
 tenants              1 listed; others are discovered every 2h, and are not part of the figures below
-security_users       1 tenant, every 5m
-directory            1 tenant, every 1h
-partner_center       1 tenant, every 30m
-protected_users      1 tenant, every 15m
-mode counts          1 tenant, whose security users are counted and not read: for them there is no join with the \
-backup listing (avepoint_exposed_*)
+security_users       1 tenant, every 5m; each that is discovered, every 5m
+directory            1 tenant, every 1h; each that is discovered, every 1h
+partner_center       1 tenant, every 30m; each that is discovered, every 30m
+protected_users      1 tenant, every 15m; each that is discovered, every 15m
+mode counts          counts security users and does not read them: where it is set, there is no join with the backup \
+listing (avepoint_exposed_*)
 series               97 of tenants, and those of the exporter itself
 requests per hour    170 to elements, with 1000 users in each listing (--assume-users)
 requests per second  0.05 to elements on average, 10 allowed

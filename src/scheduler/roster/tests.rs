@@ -15,7 +15,7 @@ use crate::scheduler::jobs::State;
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll};
 use crate::upstream::{Customer, CustomerTenant};
 
-use Collector::{ProtectedUsers, SecurityUsers as Security};
+use Collector::{Directory, ProtectedUsers, SecurityUsers as Security};
 
 const OWN: TenantId = TenantId::from_bits(1);
 const FOUND: TenantId = TenantId::from_bits(2);
@@ -82,7 +82,7 @@ impl Watching {
     }
 
     fn change(&mut self, seconds: u64) -> Change {
-        let fleet = Fleet::new(&self.config, &self.listed);
+        let fleet = Fleet::new(&self.config, Some(&self.listed));
         self.roster.change(&fleet, at(seconds))
     }
 
@@ -246,17 +246,51 @@ fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_anew()
 fn a_collector_that_is_switched_off_goes_and_nobody_waits_for_it() {
     let mut watching = Watching::polled();
     watching.config = config("security_users: { enabled: false }");
+    let before = watching.state(OWN, ProtectedUsers);
     watching.set_state(FOUND, ProtectedUsers, State::WaitsForOthers);
     watching.change(20);
     for tenant in [OWN, FOUND] {
         let watched = watching.roster.get_mut(tenant).unwrap();
         assert!(watched.of(Security).is_none() && watched.references.is_empty());
-        assert_eq!(watching.state(tenant, ProtectedUsers), State::Due(at(20)));
     }
+    assert_eq!(watching.state(OWN, ProtectedUsers), before, "as planned");
+    assert_eq!(watching.state(FOUND, ProtectedUsers), State::Due(at(20)));
     watching.config = config("");
     watching.change(30);
     watching.pretend_polled(OWN, Security, security());
     assert!(!watching.is_joined(OWN));
+}
+
+#[test]
+fn a_collector_that_is_switched_on_takes_nothing_away_and_holds_nothing_up() {
+    let mut watching = Watching::polled();
+    let before = watching.state(OWN, ProtectedUsers);
+    watching.config = config("directory: { enabled: true }");
+    watching.change(20);
+    assert!(watching.is_joined(OWN));
+    assert_eq!(watching.state(OWN, Directory), State::Due(at(20)));
+    assert_eq!(watching.state(OWN, ProtectedUsers), before);
+}
+
+#[test]
+fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
+    let mut watching = Watching::polled();
+    let own = Arc::clone(&watching.config.tenants[0].tenant);
+    watching.config.tenants.clear();
+    let unread = Fleet::new(&watching.config, None);
+    assert!(
+        unread.only_misses(&own),
+        "nobody knows yet what the API lists"
+    );
+    let change = watching.roster.change(&unread, at(20));
+    assert_eq!((change.went, watching.roster.gone.len()), (2, 2));
+    watching.listed[0].tenants.push(CustomerTenant {
+        id: OWN,
+        name: None,
+    });
+    watching.change(30);
+    assert!(watching.roster.gone.is_empty());
+    assert!(watching.is_joined(OWN) && watching.is_joined(FOUND));
 }
 
 #[test]

@@ -73,18 +73,27 @@ impl Client {
         let rows = PartnerRows(&self.pseudonyms);
         let base = self.below_api_url(&format!("{PREFIX}/"));
         let mut count = PageCount::new(self.max_rows);
-        let mut next = Some((first, None));
-        while let Some((url, token)) = next {
-            let ask = ask(url, token, correlation);
+        let mut next = Some(Place {
+            url: first,
+            token: None,
+        });
+        while let Some(place) = next {
+            let ask = ask(&place, correlation);
             let answered = self
                 .call(&ENDPOINT, &ask, |body| read_page(body, &rows))
                 .await?;
-            let (page, link) = answered.value.unwrap_or_else(|| (Page::empty(), None));
-            size.add(&page);
-            let after = count
-                .add(&page)
-                .and_then(|()| link.map(|link| follow(&base, link)).transpose())
-                .and_then(|after| each(page).map(|()| after));
+            let after = match answered.value {
+                Some((page, link)) => {
+                    size.add(&page);
+                    count
+                        .add(&page)
+                        .and_then(|()| link.map(|link| follow(&base, link)).transpose())
+                        .and_then(|after| not_again(&place, after))
+                        .and_then(|after| each(page).map(|()| after))
+                }
+                // Each page says where the next one is, or that there is none: without it nobody knows.
+                None => Err(Cause::Decode("204 without a page".to_owned())),
+            };
             next = after.map_err(|cause| {
                 self.failed(
                     &ENDPOINT,
@@ -111,8 +120,26 @@ impl Client {
     }
 }
 
-/// Where a link leads, and the token to send along. `base` is what all addresses of the API begin with.
-fn follow(base: &Url, link: Link) -> Result<(Url, Option<HeaderValue>), Cause> {
+/// Where a page is.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    url: Url,
+    /// To be sent along.
+    token: Option<HeaderValue>,
+}
+
+/// Hands on where the next page is, unless it is the one that was just read: that would go on for ever.
+fn not_again(read: &Place, next: Option<Place>) -> Result<Option<Place>, Cause> {
+    if next.as_ref() == Some(read) {
+        return Err(Cause::Limit(
+            "the listing's next page is the one that was just read".to_owned(),
+        ));
+    }
+    Ok(next)
+}
+
+/// Where a link leads. `base` is what all addresses of the API begin with.
+fn follow(base: &Url, link: Link) -> Result<Place, Cause> {
     // A path leaves out what all paths of the API start with; `//host` is no path.
     let is_path = link.uri.starts_with('/') && !link.uri.starts_with("//");
     let is_whole = link.uri.starts_with(base.path());
@@ -128,10 +155,13 @@ fn follow(base: &Url, link: Link) -> Result<(Url, Option<HeaderValue>), Cause> {
         token.set_sensitive(true);
         Ok(token)
     });
-    Ok((within(base, &uri)?, token.transpose()?))
+    Ok(Place {
+        url: within(base, &uri)?,
+        token: token.transpose()?,
+    })
 }
 
-fn ask(url: Url, token: Option<HeaderValue>, correlation: &RequestId) -> Ask {
+fn ask(place: &Place, correlation: &RequestId) -> Ask {
     let ids = Ids {
         request: RequestId::random(),
         correlation: correlation.clone(),
@@ -143,9 +173,9 @@ fn ask(url: Url, token: Option<HeaderValue>, correlation: &RequestId) -> Ask {
     ] {
         headers.extend(HeaderValue::try_from(id.to_string()).map(|id| (name, id)));
     }
-    headers.extend(token.map(|token| (CONTINUATION_TOKEN, token)));
+    headers.extend(place.token.clone().map(|token| (CONTINUATION_TOKEN, token)));
     Ask {
-        url,
+        url: place.url.clone(),
         headers,
         ids: Some(ids),
     }
@@ -334,7 +364,7 @@ mod tests {
             token: None,
         };
         follow(&base, link)
-            .map(|(url, _)| url.to_string())
+            .map(|place| place.url.to_string())
             .map_err(|cause| cause.reason())
     }
 
@@ -369,5 +399,21 @@ mod tests {
         };
         let base = "https://api.example/v1/".parse().unwrap();
         assert_eq!(follow(&base, link).unwrap_err().reason(), Reason::Decode);
+    }
+
+    #[test]
+    fn a_page_that_leads_to_itself_is_not_read_again() {
+        let place = |token: &'static str| Place {
+            url: "https://api.example/v1/customers".parse().unwrap(),
+            token: Some(HeaderValue::from_static(token)),
+        };
+        let read = place("a");
+        assert_eq!(
+            not_again(&read, Some(place("b"))).unwrap(),
+            Some(place("b"))
+        );
+        assert_eq!(not_again(&read, None).unwrap(), None);
+        let error = not_again(&read, Some(place("a"))).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
     }
 }
