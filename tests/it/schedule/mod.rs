@@ -1,5 +1,6 @@
 //! What is polled when, what is shown meanwhile, and when the exporter calls itself ready.
 
+mod apis;
 mod held;
 mod life;
 
