@@ -70,7 +70,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 pub(super) fn case() -> impl Strategy<Value = Case> {
-    let page_limit = || prop_oneof![1..=6_usize, 1..=100_usize];
+    let page_limit = || prop_oneof![1 => 1..=6_usize, 3 => 1..=100_usize];
     let how = (
         (page_limit(), page_limit()),
         subsequence(FAULTS, 0..=4),
