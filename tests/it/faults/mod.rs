@@ -3,7 +3,9 @@
 
 mod figures;
 mod hostile;
+mod listings;
 mod odd;
+mod partner_center;
 mod retries;
 mod rounds;
 mod shapes;
@@ -79,6 +81,8 @@ fn requests(simulator: &Simulator, tenant: TenantId, listing: Listing) -> u64 {
 fn collector(listing: Listing) -> &'static str {
     match listing {
         Listing::Protected => "protected_users",
+        Listing::Directory => "directory",
+        Listing::Partner | Listing::DeletedPartner | Listing::PartnerToken => "partner_center",
         _ => "security_users",
     }
 }

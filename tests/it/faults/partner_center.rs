@@ -1,0 +1,1 @@
+//! Partner Center: its sign-in, and what a person is told.
