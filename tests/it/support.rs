@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use avepoint_exporter::app::Exporter;
@@ -114,6 +116,8 @@ impl PartnerSignIn {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("refresh-token");
         std::fs::write(&file, FIRST_REFRESH_TOKEN).unwrap();
+        // Else the exporter warns of it.
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         let section = format!(
             "partner_center:\n  client_id: {PARTNER_CLIENT_ID}\n  client_secret: {PARTNER_CLIENT_SECRET}\n  \
              api_url: {}\n  token_url: {}\n  refresh_token_file: {}\n  \

@@ -1,6 +1,7 @@
 //! What the exporter does when the upstream misbehaves. `table` has one row for each fault of the simulated
 //! upstream; the other modules go into what a row cannot say.
 
+mod counts;
 mod figures;
 mod hostile;
 mod listings;
