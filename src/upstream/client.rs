@@ -246,7 +246,8 @@ impl Client {
         }
     }
 
-    /// An error of a request to this API. `request_id` is what the answer told; else that which was sent stands.
+    /// An error of a request to this API. The id that was sent is the one that its support knows; an API without
+    /// such ids tells one in its answer, `request_id`.
     pub(super) fn failed(
         &self,
         endpoint: &Endpoint,
@@ -258,7 +259,7 @@ impl Client {
             api: self.api,
             route: endpoint.route,
             cause,
-            request_id: request_id.or(ids.map(|ids| &ids.request)).cloned(),
+            request_id: ids.map(|ids| &ids.request).or(request_id).cloned(),
             correlation_id: ids.map(|ids| ids.correlation.clone()),
         }
     }

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use avepoint_exporter::app::Exporter;
 use avepoint_exporter::config::{Config, Source};
 use avepoint_exporter::domain::{Clock, TenantId, Timestamp};
-use avepoint_exporter::simulator::{CLIENT_ID, CLIENT_SECRET, Options, Simulator};
+use avepoint_exporter::simulator::{
+    CLIENT_ID, CLIENT_SECRET, FIRST_REFRESH_TOKEN, Options, PARTNER_CLIENT_ID,
+    PARTNER_CLIENT_SECRET, Simulator, Tenant,
+};
 use proptest::test_runner::{Config as Cases, RngSeed};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// How many random cases a property is tried with. They are the same ones at each run, unless `PROPTEST_RNG_SEED`
@@ -42,12 +48,21 @@ pub(crate) async fn simulator(options: Options) -> Simulator {
 /// A configuration for all tenants of the simulated upstream. `elements` are more lines of that section
 /// (each begins with two spaces), `sections` more sections.
 pub(crate) fn config_text(simulator: &Simulator, elements: &str, sections: &str) -> String {
+    config_text_for(simulator, simulator.world().tenants(), elements, sections)
+}
+
+fn config_text_for(
+    simulator: &Simulator,
+    tenants: &[Tenant],
+    elements: &str,
+    sections: &str,
+) -> String {
     let mut text = format!(
         "elements:\n  api_url: {}\n  token_url: {}\n  client_id: {CLIENT_ID}\n  client_secret: {CLIENT_SECRET}\n{elements}{sections}tenants:\n",
         simulator.url(),
         simulator.token_url(),
     );
-    for tenant in simulator.world().tenants() {
+    for tenant in tenants {
         writeln!(
             text,
             "  - {{ customer_id: {}, tenant_id: {} }}",
@@ -60,13 +75,23 @@ pub(crate) fn config_text(simulator: &Simulator, elements: &str, sections: &str)
 
 /// The same, read.
 pub(crate) fn config(simulator: &Simulator, elements: &str, sections: &str) -> Config {
+    config_for(simulator, simulator.world().tenants(), elements, sections)
+}
+
+/// The same for these tenants.
+pub(crate) fn config_for(
+    simulator: &Simulator,
+    tenants: &[Tenant],
+    elements: &str,
+    sections: &str,
+) -> Config {
     let fast = "  rate_limit: { requests_per_second: 10000, burst: 1000 }\n";
     let elements = if elements.contains("rate_limit") {
         elements.to_owned()
     } else {
         format!("{fast}{elements}")
     };
-    let text = config_text(simulator, &elements, sections);
+    let text = config_text_for(simulator, tenants, &elements, sections);
     let source = Source {
         name: "test.yaml",
         base_dir: Path::new("."),
@@ -76,9 +101,47 @@ pub(crate) fn config(simulator: &Simulator, elements: &str, sections: &str) -> C
     Config::parse(&text, &source).unwrap()
 }
 
+/// A sign-in to the simulated Partner Center. One exporter at a time may use it, as its refresh token's file is
+/// locked; the file ends with it.
+pub(crate) struct PartnerSignIn {
+    /// The section of the configuration.
+    pub(crate) section: String,
+    /// Where the refresh token is kept.
+    pub(crate) file: PathBuf,
+    _folder: TempDir,
+}
+
+impl PartnerSignIn {
+    pub(crate) fn to(simulator: &Simulator) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("refresh-token");
+        std::fs::write(&file, FIRST_REFRESH_TOKEN).unwrap();
+        // Else the exporter warns of it.
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let section = format!(
+            "partner_center:\n  client_id: {PARTNER_CLIENT_ID}\n  client_secret: {PARTNER_CLIENT_SECRET}\n  \
+             api_url: {}\n  token_url: {}\n  refresh_token_file: {}\n  \
+             rate_limit: {{ requests_per_second: 10000, burst: 1000 }}\n",
+            simulator.partner_api_url(),
+            simulator.partner_token_url(),
+            file.display(),
+        );
+        Self {
+            section,
+            file,
+            _folder: folder,
+        }
+    }
+}
+
 /// Polls everything once and reads the exposition.
 pub(crate) async fn poll(config: &Config) -> Exposition {
-    let (text, _) = Exporter::new(config, Clock::system())
+    poll_by(config, Clock::system()).await
+}
+
+/// The same by this clock.
+pub(crate) async fn poll_by(config: &Config, clock: Clock) -> Exposition {
+    let (text, _) = Exporter::new(config, clock)
         .unwrap()
         .poll_once()
         .await

@@ -1,9 +1,12 @@
 //! What the exporter does when the upstream misbehaves. `table` has one row for each fault of the simulated
 //! upstream; the other modules go into what a row cannot say.
 
+mod counts;
 mod figures;
 mod hostile;
+mod listings;
 mod odd;
+mod partner_center;
 mod retries;
 mod rounds;
 mod shapes;
@@ -79,6 +82,8 @@ fn requests(simulator: &Simulator, tenant: TenantId, listing: Listing) -> u64 {
 fn collector(listing: Listing) -> &'static str {
     match listing {
         Listing::Protected => "protected_users",
+        Listing::Directory => "directory",
+        Listing::Partner | Listing::DeletedPartner | Listing::PartnerToken => "partner_center",
         _ => "security_users",
     }
 }

@@ -1,5 +1,6 @@
 //! One row for each fault, played on either listing of one tenant of three: what is shown of that listing, in
-//! how many requests, and that all else goes on as if nothing were wrong.
+//! how many requests, and that all else goes on as if nothing were wrong. `listings` plays the same rows on all
+//! other listings.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use avepoint_exporter::simulator::{
 use tokio::task::JoinSet;
 
 use super::figures::{self, Figures, shown};
-use super::{PAGE, collector, failure, options, pages, requests, rows, world};
+use super::{PAGE, collector, failure, listings, options, pages, requests, rows};
 use crate::support::{Exposition, config, simulator};
 
 /// For what is waited for until the deadline.
@@ -29,13 +30,44 @@ const LONG: &str =
 const ROOMY: &str = "  timeout: 30s\n  retry_deadline: 60s\n";
 
 /// What is played, and what comes of it.
-struct Row {
-    when: When,
-    elements: &'static str,
-    expected: Expected,
+pub(super) struct Row {
+    pub(super) when: When,
+    pub(super) elements: &'static str,
+    pub(super) expected: Expected,
 }
 
-enum Expected {
+/// How long a listing is, and how long its pages are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) rows: usize,
+    pub(super) page: usize,
+    /// Whether what its pages say of the number of rows is heeded.
+    pub(super) is_counted: bool,
+}
+
+impl Size {
+    fn of(tenant: &Tenant, listing: Listing) -> Self {
+        Self {
+            rows: rows(tenant, listing),
+            page: PAGE,
+            is_counted: true,
+        }
+    }
+
+    /// How many requests it takes when all goes well.
+    pub(super) fn pages(self) -> u64 {
+        self.rows.div_ceil(self.page).max(1) as u64
+    }
+
+    fn clamped(self) -> Self {
+        Self {
+            page: self.page / 2,
+            ..self
+        }
+    }
+}
+
+pub(super) enum Expected {
     /// The figures are those of the rows that were delivered, after so many requests more than pages.
     Right { more_requests: u64 },
     /// Nothing is shown, after so many requests.
@@ -43,7 +75,7 @@ enum Expected {
 }
 
 /// What to expect of each fault. A new fault needs a row here, or the tests do not compile.
-fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
+pub(super) fn row(fault: Fault, size: Size) -> Row {
     let right = |more_requests| Row {
         when: When::always(),
         elements: ROOMY,
@@ -76,14 +108,16 @@ fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
         Fault::NotJson | Fault::NullRows => fails(ROOMY, "decode", 1..=1),
         Fault::Oversized | Fault::GzipBomb => fails(LONG, "limit", 1..=1),
         Fault::Deep | Fault::EmptyRows => fails(ROOMY, "limit", 1..=1),
-        // Page `n` says that there are `n` + 1 pages, and 10 are allowed.
-        Fault::Endless => fails(LONG, "limit", 10..=10),
-        Fault::EndlessUncounted => fails(LONG, "limit", 11..=11),
-        Fault::Redirect | Fault::ForeignLink => fails(ROOMY, "refused", 1..=1),
-        Fault::Clamp => {
-            let halves = rows(tenant, listing).div_ceil(PAGE / 2) as u64;
-            right(halves - pages(tenant, listing))
+        // Page `n` says that there are `n` + 1 pages, and a thousand rows are allowed.
+        Fault::Endless | Fault::EndlessUncounted => {
+            let counted = size.is_counted && fault == Fault::Endless;
+            let most = 1000 / size.page as u64 + u64::from(!counted);
+            fails(LONG, "limit", most..=most)
         }
+        Fault::Redirect | Fault::ForeignLink => fails(ROOMY, "refused", 1..=1),
+        Fault::Clamp => right(size.clamped().pages() - size.pages()),
+        // Once for all polls.
+        Fault::RevokeRefresh => fails(ROOMY, "credential", 1..=1),
         Fault::MoveRows
         | Fault::UnknownCodes
         | Fault::NullFields
@@ -92,7 +126,6 @@ fn row(fault: Fault, tenant: &Tenant, listing: Listing) -> Row {
         | Fault::NextLink
         | Fault::NoContent
         | Fault::StrictRefresh
-        | Fault::RevokeRefresh
         | Fault::ForeignHeader => right(0),
     }
 }
@@ -146,7 +179,7 @@ impl Case {
             when,
             elements,
             expected,
-        } = row(fault, &bad, listing);
+        } = row(fault, Size::of(&bad, listing));
         let when = when.for_tenant(bad.tenant_id).on(listing);
         let mut options = options(world, &[Rule::new(fault, when)]);
         options.retry_after = Duration::from_secs(1);
@@ -246,14 +279,32 @@ fn check_undisturbed(
 
 /// The faults that are waited for.
 fn takes_its_time(fault: Fault) -> bool {
-    let any = &world().tenants()[0].clone();
-    [SHORT, SHORTER, COUNTED].contains(&row(fault, any, Listing::Security).elements)
+    let any = Size {
+        rows: 1,
+        page: PAGE,
+        is_counted: true,
+    };
+    [SHORT, SHORTER, COUNTED].contains(&row(fault, any).elements)
+}
+
+/// The listings of this table that a fault can strike at.
+fn listings_of(fault: Fault) -> &'static [Listing] {
+    match fault {
+        Fault::StrictRefresh | Fault::RevokeRefresh | Fault::ForeignHeader => &[],
+        _ => &[Listing::Security, Listing::Protected],
+    }
 }
 
 async fn check(fault: Fault) {
-    for listing in [Listing::Security, Listing::Protected] {
-        let case = Case::new(World::seeded(1, 3, 400), fault, listing).await;
+    for listing in listings_of(fault) {
+        let case = Case::new(World::seeded(1, 3, 400), fault, *listing).await;
         case.check().await;
+    }
+    for listing in listings::of(fault) {
+        listings::Case::new(fault, *listing, 400)
+            .await
+            .check()
+            .await;
     }
 }
 
@@ -296,6 +347,9 @@ sentences! {
     a_byte_order_mark_is_skipped: Bom,
     a_next_link_within_the_api_is_followed: NextLink,
     an_answer_without_content_ends_the_listing: NoContent,
+    a_refresh_token_that_dies_when_it_is_exchanged_is_replaced_by_the_one_that_came_for_it: StrictRefresh,
+    a_refresh_token_that_is_refused_fails_the_polls_of_partner_center_as_credential: RevokeRefresh,
+    headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
 }
 
 #[test]
@@ -309,12 +363,18 @@ fn each_fault_has_its_sentence_or_is_one_of_those_that_are_waited_for() {
 async fn throttling_5xx_cut_and_slow_answers_are_tried_again_until_the_deadline_and_hit_their_own_listing_only()
  {
     // All of them wait at once, and little is computed meanwhile, so that deadlines mean what they say.
-    let mut cases = Vec::new();
+    let (mut cases, mut others) = (Vec::new(), Vec::new());
     for fault in Fault::ALL.iter().filter(|fault| takes_its_time(**fault)) {
-        for listing in [Listing::Security, Listing::Protected] {
-            cases.push(Case::new(World::seeded(1, 2, 120), *fault, listing).await);
+        for listing in listings_of(*fault) {
+            cases.push(Case::new(World::seeded(1, 2, 120), *fault, *listing).await);
+        }
+        for listing in listings::of(*fault) {
+            others.push(listings::Case::new(*fault, *listing, 40).await);
         }
     }
-    let checks: JoinSet<()> = cases.into_iter().map(Case::check).collect();
+    let mut checks: JoinSet<()> = cases.into_iter().map(Case::check).collect();
+    for other in others {
+        checks.spawn(other.check());
+    }
     checks.join_all().await;
 }

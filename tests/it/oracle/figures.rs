@@ -1,337 +1,220 @@
 //! The figures that are right, counted the simplest way from what the simulated service knows. Shares no
 //! code with the exporter: it works on text, scans lists, and has its own tables of names.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod customers;
+mod dates;
+mod directory;
+mod partner_center;
+mod people;
+mod protected;
+mod security;
 
-use avepoint_exporter::simulator::{
-    Fault, ProtectedUser, SecurityUser, Tenant, null_protected_fields, null_security_fields,
-    unknown_modules, unknown_statuses,
-};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use avepoint_exporter::domain::TenantId;
+use avepoint_exporter::simulator::{Fault, Listing, World};
+
+use self::customers::Polled;
 
 /// Samples by name and labels.
-pub(super) type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
+pub(crate) type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 /// Every metric that the oracle knows.
-pub(super) const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
+    "avepoint_tenants",
+    "avepoint_tenant_info",
+    "avepoint_customer_info",
+    "avepoint_customer_backup_status",
+    "avepoint_customers_without_tenant",
+    "avepoint_discovery_up",
     "avepoint_security_users",
     "avepoint_security_users_by_status",
+    "avepoint_directory_users",
+    "avepoint_directory_users_by_status",
+    "avepoint_directory_test_users",
+    "avepoint_directory_users_by_password_age",
+    "avepoint_directory_accounts_ending",
+    "avepoint_partner_center_users",
+    "avepoint_partner_center_users_by_state",
+    "avepoint_partner_center_users_by_usage_location",
+    "avepoint_partner_center_force_password_change_users",
+    "avepoint_partner_center_synced_users",
+    "avepoint_partner_center_last_directory_sync_timestamp_seconds",
+    "avepoint_partner_center_next_purge_timestamp_seconds",
     "avepoint_backup_users",
     "avepoint_backup_users_by_module",
     "avepoint_backup_users_by_coverage",
+    "avepoint_backup_missing_users",
     "avepoint_exposed_users",
     "avepoint_exposed_users_by_module",
     "avepoint_exposed_unlisted_users",
     "avepoint_collector_up",
 ];
 
-const STATUSES: &[(i64, &str)] = &[
-    (0, "mfa_disabled"),
-    (1, "sign_in_blocked"),
-    (2, "password_expired"),
-    (3, "high_risk"),
-    (4, "medium_risk"),
-    (5, "compliance"),
-    (6, "inactive"),
-    (7, "pending_deletion"),
-    (TEST_USER, "test_user"),
-];
-const TEST_USER: i64 = 8;
-const MODULES: &[(i64, &str)] = &[(0, "mailbox"), (2, "onedrive")];
-
 /// More distinct codes fail a listing.
 const MOST_CODES: usize = 64;
 
+/// How the users with findings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Row by row.
+    Scan {
+        endpoint: &'static str,
+        status_encoding: &'static str,
+        exclude_test_users: bool,
+    },
+    /// By the totals of filtered listings.
+    Counts,
+}
+
 /// What stands between the service's rows and the exporter, as far as figures depend on it.
 #[derive(Debug, Clone)]
-pub(super) struct Circumstances {
+pub(crate) struct Circumstances {
     /// The largest page that the service gives.
-    pub(super) page_limit: usize,
+    pub(crate) page_limit: usize,
+    /// The same for Partner Center.
+    pub(crate) partner_page_limit: usize,
     /// Faults that strike at each request.
-    pub(super) faults: Vec<Fault>,
-    /// Whether the exporter leaves test users out.
-    pub(super) exclude_test_users: bool,
-    /// The tick at which both listings are read.
-    pub(super) tick: u64,
+    pub(crate) faults: Vec<Fault>,
+    /// The one listing of a tenant that they strike at, or all of them.
+    pub(crate) struck: Option<(Listing, TenantId)>,
+    /// Whether what they strike at cannot be read.
+    pub(crate) fails: bool,
+    pub(crate) security: Security,
+    pub(crate) directory: bool,
+    /// Whether that collector is on, and how many locations it tells apart.
+    pub(crate) partner_center: Option<usize>,
+    pub(crate) discovery: bool,
+    /// The tick at which all listings are read.
+    pub(crate) tick: u64,
 }
 
-/// All series of a tenant that there should be after one poll of both listings.
-pub(super) fn expected(tenant: &Tenant, how: &Circumstances) -> Series {
-    let flagged = security_listing(tenant, how);
-    let backup = backup_listing(tenant, how);
-    let mut out = Out::new(tenant);
-    let up = |listing: bool| f64::from(u8::from(listing));
-    out.put(
-        "avepoint_collector_up",
-        &[("collector", "security_users")],
-        up(flagged.is_some()),
-    );
-    out.put(
-        "avepoint_collector_up",
-        &[("collector", "protected_users")],
-        up(backup.is_some()),
-    );
-    if let Some(flagged) = &flagged {
-        out.count("avepoint_security_users", &[], flagged.len());
-        for (code, label) in statuses(flagged, how) {
-            let users = flagged.iter().filter(|user| user.statuses.contains(&code));
-            out.count(
-                "avepoint_security_users_by_status",
-                &[("status", &label)],
-                users.count(),
-            );
-        }
-    }
-    if let Some(backup) = &backup {
-        put_backup(backup, &mut out);
-    }
-    if let (Some(flagged), Some(backup)) = (&flagged, &backup) {
-        put_exposure(flagged, backup, how, &mut out);
-    }
-    out.series
-}
-
-fn put_backup(backup: &[Backed], out: &mut Out) {
-    out.count("avepoint_backup_users", &[], backup.len());
-    for (code, module) in modules(backup) {
-        for (protected, text) in [(true, "true"), (false, "false")] {
-            let users = backup
-                .iter()
-                .filter(|user| user.modules.get(&code) == Some(&protected));
-            out.count(
-                "avepoint_backup_users_by_module",
-                &[("module", &module), ("protected", text)],
-                users.count(),
-            );
-        }
-    }
-    for coverage in ["full", "partial", "none"] {
-        let users = backup.iter().filter(|user| user.coverage() == coverage);
-        out.count(
-            "avepoint_backup_users_by_coverage",
-            &[("coverage", coverage)],
-            users.count(),
-        );
-    }
-}
-
-fn put_exposure(flagged: &[Person], backup: &[Backed], how: &Circumstances, out: &mut Out) {
-    let exposed: Vec<(&Person, Option<&Backed>)> = flagged
-        .iter()
-        .map(|user| (user, look_up(user, backup)))
-        .filter(|(_, found)| found.is_none_or(|found| found.coverage() != "full"))
-        .collect();
-    for (code, status) in statuses(flagged, how) {
-        let of_status: Vec<_> = exposed
-            .iter()
-            .filter(|(user, _)| user.statuses.contains(&code))
-            .collect();
-        out.count(
-            "avepoint_exposed_users",
-            &[("status", &status)],
-            of_status.len(),
-        );
-        let unlisted = of_status.iter().filter(|(_, found)| found.is_none());
-        out.count(
-            "avepoint_exposed_unlisted_users",
-            &[("status", &status)],
-            unlisted.count(),
-        );
-        for (code, module) in modules(backup) {
-            let unprotected = of_status.iter().filter(|(_, found)| {
-                found.is_some_and(|found| found.modules.get(&code) == Some(&false))
-            });
-            out.count(
-                "avepoint_exposed_users_by_module",
-                &[("status", &status), ("module", &module)],
-                unprotected.count(),
-            );
+impl Default for Circumstances {
+    fn default() -> Self {
+        Self {
+            page_limit: 100,
+            partner_page_limit: 500,
+            faults: Vec::new(),
+            struck: None,
+            fails: false,
+            security: Security::Scan {
+                endpoint: "v3",
+                status_encoding: "auto",
+                exclude_test_users: false,
+            },
+            directory: false,
+            partner_center: None,
+            discovery: false,
+            tick: 0,
         }
     }
 }
 
-/// A user of the security listing.
-#[derive(Debug, Clone)]
-struct Person {
-    id: Option<String>,
-    mail: Option<String>,
-    principal: Option<String>,
-    is_test_user: bool,
-    statuses: BTreeSet<i64>,
-}
+/// What a fault does to a row with this index.
+type Bend<T> = fn(&mut T, usize);
 
-/// A user of the backup listing.
-#[derive(Debug, Clone)]
-struct Backed {
-    id: Option<String>,
-    mail: Option<String>,
-    /// Whether each listed module is protected; one that is listed as both is not.
-    modules: BTreeMap<i64, bool>,
-}
-
-impl Backed {
-    fn coverage(&self) -> &'static str {
-        let protected = self.modules.values().filter(|protected| **protected);
-        match protected.count() {
-            0 => "none",
-            n if n == self.modules.len() => "full",
-            _ => "partial",
-        }
-    }
-}
-
-/// The users of the security listing, each once; nothing when reading it must fail.
-fn security_listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Person>> {
-    let rows = tenant.security_users(how.tick).enumerate().map(|(k, row)| {
-        let mut row = row.into_owned();
-        if how.faults.contains(&Fault::UnknownCodes) {
-            unknown_statuses(&mut row, k);
-        }
-        if how.faults.contains(&Fault::NullFields) {
-            null_security_fields(&mut row, k);
-        }
-        person(row)
-    });
-    let rows = delivered(rows.collect(), how);
-    let mut users = once(rows, |user| (&user.id, &user.mail, &user.principal))?;
-    users.retain(|user| !(how.exclude_test_users && user.is_test_user));
-    let codes: BTreeSet<i64> = users
-        .iter()
-        .flat_map(|user| user.statuses.clone())
-        .collect();
-    (codes.len() <= MOST_CODES).then_some(users)
-}
-
-/// The users of the backup listing, each once; nothing when reading it must fail.
-fn backup_listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Backed>> {
-    let rows = tenant
-        .protected_users(how.tick)
-        .enumerate()
-        .map(|(k, row)| {
-            let mut row = row.into_owned();
-            if how.faults.contains(&Fault::UnknownCodes) {
-                unknown_modules(&mut row, k);
+impl Circumstances {
+    fn strikes_at(&self, listing: Listing, tenant: TenantId) -> bool {
+        self.struck.is_none_or(|(struck, at)| match struck {
+            Listing::PartnerToken => {
+                matches!(listing, Listing::Partner | Listing::DeletedPartner)
             }
-            if how.faults.contains(&Fault::NullFields) {
-                null_protected_fields(&mut row, k);
+            _ => (struck, at) == (listing, tenant),
+        })
+    }
+
+    /// The rows of a listing as they come; nothing when reading it must fail.
+    fn read<'a, T: Clone + 'a>(
+        &self,
+        listing: Listing,
+        tenant: TenantId,
+        rows: impl Iterator<Item = Cow<'a, T>>,
+        (unknown, nulls): (Bend<T>, Bend<T>),
+    ) -> Option<Vec<T>> {
+        let rows = rows.map(Cow::into_owned);
+        if !self.strikes_at(listing, tenant) {
+            return Some(rows.collect());
+        }
+        if self.fails {
+            return None;
+        }
+        let bent = rows.enumerate().map(|(k, mut row)| {
+            if self.faults.contains(&Fault::UnknownCodes) {
+                unknown(&mut row, k);
             }
-            backed(row)
+            if self.faults.contains(&Fault::NullFields) {
+                nulls(&mut row, k);
+            }
+            row
         });
-    let rows = delivered(rows.collect(), how);
-    let users = once(rows, |user| (&user.id, &user.mail, &None))?;
-    let codes: BTreeSet<i64> = users
-        .iter()
-        .flat_map(|user| user.modules.keys().copied())
-        .collect();
-    (codes.len() <= MOST_CODES).then_some(users)
-}
-
-fn person(row: SecurityUser) -> Person {
-    let statuses: BTreeSet<i64> = row
-        .statuses
-        .iter()
-        .flat_map(|statuses| statuses.codes().to_vec())
-        .collect();
-    Person {
-        id: text(row.id),
-        mail: text(row.mail).map(|mail| without_case(&mail)),
-        principal: text(row.user_principal_name).map(|name| without_case(&name)),
-        is_test_user: row.is_test_user == Some(true) || statuses.contains(&TEST_USER),
-        statuses,
+        Some(self.delivered(bent.collect(), listing))
     }
-}
 
-fn backed(row: ProtectedUser) -> Backed {
-    let mut modules = BTreeMap::new();
-    for module in row.modules.into_iter().flatten() {
-        *modules.entry(module.module).or_insert(true) &= module.is_protected;
-    }
-    Backed {
-        id: text(row.id),
-        mail: text(row.email).map(|mail| without_case(&mail)),
-        modules,
-    }
-}
-
-/// Empty text names nobody.
-fn text(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-/// Letter for letter in lower case; Greek has two small letters for one capital.
-fn without_case(address: &str) -> String {
-    let lower = address.chars().flat_map(char::to_lowercase);
-    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
-}
-
-/// The rows in the order in which pages bring them. Rows that move down once the first page was read bring
-/// its last ones again, and the listing's last ones never.
-fn delivered<T: Clone>(rows: Vec<T>, how: &Circumstances) -> Vec<T> {
-    let mut page = how.page_limit.min(100);
-    if how.faults.contains(&Fault::Clamp) {
-        page = (page / 2).max(1);
-    }
-    if !how.faults.contains(&Fault::MoveRows) {
-        return rows;
-    }
-    let moved = page.min(3);
-    let first = rows.iter().take(page);
-    let rest = rows.iter().skip(page - moved);
-    first.chain(rest).take(rows.len()).cloned().collect()
-}
-
-/// Each user's first row; nothing when there is a row that names nobody.
-fn once<T>(
-    rows: Vec<T>,
-    names: impl Fn(&T) -> (&Option<String>, &Option<String>, &Option<String>),
-) -> Option<Vec<T>> {
-    let mut seen = BTreeSet::new();
-    let mut kept = Vec::new();
-    for row in rows {
-        let (id, mail, principal) = names(&row);
-        let who = match (id, mail, principal) {
-            (Some(id), _, _) => format!("id {id}"),
-            (None, Some(address), _) | (None, None, Some(address)) => format!("address {address}"),
-            (None, None, None) => return None,
+    /// The rows in the order in which pages bring them. Rows that move down once the first page was read bring
+    /// its last ones again, and the listing's last ones never.
+    fn delivered<T: Clone>(&self, rows: Vec<T>, listing: Listing) -> Vec<T> {
+        let mut page = match listing {
+            Listing::Partner | Listing::DeletedPartner => self.partner_page_limit.min(500),
+            _ => self.page_limit.min(100),
         };
-        if seen.insert(who) {
-            kept.push(row);
+        if self.faults.contains(&Fault::Clamp) {
+            page = (page / 2).max(1);
+        }
+        if !self.faults.contains(&Fault::MoveRows) {
+            return rows;
+        }
+        let moved = page.min(3);
+        let first = rows.iter().take(page);
+        let rest = rows.iter().skip(page - moved);
+        first.chain(rest).take(rows.len()).cloned().collect()
+    }
+}
+
+/// All series that there should be after one poll of everything at this time, in seconds since the epoch.
+pub(crate) fn expected(world: &World, how: &Circumstances, now: i64) -> Series {
+    let mut series = Series::new();
+    for polled in customers::put(world, how, &mut series) {
+        put_tenant(&polled, how, now, &mut Out::of(&polled, &mut series));
+    }
+    series
+}
+
+fn put_tenant(polled: &Polled<'_>, how: &Circumstances, now: i64, out: &mut Out<'_>) {
+    let facts = [
+        ("customer_id", &*polled.customer_id),
+        ("customer_name", &*polled.customer_name),
+        ("source", polled.source),
+    ];
+    out.put("avepoint_tenant_info", &facts, 1.0);
+    let tenant = polled.tenant;
+    let flagged = security::put(tenant, how, out);
+    let mut references = BTreeMap::new();
+    if how.directory {
+        references.insert("directory", directory::put(tenant, how, now, out));
+    }
+    if let Some(top) = how.partner_center {
+        let active = partner_center::put(tenant, how, top, out);
+        references.insert("partner_center", active);
+    }
+    let backup = protected::put(tenant, how, out);
+    out.up("protected_users", backup.is_some());
+    let Some(backup) = backup else {
+        return;
+    };
+    if let Some(flagged) = flagged {
+        security::put_exposure(&flagged, &backup, how, out);
+    }
+    for (reference, active) in references {
+        if let Some(active) = active {
+            let missing = active.iter().filter(|who| who.look_up(&backup).is_none());
+            let labels = [("reference", reference)];
+            out.count("avepoint_backup_missing_users", &labels, missing.count());
         }
     }
-    Some(kept)
 }
 
-/// The backup listing's row for a user: by id; failing that by mail address, then by principal name.
-fn look_up<'a>(user: &Person, backup: &'a [Backed]) -> Option<&'a Backed> {
-    let by_id = backup
-        .iter()
-        .find(|row| row.id.is_some() && row.id == user.id);
-    let by_address = |address: &Option<String>| {
-        backup
-            .iter()
-            .find(|row| row.mail.is_some() && row.mail == *address)
-    };
-    by_id
-        .or_else(|| by_address(&user.mail))
-        .or_else(|| by_address(&user.principal))
-}
-
-/// The findings that are shown: the known ones, and those that occur.
-fn statuses(users: &[Person], how: &Circumstances) -> BTreeMap<i64, String> {
-    let occurring = users.iter().flat_map(|user| user.statuses.clone());
-    let mut shown = named(STATUSES, occurring);
-    if how.exclude_test_users {
-        shown.remove(&TEST_USER);
-    }
-    shown
-}
-
-fn modules(users: &[Backed]) -> BTreeMap<i64, String> {
-    named(
-        MODULES,
-        users.iter().flat_map(|user| user.modules.keys().copied()),
-    )
-}
-
+/// The codes that are shown: the known ones, and those that occur.
 fn named(known: &[(i64, &str)], occurring: impl Iterator<Item = i64>) -> BTreeMap<i64, String> {
     let mut names: BTreeMap<i64, String> = occurring
         .map(|code| (code, format!("unknown_{code}")))
@@ -340,23 +223,25 @@ fn named(known: &[(i64, &str)], occurring: impl Iterator<Item = i64>) -> BTreeMa
     names
 }
 
-/// The series of one tenant.
-struct Out {
-    tenant: [(String, String); 2],
-    series: Series,
+/// Where series go that have some labels in common.
+struct Out<'a> {
+    common: Vec<(&'static str, String)>,
+    series: &'a mut Series,
 }
 
-impl Out {
-    fn new(tenant: &Tenant) -> Self {
-        // The configuration gives no names, so the ids stand for them.
-        let id = tenant.tenant_id.to_string();
+impl<'a> Out<'a> {
+    fn of(polled: &Polled<'_>, series: &'a mut Series) -> Self {
+        let id = polled.tenant.tenant_id.to_string();
+        let name = polled.tenant_name.clone();
         Self {
-            tenant: [
-                ("m365_tenant_id".to_owned(), id.clone()),
-                ("m365_tenant_name".to_owned(), id),
-            ],
-            series: Series::new(),
+            common: vec![("m365_tenant_id", id), ("m365_tenant_name", name)],
+            series,
         }
+    }
+
+    fn up(&mut self, collector: &str, is_up: bool) {
+        let labels = [("collector", collector)];
+        self.put("avepoint_collector_up", &labels, f64::from(u8::from(is_up)));
     }
 
     fn count(&mut self, name: &str, labels: &[(&str, &str)], users: usize) {
@@ -366,8 +251,10 @@ impl Out {
     fn put(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let own = labels
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let labels = self.tenant.iter().cloned().chain(own).collect();
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        let labels = (self.common.iter().cloned().chain(own))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         let before = self.series.insert((name.to_owned(), labels), value);
         assert_eq!(before, None, "the oracle counted {name} twice");
     }

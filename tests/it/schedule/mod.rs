@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use avepoint_exporter::config::{CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding};
 use avepoint_exporter::domain::{
-    Clock, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
+    Clock, Collector, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
 };
 use avepoint_exporter::exposition::Body;
 use avepoint_exporter::server::{Pages, Sources};
@@ -223,6 +223,42 @@ async fn figures_that_cannot_be_read_again_stay_until_they_are_stale_and_their_j
     assert!(!is_shown(&held, "avepoint_exposed_users"));
     assert!(is_shown(&held, "avepoint_security_users"));
     assert!(is_shown(&held, "avepoint_collector_failing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_missing_in_the_backup_are_shown_while_the_listing_that_names_them_is_fresh() {
+    let mut options = Options::new(World::seeded(6, 1, 60));
+    options.rules = vec![Rule::new(
+        Fault::Forbidden,
+        When::always().after(1).on(Listing::Directory),
+    )];
+    let mut held = Held::start(
+        options,
+        "",
+        "collectors:\n  security_users: { enabled: false }\n  \
+         directory: { enabled: true, interval: 60s, stale_after: 150s }\n  \
+         protected_users: { interval: 60s, stale_after: 10m }\n",
+    )
+    .await;
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    let tenant = held.snapshot().tenants[0].clone();
+    let directory = tenant.collector(Collector::Directory).unwrap();
+    let read_at = directory.figures.as_ref().unwrap().at;
+    let stale_at = read_at.after(Duration::from_secs(150));
+    while held.snapshot().collectors().any(|one| one.polls < 2) {
+        held.next_poll().await;
+    }
+    assert!(held.clock.now() < stale_at);
+    assert!(is_shown(&held, "avepoint_backup_missing_users"));
+    assert!(is_shown(&held, "avepoint_collector_failing"));
+    held.pass_until(stale_at).await;
+    // The polls of the protected users after this match against nothing.
+    for _ in 0..4 {
+        assert!(!is_shown(&held, "avepoint_backup_missing_users"));
+        assert!(!is_shown(&held, "avepoint_directory_users"));
+        assert!(is_shown(&held, "avepoint_backup_users"));
+        held.next_poll().await;
+    }
 }
 
 fn is_shown(held: &Held, name: &str) -> bool {

@@ -1,0 +1,77 @@
+//! Who is who.
+
+use std::collections::BTreeSet;
+
+use super::protected::Backed;
+
+/// What names the user of a row. Letter case of addresses aside.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    id: Option<String>,
+    mail: Option<String>,
+    principal: Option<String>,
+}
+
+impl Who {
+    pub(super) fn new(id: Option<String>, mail: Option<String>, principal: Option<String>) -> Self {
+        Self {
+            id: text(id),
+            mail: text(mail).map(|mail| without_case(&mail)),
+            principal: text(principal).map(|name| without_case(&name)),
+        }
+    }
+
+    /// What tells users of one listing apart.
+    fn identity(&self) -> Option<String> {
+        match (&self.id, &self.mail, &self.principal) {
+            (Some(id), _, _) => Some(format!("id {id}")),
+            (None, Some(address), _) | (None, None, Some(address)) => {
+                Some(format!("address {address}"))
+            }
+            (None, None, None) => None,
+        }
+    }
+
+    /// Whether anything names the user.
+    pub(super) fn is_anybody(&self) -> bool {
+        self.identity().is_some()
+    }
+
+    /// The backup listing's row for the user: by id; failing that by mail address, then by principal name.
+    pub(super) fn look_up<'a>(&self, backup: &'a [Backed]) -> Option<&'a Backed> {
+        let by_id = backup
+            .iter()
+            .find(|row| row.who.id.is_some() && row.who.id == self.id);
+        let by_address = |address: &Option<String>| {
+            backup
+                .iter()
+                .find(|row| row.who.mail.is_some() && row.who.mail == *address)
+        };
+        by_id
+            .or_else(|| by_address(&self.mail))
+            .or_else(|| by_address(&self.principal))
+    }
+}
+
+/// Empty text names nobody.
+fn text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Letter for letter in lower case; Greek has two small letters for one capital.
+fn without_case(address: &str) -> String {
+    let lower = address.chars().flat_map(char::to_lowercase);
+    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+}
+
+/// Each user's first row; nothing when there is a row that names nobody.
+pub(super) fn once<T>(rows: Vec<T>, who: impl Fn(&T) -> &Who) -> Option<Vec<T>> {
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
+    for row in rows {
+        if seen.insert(who(&row).identity()?) {
+            kept.push(row);
+        }
+    }
+    Some(kept)
+}
