@@ -275,21 +275,22 @@ async fn the_password_of_a_proxy_is_not_shown() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_of_another_shape_is_not_quoted() {
-    let upstream = Scripted::start().await;
+/// Has each of these pages read by these many collectors, and checks that each poll fails, and what is shown then.
+async fn check_pages(pages: &'static [&'static str], sections: &str, collectors: usize) {
+    let upstream = Scripted::with_pages(pages).await;
     let mut config = format!(
-        "elements:\n  api_url: {0}\n  token_url: {0}/token\n  client_id: x\n  client_secret: planted-secret\n{HASTY}tenants:\n",
-        upstream.url()
+        "elements:\n  api_url: {0}\n  token_url: {0}/token\n  client_id: x\n  client_secret: planted-secret\n{HASTY}{1}tenants:\n",
+        upstream.url(),
+        sections.replace("URL", &upstream.url()),
     );
-    for n in 0..scripted::answers() {
+    for n in 0..pages.len() {
         writeln!(
             config,
             "  - {{ customer_id: {n:08x}-0000-0000-0000-000000000000, tenant_id: {n:08x}-0000-0000-0000-000000000000 }}"
         )
         .unwrap();
     }
-    let outputs = outputs(&config, FIRST_REFRESH_TOKEN, "logfmt").await;
+    let outputs = outputs(&config, "planted-refresh-token", "logfmt").await;
     check_all(&outputs);
     assert_eq!(upstream.unsent(), Vec::<usize>::new());
     // Each answer was bad, or there was nothing to tell of it.
@@ -298,11 +299,32 @@ async fn an_answer_of_another_shape_is_not_quoted() {
         .find(|(what, _)| what == "the log of poll")
         .unwrap()
         .1;
-    assert_eq!(
-        log.matches("poll failed").count(),
-        2 * scripted::answers(),
-        "{log}"
-    );
+    let failed = log.matches("poll failed").count();
+    assert_eq!(failed, collectors * pages.len(), "{log}");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_not_quoted() {
+    let directory = "collectors: { directory: { enabled: true } }\n";
+    check_pages(scripted::PAGES, directory, 3).await;
+}
+
+#[tokio::test]
+async fn an_answer_of_partner_center_of_another_shape_is_not_quoted() {
+    let partner_center = "\
+partner_center:
+  api_url: URL
+  token_url: URL/token
+  client_id: x
+  client_secret: planted-secret
+  refresh_token_file: token
+  rate_limit: { requests_per_second: 1000, burst: 1000 }
+collectors:
+  security_users: { enabled: false }
+  protected_users: { enabled: false }
+  partner_center: { enabled: true }
+";
+    check_pages(scripted::PARTNER_PAGES, partner_center, 1).await;
 }
 
 #[tokio::test]

@@ -131,6 +131,7 @@ impl Place {
     /// that others can read neither it nor what lies beside it.
     #[track_caller]
     fn check_files(&self, when: &str) {
+        assert!(self.token_file().exists(), "{when}: there is no file");
         let token = self.token();
         let number = token
             .strip_prefix("simulated-refresh-token-")

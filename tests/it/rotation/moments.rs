@@ -19,7 +19,7 @@ async fn kill_at_random_moments(service: Service) -> u32 {
     let start = Instant::now();
     let ended = place.poll().await;
     assert_eq!(ended.code, OK, "{}", ended.stderr);
-    let whole = start.elapsed();
+    let mut whole = start.elapsed();
     let mut helped = 0;
     for n in 1..=KILLS {
         let delay = whole.mul_f64(random.f64());
@@ -28,8 +28,11 @@ async fn kill_at_random_moments(service: Service) -> u32 {
         tokio::time::sleep(delay).await;
         drop(poll);
         let kill = format!("kill {n} after {delay:?} of {whole:?}, ROTATION_SEED={seed}");
-        if place.sign_in_again(service, &kill).await == SignedIn::WithHelp {
-            helped += 1;
+        let start = Instant::now();
+        match place.sign_in_again(service, &kill).await {
+            // One whole run: how long they take changes with what else the machine does.
+            SignedIn::ByItself => whole = start.elapsed(),
+            SignedIn::WithHelp => helped += 1,
         }
     }
     let refreshes = place.upstream.stats().refreshes;
