@@ -3,24 +3,27 @@
 //! All that must not be found holds the word [`PLANTED`], or is one of the simulator's own secrets. Each test
 //! also proves that it went over the wire, so that none can pass for want of something to leak.
 
+mod planted;
 mod scripted;
+mod sign_in;
 mod tap;
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use avepoint_exporter::config::{Config, Source};
-use avepoint_exporter::domain::{Clock, CustomerId, TenantId, Timestamp};
+use avepoint_exporter::config::{Config, SecurityEndpoint, Source, StatusEncoding};
+use avepoint_exporter::domain::{Clock, Timestamp};
 use avepoint_exporter::simulator::{
-    CLIENT_SECRET, Fault, Module, Options, ProtectedUser, Rule, SecurityUser, Simulator, Statuses,
-    Tenant, When, World,
+    CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_SECRET, Rule, Simulator,
+    When,
 };
-use avepoint_exporter::upstream::{Client, ListingSize, Pseudonyms, Stats};
+use avepoint_exporter::upstream::{Client, ListingSize, Pseudonyms, RefreshTokenFile, Stats};
+use tempfile::TempDir;
 
 use crate::http::{get, request};
 use crate::program::{Program, exporter, until};
 use crate::support::{config_text, simulator};
 
+use self::planted::{config_of_all, world};
 use self::scripted::Scripted;
 use self::tap::Tap;
 
@@ -32,28 +35,32 @@ const PROXY_CREDENTIALS: &str = "cGxhbnRlZC11c2VyOnBsYW50ZWQtcHJveHktcGFzc3dvcmQ
 /// Keeps failing tries short.
 const HASTY: &str = "  timeout: 1s\n  retry_deadline: 1s\n  rate_limit: { requests_per_second: 1000, burst: 1000, max_concurrent_requests: 64 }\n";
 
-const FIELDS: [&str; 14] = [
-    "id",
-    "principal",
-    "mail",
-    "display",
-    "first",
-    "last",
-    "employee",
-    "location",
-    "company",
-    "department",
-    "mobile",
-    "job",
-    "country",
-    "email",
+/// Configurations that are refused, each with a secret at the place that is wrong, or beside it.
+const REFUSED: [&str; 9] = [
+    "elements: { client_id: x, client_secret: [planted-secret] }\n",
+    "elements: { client_id: x, client_secret: { planted-secret: planted-secret } }\n",
+    "elements: { client_id: x, client_secret: \"planted-secret }\n",
+    "elements: { client_id: x, client_secret: planted-secret, proxy_url: \"http://planted-user:planted-proxy-password@[\" }\n",
+    "elements: { client_id: x, client_secret: planted-secret, certificate: { file: x, password_file: x } }\n",
+    "partner_center: { client_id: x, client_secret: planted-secret, refresh_token_file: nowhere/token }\n",
+    "partner_center: { client_id: x, client_secret: planted-secret, refresh_token_file: bad }\n",
+    "partner_center: { client_id: x, client_secret: y, refresh_token_file: none, refresh_token_env: planted-refresh-token }\n",
+    "partner_center: { client_id: x, client_secret: y, refresh_token: planted-refresh-token }\n",
 ];
 
 /// Fails the test if anything in the text must not be there.
 #[track_caller]
 fn check(what: &str, text: &str) {
     let lower = text.to_lowercase();
-    for secret in [PLANTED, CLIENT_SECRET, "simulated-token", PROXY_CREDENTIALS] {
+    for secret in [
+        PLANTED,
+        PROXY_CREDENTIALS,
+        CLIENT_SECRET,
+        PARTNER_CLIENT_SECRET,
+        "simulated-token",
+        "simulated-partner-token",
+        "simulated-refresh-token",
+    ] {
         if let Some(at) = lower.find(&secret.to_lowercase()) {
             let around: String = text
                 .chars()
@@ -67,57 +74,6 @@ fn check(what: &str, text: &str) {
         !text.is_empty(),
         "{what} is empty, so nothing was looked for"
     );
-}
-
-/// The value planted in a field of user `k`.
-fn text(field: &str, k: usize) -> String {
-    match field {
-        "principal" | "mail" | "email" => format!("Planted-{field}-{k}@leak.example"),
-        _ => format!("planted-{field}-{k}"),
-    }
-}
-
-/// A world whose every text is planted. Users know each other by id, by address, or not at all.
-fn world(tenants: u128) -> World {
-    let planted = |field, k| Some(text(field, k));
-    let security = |k: usize| SecurityUser {
-        id: planted("id", k).filter(|_| !k.is_multiple_of(3)),
-        user_principal_name: planted("principal", k),
-        mail: planted("mail", k).filter(|_| k % 3 != 1),
-        display_name: planted("display", k),
-        first_name: planted("first", k),
-        last_name: planted("last", k),
-        employee_id: planted("employee", k),
-        location: planted("location", k),
-        company: planted("company", k),
-        department: planted("department", k),
-        mobile: planted("mobile", k),
-        job_title: planted("job", k),
-        is_test_user: Some(k == 2),
-        age: Some(4711),
-        start_date: None,
-        end_date: None,
-        country_or_region: planted("country", k),
-        statuses: Some(Statuses::Codes(vec![0, 3, 12])),
-    };
-    let protected = |k: usize| ProtectedUser {
-        id: planted("id", k).filter(|_| k % 3 == 1),
-        email: planted("email", k),
-        display_name: planted("display", k),
-        modules: Some(vec![Module {
-            module: 0,
-            is_protected: k.is_multiple_of(2),
-        }]),
-    };
-    let tenant = |n| {
-        Tenant::given(
-            CustomerId::from_bits(n),
-            TenantId::from_bits(n),
-            (0..5).map(security).collect(),
-            (0..5).map(protected).collect(),
-        )
-    };
-    World::given((1..=tenants).map(tenant).collect())
 }
 
 /// An upstream that misbehaves in every way that answers fast, each way often, and never twice the same.
@@ -160,22 +116,33 @@ async fn nasty() -> Simulator {
     simulator(options).await
 }
 
-/// All that a run of the program shows: of `poll` its outputs, of `serve` its pages as well.
-async fn outputs(config: &str, format: &str) -> Vec<(String, String)> {
+/// A folder with a configuration, and with a refresh token in the file `token`.
+fn folder(config: &str, token: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.yaml");
-    std::fs::write(&file, config).unwrap();
-    let start = |command: &str| {
+    for (name, text) in [
+        ("config.yaml", config),
+        ("token", token),
+        ("bad", "planted-refresh-token\nplanted-refresh-token\n"),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// All that a run of the program shows: of `poll` its outputs, of `serve` its pages as well.
+async fn outputs(config: &str, token: &str, format: &str) -> Vec<(String, String)> {
+    // Each has a refresh token of its own: only one process may exchange it.
+    let folders = [(); 3].map(|()| folder(config, token));
+    let start = |command: &str, folder: &TempDir| {
         let mut exporter = exporter([command, "--log.level=trace"]);
         if command == "serve" {
-            exporter.arg("--web.listen-address=127.0.0.1:0");
+            exporter.args(["--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle"]);
         }
         exporter.arg(format!("--log.format={format}"));
-        exporter.arg("--config.file").arg(&file);
-        Program::start(&mut exporter)
+        Program::start(exporter.current_dir(folder.path()))
     };
-    let poll = start("poll");
-    let serve = start("serve");
+    let poll = start("poll", &folders[0]);
+    let serve = start("serve", &folders[1]);
     let address = until("the log to say where it serves", async || {
         let text = serve.stderr();
         let (_, rest) = text.split_once("http://")?;
@@ -196,6 +163,12 @@ async fn outputs(config: &str, format: &str) -> Vec<(String, String)> {
     }
     let zipped = request("GET", &address, "/metrics", "Accept-Encoding: gzip\r\n").await;
     found.push(("/metrics by gzip".to_owned(), zipped.gunzipped()));
+    for refused in REFUSED {
+        std::fs::write(folders[1].path().join("config.yaml"), refused).unwrap();
+        let answer = request("POST", &address, "/-/reload", "Content-Length: 0\r\n").await;
+        assert_eq!(answer.status, 500, "{refused}");
+        found.push((format!("/-/reload of {refused}"), answer.text()));
+    }
     serve.signal("TERM");
     let served = serve.end().await;
     let polled = poll.end().await;
@@ -204,7 +177,7 @@ async fn outputs(config: &str, format: &str) -> Vec<(String, String)> {
         "nothing failed: {}",
         polled.stderr
     );
-    let checked = start("check").end().await;
+    let checked = start("check", &folders[2]).end().await;
     found.push(("the log of serve".to_owned(), served.stderr));
     found.push(("the log of poll".to_owned(), polled.stderr));
     found.push(("the output of poll".to_owned(), polled.stdout));
@@ -223,12 +196,12 @@ async fn users_secret_and_token_are_not_shown_whatever_goes_wrong() {
     for format in ["logfmt", "json"] {
         let upstream = nasty().await;
         let tap = Tap::before(&upstream.url()).await;
-        let config = config_text(&upstream, HASTY, "").replace(&upstream.url(), &tap.url());
+        let config = config_of_all(&upstream, "").replace(&upstream.url(), &tap.url());
         // Which requests the faults meet depends on their order: a run without a token reads no listing at all.
         // So it runs again until everything was there to be shown, and every fault that counts did strike.
         let mut runs = 0;
         let missing = loop {
-            check_all(&outputs(&config, format).await);
+            check_all(&outputs(&config, FIRST_REFRESH_TOKEN, format).await);
             runs += 1;
             let missing = not_yet_met(&tap.seen(), &upstream);
             if missing.is_empty() || runs == 10 {
@@ -241,13 +214,17 @@ async fn users_secret_and_token_are_not_shown_whatever_goes_wrong() {
 
 /// What must have gone over the wire for the test to mean something, and has not.
 fn not_yet_met(seen: &str, upstream: &Simulator) -> Vec<String> {
-    let fields = FIELDS.map(|field| format!("lanted-{field}-"));
     let others = [
         CLIENT_SECRET,
+        PARTNER_CLIENT_SECRET,
         "Bearer simulated-token-",
+        "Bearer simulated-partner-token-",
+        "refresh_token=simulated-refresh-token-",
+        r#""refresh_token":"simulated-refresh-token-"#,
         r#""message":"Bearer simulated-token-"#,
+        r#""message":"Bearer simulated-partner-token-"#,
     ];
-    let mut missing: Vec<String> = fields
+    let mut missing: Vec<String> = planted::texts()
         .into_iter()
         .chain(others.map(str::to_owned))
         .filter(|text| !seen.contains(text))
@@ -266,7 +243,7 @@ async fn a_secret_that_the_token_service_refuses_is_not_shown() {
     let config = config_text(&upstream, HASTY, "")
         .replace(&upstream.url(), &tap.url())
         .replace(CLIENT_SECRET, "planted-secret");
-    let outputs = outputs(&config, "json").await;
+    let outputs = outputs(&config, FIRST_REFRESH_TOKEN, "json").await;
     check_all(&outputs);
     assert!(tap.seen().contains("client_secret=planted-secret"));
     assert!(
@@ -285,11 +262,11 @@ async fn the_password_of_a_proxy_is_not_shown() {
     let proxy = format!("  proxy_url: http://planted-user:planted-proxy-password@{host}\n");
     let config = config_text(&upstream, &format!("{HASTY}{proxy}"), "")
         + "  - { customer_id: 00000000-0000-0000-0000-00000000aaaa, tenant_id: 00000000-0000-0000-0000-00000000aaaa }\n";
-    check_all(&outputs(&config, "logfmt").await);
+    check_all(&outputs(&config, FIRST_REFRESH_TOKEN, "logfmt").await);
     assert!(tap.seen().contains(PROXY_CREDENTIALS));
 
     let gone = config.replace(&host, "127.0.0.1:9");
-    let outputs = outputs(&gone, "logfmt").await;
+    let outputs = outputs(&gone, FIRST_REFRESH_TOKEN, "logfmt").await;
     check_all(&outputs);
     assert!(
         outputs
@@ -298,21 +275,22 @@ async fn the_password_of_a_proxy_is_not_shown() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_of_another_shape_is_not_quoted() {
-    let upstream = Scripted::start().await;
+/// Has each of these pages read by these many collectors, and checks that each poll fails, and what is shown then.
+async fn check_pages(pages: &'static [&'static str], sections: &str, collectors: usize) {
+    let upstream = Scripted::with_pages(pages).await;
     let mut config = format!(
-        "elements:\n  api_url: {0}\n  token_url: {0}/token\n  client_id: x\n  client_secret: planted-secret\n{HASTY}tenants:\n",
-        upstream.url()
+        "elements:\n  api_url: {0}\n  token_url: {0}/token\n  client_id: x\n  client_secret: planted-secret\n{HASTY}{1}tenants:\n",
+        upstream.url(),
+        sections.replace("URL", &upstream.url()),
     );
-    for n in 0..scripted::answers() {
+    for n in 0..pages.len() {
         writeln!(
             config,
             "  - {{ customer_id: {n:08x}-0000-0000-0000-000000000000, tenant_id: {n:08x}-0000-0000-0000-000000000000 }}"
         )
         .unwrap();
     }
-    let outputs = outputs(&config, "logfmt").await;
+    let outputs = outputs(&config, "planted-refresh-token", "logfmt").await;
     check_all(&outputs);
     assert_eq!(upstream.unsent(), Vec::<usize>::new());
     // Each answer was bad, or there was nothing to tell of it.
@@ -321,11 +299,32 @@ async fn an_answer_of_another_shape_is_not_quoted() {
         .find(|(what, _)| what == "the log of poll")
         .unwrap()
         .1;
-    assert_eq!(
-        log.matches("poll failed").count(),
-        2 * scripted::answers(),
-        "{log}"
-    );
+    let failed = log.matches("poll failed").count();
+    assert_eq!(failed, collectors * pages.len(), "{log}");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_not_quoted() {
+    let directory = "collectors: { directory: { enabled: true } }\n";
+    check_pages(scripted::PAGES, directory, 3).await;
+}
+
+#[tokio::test]
+async fn an_answer_of_partner_center_of_another_shape_is_not_quoted() {
+    let partner_center = "\
+partner_center:
+  api_url: URL
+  token_url: URL/token
+  client_id: x
+  client_secret: planted-secret
+  refresh_token_file: token
+  rate_limit: { requests_per_second: 1000, burst: 1000 }
+collectors:
+  security_users: { enabled: false }
+  protected_users: { enabled: false }
+  partner_center: { enabled: true }
+";
+    check_pages(scripted::PARTNER_PAGES, partner_center, 1).await;
 }
 
 #[tokio::test]
@@ -353,51 +352,102 @@ async fn debug_shows_neither_users_nor_secrets() {
     let tap = Tap::before(&upstream.url()).await;
     let host = tap.url().replace("http://", "");
     let proxy = format!("  proxy_url: http://planted-user:planted-proxy-password@{host}\n");
-    let text = config_text(&upstream, &format!("{HASTY}{proxy}"), "");
+    let text = config_of_all(&upstream, &proxy).replace(
+        "refresh_token_file: token",
+        "refresh_token_file: new\n  refresh_token_env: TOKEN",
+    );
+    let folder = folder(&text, FIRST_REFRESH_TOKEN);
     let source = Source {
         name: "test.yaml",
-        base_dir: Path::new("."),
-        env: &|_| None,
+        base_dir: folder.path(),
+        env: &|name| (name == "TOKEN").then(|| FIRST_REFRESH_TOKEN.to_owned()),
         now: Timestamp::default(),
     };
     let config = Config::parse(&text, &source).unwrap();
     let mut shown = format!("{source:?} {config:?} {config:#?}");
     let stats = Stats::register(&prometheus::Registry::new()).unwrap();
-    let permissions = ["elements.um.user.read.all", "elements.cbprotected.read.all"];
-    let client = Client::elements(
-        &config.elements,
-        &permissions,
-        &Pseudonyms::default(),
+    let permissions = [
+        "elements.um.user.read.all",
+        "elements.cbprotected.read.all",
+        "elements.customers.read.all",
+        "partner.um.user.read.all",
+    ];
+    let (pseudonyms, clock) = (Pseudonyms::default(), Clock::system());
+    let elements = &config.elements;
+    let client = Client::elements(elements, &permissions, &pseudonyms, &stats, &clock).unwrap();
+    let settings = config.partner_center.as_ref().unwrap();
+    let first = settings.first_refresh_token.clone();
+    assert!(first.is_some());
+    let token = RefreshTokenFile::open(&settings.refresh_token_file, first).unwrap();
+    let locked = RefreshTokenFile::open(&settings.refresh_token_file, None).unwrap_err();
+    write!(shown, "{token:?} {token:#?} {locked:?} {locked}").unwrap();
+    let partner_center = Client::partner_center(
+        settings,
+        elements,
+        token.clone(),
+        &pseudonyms,
         &stats,
-        &Clock::system(),
+        &clock,
     )
     .unwrap();
-    let (mut rows, mut errors) = (0, 0);
+    let mut rows = [0; 5];
+    let mut errors = Vec::new();
     for tenant in &config.tenants {
-        let mut each = |page: &dyn std::fmt::Debug| write!(shown, "{page:?}").unwrap();
+        let tenant = &tenant.tenant;
+        let mut pages = String::new();
         let size = &mut ListingSize::default();
-        let security = client.security_users(&tenant.tenant, Default::default(), size, |page| {
-            rows += page.rows.len();
-            each(&page);
+        let v3 = (SecurityEndpoint::V3, StatusEncoding::Codes);
+        let batch = (SecurityEndpoint::Batch, StatusEncoding::Flags);
+        for (n, form) in [v3, batch].into_iter().enumerate() {
+            let read = client.security_users(tenant, form, size, |page| {
+                rows[n] += page.rows.len();
+                write!(pages, "{page:?}").unwrap();
+                Ok(())
+            });
+            errors.extend(read.await.err());
+        }
+        let read = client.protected_users(tenant, size, |page| {
+            rows[2] += page.rows.len();
+            write!(pages, "{page:?}").unwrap();
             Ok(())
         });
-        let security = security.await;
-        let size = &mut ListingSize::default();
-        let protected = client
-            .protected_users(&tenant.tenant, size, |page| {
-                each(&page);
-                Ok(())
-            })
-            .await;
-        for error in [security.err(), protected.err()].into_iter().flatten() {
-            errors += 1;
-            write!(shown, "{error} {error:?} {error:#?}").unwrap();
+        errors.extend(read.await.err());
+        let read = client.directory(tenant, size, |page| {
+            rows[3] += page.rows.len();
+            write!(pages, "{page:?}").unwrap();
+            Ok(())
+        });
+        errors.extend(read.await.err());
+        let read = partner_center.partner_center_users(tenant, size, |page, _| {
+            rows[4] += page.rows.len();
+            write!(pages, "{page:?}").unwrap();
+            Ok(())
+        });
+        errors.extend(read.await.err());
+        match client.customers().await {
+            Ok(customers) => write!(pages, "{customers:?}").unwrap(),
+            Err(error) => errors.push(error),
         }
+        shown.push_str(&pages);
     }
-    write!(shown, "{client:?} {client:#?} {stats:?}").unwrap();
+    for error in &errors {
+        write!(shown, "{error} {error:?} {error:#?}").unwrap();
+    }
+    for client in [client, partner_center] {
+        write!(shown, "{client:?} {client:#?}").unwrap();
+    }
+    write!(shown, "{stats:?} {token:?}").unwrap();
     check("Debug", &shown);
-    assert!(rows > 0 && errors > 3, "{rows} rows, {errors} errors");
-    assert!(tap.seen().contains(PROXY_CREDENTIALS));
+    let met = rows.iter().all(|&rows| rows > 0) && errors.len() > 3;
+    assert!(met, "{rows:?} rows, {} errors", errors.len());
+    let seen = tap.seen();
+    for secret in [
+        PROXY_CREDENTIALS,
+        "refresh_token=simulated-refresh-token-1",
+        "lanted-owner-",
+    ] {
+        assert!(seen.contains(secret), "{secret} was never sent");
+    }
 }
 
 #[test]

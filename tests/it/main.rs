@@ -18,6 +18,7 @@ mod http;
 mod leaks;
 mod oracle;
 mod program;
+mod rotation;
 mod schedule;
 mod server;
 mod support;

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-const TOKEN: &str = r#"{"access_token":"planted-token","expires_in":3600,"token_type":"Bearer"}"#;
+const TOKEN: &str = r#"{"access_token":"planted-token","expires_in":3600,"token_type":"Bearer","refresh_token":"planted-refresh-token"}"#;
 
-/// Bodies that are no page, sent with 200 unless they begin with `HTTP/`.
-const PAGES: &[&str] = &[
+/// Bodies that are no page of AvePoint's, sent with 200 unless they begin with `HTTP/`.
+pub(super) const PAGES: &[&str] = &[
     r#"{"data":[{"id":"planted","status":"planted","moduleStatus":3}]}"#,
     r#"{"data":[{"id":"planted","status":["planted"],"moduleStatus":"planted"}]}"#,
     r#"{"data":[{"id":"planted","status":{"planted":1},"moduleStatus":[{"module":"planted","isProtected":true}]}]}"#,
@@ -56,6 +56,32 @@ const PAGES: &[&str] = &[
     "HTTP/planted\r\n\r\nplanted",
 ];
 
+/// The same for Partner Center.
+pub(super) const PARTNER_PAGES: &[&str] = &[
+    r#"{"items":[{"id":"planted","lastDirectorySyncTime":"planted"}]}"#,
+    r#"{"items":[{"id":"planted","softDeletionTime":"planted"}]}"#,
+    r#"{"items":[{"id":"planted","passwordProfile":{"password":"planted","forceChangePassword":"planted"}}]}"#,
+    r#"{"items":[{"id":"planted","passwordProfile":{"password":"planted"},"state":{"planted":1}}]}"#,
+    r#"{"items":[{"id":"planted","userDomainType":["planted"]}]}"#,
+    r#"{"items":[{"id":["planted"]}]}"#,
+    r#"{"items":[{"displayName":"planted","passwordProfile":{"password":"planted"}}]}"#,
+    r#"{"items":["planted"]}"#,
+    r#"{"items":"planted"}"#,
+    r#"{"planted":"planted"}"#,
+    r"planted",
+    r#"{"items":[{"id":"planted","passwordProfile":{"password":"planted"#,
+    r#"{"items":[{"id":"planted\x"}]}"#,
+    r#"{"items":[{"id":"planted"}],"links":"planted"}"#,
+    r#"{"items":[{"id":"planted"}],"links":{"next":"planted"}}"#,
+    r#"{"items":[{"id":"planted"}],"links":{"next":{"uri":"https://planted.example/planted?planted=planted"}}}"#,
+    r#"{"items":[{"id":"planted"}],"links":{"next":{"uri":"http://[planted"}}}"#,
+    r#"{"items":[{"id":"planted"}],"links":{"next":{"uri":"/customers/planted","headers":[{"key":"MS-ContinuationToken","value":"planted\u0001"}]}}}"#,
+    "HTTP/1.1 400 planted\r\nMS-RequestId: planted\r\nMS-CorrelationId: planted\r\nContent-Length: 7\r\n\r\nplanted",
+    "HTTP/1.1 403 planted\r\nMS-RequestId: Bearer planted-token\r\nContent-Length: 53\r\n\r\n{\"code\":900420,\"description\":\"planted\",\"data\":[\"p\"]}",
+    "HTTP/1.1 401 planted\r\nWWW-Authenticate: planted\r\nContent-Length: 7\r\n\r\nplanted",
+    "HTTP/1.1 302 planted\r\nLocation: https://planted.example/planted\r\nContent-Length: 0\r\n\r\n",
+];
+
 /// Answers of the token service that hold no token to use, in the same form.
 pub(super) const TOKENS: &[&str] = &[
     "planted",
@@ -69,26 +95,26 @@ pub(super) const TOKENS: &[&str] = &[
     "HTTP/planted\r\n\r\nplanted",
 ];
 
-/// How many answers there are for tenants.
-pub(super) fn answers() -> usize {
-    PAGES.len()
-}
-
 /// The upstream. It ends when it is dropped.
 pub(super) struct Scripted {
     url: String,
+    pages: &'static [&'static str],
     sent: Arc<Mutex<BTreeSet<usize>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Scripted {
-    /// Gives a good token, and to tenant `n` answer `n`, whatever is asked about it.
-    pub(super) async fn start() -> Self {
-        Self::with_token(TOKEN).await
+    /// Gives a good token, and to tenant `n` page `n`, whatever is asked about it.
+    pub(super) async fn with_pages(pages: &'static [&'static str]) -> Self {
+        Self::start(TOKEN, pages).await
     }
 
     /// Gives this token.
     pub(super) async fn with_token(token: &'static str) -> Self {
+        Self::start(token, PAGES).await
+    }
+
+    async fn start(token: &'static str, pages: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let sent = Arc::<Mutex<BTreeSet<usize>>>::default();
@@ -96,11 +122,12 @@ impl Scripted {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, token, Arc::clone(&all)));
+                tokio::spawn(answer(stream, token, pages, Arc::clone(&all)));
             }
         });
         Self {
             url,
+            pages,
             sent,
             _tasks: tasks,
         }
@@ -113,19 +140,30 @@ impl Scripted {
     /// The answers that nobody asked for.
     pub(super) fn unsent(&self) -> Vec<usize> {
         let sent = self.sent.lock().unwrap();
-        (0..PAGES.len()).filter(|n| !sent.contains(n)).collect()
+        (0..self.pages.len())
+            .filter(|n| !sent.contains(n))
+            .collect()
     }
 }
 
 /// Answers one request; its head comes in one piece from loopback, and its body is of no interest.
-async fn answer(mut stream: TcpStream, token: &'static str, sent: Arc<Mutex<BTreeSet<usize>>>) {
+async fn answer(
+    mut stream: TcpStream,
+    token: &'static str,
+    pages: &'static [&'static str],
+    sent: Arc<Mutex<BTreeSet<usize>>>,
+) {
     let mut buffer = vec![0; 16 * 1024];
     let n = stream.read(&mut buffer).await.unwrap_or(0);
     let head = String::from_utf8_lossy(&buffer[..n]).into_owned();
     let body = if head.starts_with("POST /token ") {
         token
     } else {
-        let Some((_, rest)) = head.split_once("/tenants/") else {
+        // AvePoint's path of a tenant goes on with its id, and so does Partner Center's.
+        let tenant = head
+            .split_once("/tenants/")
+            .or_else(|| head.split_once("/v1/customers/"));
+        let Some((_, rest)) = tenant else {
             return;
         };
         assert!(
@@ -134,7 +172,7 @@ async fn answer(mut stream: TcpStream, token: &'static str, sent: Arc<Mutex<BTre
         );
         let n = usize::from_str_radix(&rest[..8], 16).unwrap();
         sent.lock().unwrap().insert(n);
-        PAGES[n]
+        pages[n]
     };
     let text = if body.starts_with("HTTP/") {
         body.to_owned()
