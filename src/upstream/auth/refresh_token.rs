@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::config;
 use crate::domain::{Secret, Timestamp};
 
-use super::answer::Granted;
+use super::answer::AccessToken;
 use super::error::{LostRotation, Problem, TokenError};
 use super::service::{Denied, Grant, TokenService};
 
@@ -145,7 +145,7 @@ impl RefreshTokenFile {
 
     /// An access token for the refresh token, which is exchanged on that occasion. Once begun, it must not be
     /// cancelled: see [`Self::settled`].
-    pub(super) async fn exchange(&self, service: &TokenService) -> Result<Granted, TokenError> {
+    pub(super) async fn exchange(&self, service: &TokenService) -> Result<AccessToken, TokenError> {
         let mut state = self.state.lock().await;
         let cannot = |text| service.error(Problem::RefreshTokenFile(text));
         self.write_again(&mut state, service, Duration::ZERO);
@@ -175,7 +175,7 @@ impl RefreshTokenFile {
             Ok(mut granted) => {
                 let new = granted.refresh_token.take();
                 self.granted(&mut state, &hash, new, service);
-                Ok(granted)
+                service.access_token(granted)
             }
             Err(denied) => Err(self.denied(&mut state, hash, since, denied)),
         }

@@ -16,7 +16,7 @@ use crate::upstream::retry::Policy;
 use crate::upstream::stats::{Credential, Stats};
 use crate::upstream::transport::Transport;
 
-use super::answer::Granted;
+use super::answer::AccessToken;
 use super::error::TokenError;
 use super::proof::Proof;
 use super::refresh_token::RefreshTokenFile;
@@ -47,7 +47,7 @@ struct Inner {
 /// An access token in use.
 #[derive(Debug)]
 pub(in crate::upstream) struct Token {
-    granted: Granted,
+    granted: AccessToken,
     received: Instant,
     /// Whether a request succeeded with it.
     accepted: AtomicBool,
@@ -62,7 +62,7 @@ struct State {
 }
 
 impl Token {
-    fn new(granted: Granted) -> Self {
+    fn new(granted: AccessToken) -> Self {
         Self {
             granted,
             received: Instant::now(),
@@ -249,7 +249,8 @@ impl Inner {
                 .service
                 .ask(Grant::ClientCredentials)
                 .await
-                .map_err(|denied| denied.error),
+                .map_err(|denied| denied.error)
+                .and_then(|granted| self.service.access_token(granted)),
         };
         let credential = self.service.credential.as_str();
         if !outcome.as_ref().is_err_and(|error| error.repeated) {
@@ -313,10 +314,9 @@ mod tests {
     }
 
     fn token(life: u64) -> Arc<Token> {
-        Arc::new(Token::new(Granted {
+        Arc::new(Token::new(AccessToken {
             header: HeaderValue::from_static("Bearer x"),
             life: Duration::from_secs(life),
-            refresh_token: None,
         }))
     }
 

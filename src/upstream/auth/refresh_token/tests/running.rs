@@ -132,6 +132,15 @@ async fn a_service_that_gives_no_new_token_or_the_same_leaves_the_old_one_in_pla
 }
 
 #[tokio::test]
+async fn a_new_token_is_stored_even_beside_an_access_token_that_is_of_no_use() {
+    let body = r#"{"access_token": "a", "token_type": "mac", "refresh_token": "token-2"}"#;
+    let at = SignIn::new(move |_| Some((200, body.to_owned()))).await;
+    let error = at.renewed().await.unwrap_err().to_string();
+    assert!(error.contains("its token_type is not Bearer"), "{error}");
+    at.disk.assert_holds_only("token-2");
+}
+
+#[tokio::test]
 async fn two_sources_of_one_token_never_exchange_it_at_once() {
     let at = SignIn::new(strict()).await;
     let other = scripted::source(&at.config, &at.store, &at.stats);
