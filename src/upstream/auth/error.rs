@@ -162,6 +162,14 @@ impl TokenError {
 }
 
 impl Problem {
+    /// What the service asked for before it is asked again.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {
