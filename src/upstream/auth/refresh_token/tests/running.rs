@@ -322,33 +322,41 @@ async fn a_reload_keeps_the_file_and_brings_a_new_start_value() {
     });
     let service = service.await;
     let config = partner_center(&service.url, disk.token(), Some("bad"));
-    let store = RefreshTokenFile::keep_or_open(None, &config).await.unwrap();
+    let store = RefreshTokenFile::keep_or_open(None, &config).unwrap();
     let sign_in = async |config: &PartnerCenter, store: &Arc<RefreshTokenFile>| {
         let source = scripted::source(config, store, &scripted::stats());
         source.token().await.map(drop)
     };
     sign_in(&config, &store).await.unwrap_err();
-    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     assert!(Arc::ptr_eq(&kept, &store));
     sign_in(&config, &kept).await.unwrap_err();
     assert_eq!(service.asked().len(), 1, "the reload changed nothing");
 
     let config = partner_center(&service.url, disk.token(), Some("good"));
-    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     sign_in(&config, &kept).await.unwrap();
     disk.assert_holds_only("token-2");
 
     let elsewhere = Disk::new(&[("token", "good\n")]);
     let config = partner_center(&service.url, elsewhere.token(), None);
-    let other = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let other = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     sign_in(&config, &other).await.unwrap();
     elsewhere.assert_holds_only("token-2");
+}
+
+#[tokio::test]
+async fn a_reload_does_not_wait_for_an_exchange_and_knows_the_file_by_any_path() {
+    let at = SignIn::new(strict()).await;
+    let exchanging = at.store.state.lock().await;
+    let link = at.path("link");
+    std::os::unix::fs::symlink(at.disk.token(), &link).unwrap();
+    for path in [at.disk.token(), link] {
+        let config = partner_center(&at.service.url, path, Some("first"));
+        let kept = RefreshTokenFile::keep_or_open(Some(&at.store), &config).unwrap();
+        assert!(Arc::ptr_eq(&kept, &at.store));
+    }
+    drop(exchanging);
 }
 
 #[tokio::test]
