@@ -283,7 +283,9 @@ async fn a_refused_token_is_not_handed_in_again_until_the_file_changes_or_an_hou
     .await;
     let expected = at.renewed().await.unwrap_err().to_string();
     assert!(
-        expected.starts_with(&format!("{INVALID_GRANT}; a person must consent again")),
+        expected.starts_with(&format!(
+            "{INVALID_GRANT}; a person with the role Admin agent must consent again"
+        )),
         "{expected}"
     );
     for _ in 0..3 {
@@ -375,7 +377,7 @@ async fn a_new_token_whose_answer_is_lost_is_told_of_when_the_old_one_is_refused
     let error = at.renewed().await.unwrap_err().to_string();
     let expected = format!(
         "{INVALID_GRANT}; it was handed in on Fri, 01 Jan 2027 00:00:00 GMT to be exchanged for a new one, and the \
-         answer to that request was lost, and with it the new one; a person must consent again"
+         answer to that request was lost, and with it the new one; a person with the role Admin agent must consent again"
     );
     assert!(error.starts_with(&expected), "{error}");
 }
