@@ -104,7 +104,7 @@ impl Loader {
         let refresh_token = match config.asked_partner_center() {
             Some(settings) => {
                 let kept = before.clients.refresh_token.as_ref();
-                Some(RefreshTokenFile::keep_or_open(kept, settings).await?)
+                Some(RefreshTokenFile::keep_or_open(kept, settings)?)
             }
             None => None,
         };

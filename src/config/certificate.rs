@@ -25,7 +25,7 @@ const CLOCK_SKEW: Duration = Duration::from_mins(5);
 
 const PASSWORD: Wanted = Wanted {
     what: "password of the private key",
-    variable: "ELEMENTS_PASSWORD",
+    variable: "KEY_PASSWORD",
 };
 
 const EXPECTED_FILE: &str = "expected a PKCS#12 file (.pfx, .p12), or PEM with the certificate";

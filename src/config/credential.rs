@@ -10,7 +10,7 @@ use crate::domain::Secret;
 
 const CLIENT_SECRET: Wanted = Wanted {
     what: "client secret",
-    variable: "ELEMENTS_SECRET",
+    variable: "CLIENT_SECRET",
 };
 
 /// The keys for a credential, as a section has them.

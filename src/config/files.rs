@@ -42,19 +42,23 @@ pub(super) fn secret_from_file(
         .ok_or_else(|| format!("{place} holds more than 64KiB; {expected}"))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| format!("{place} does not hold UTF-8 text; {expected}"))?;
-    let text = text
+    one_line(&text).map_err(|wrong| format!("{place} {wrong}; {expected}"))
+}
+
+/// The secret that is this one line of text, or what is wrong with it. The line may end with a line break, since
+/// most of what writes secrets puts one there.
+fn one_line(text: &str) -> Result<Secret, &'static str> {
+    let line = text
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'))
-        .unwrap_or(&text);
-    if text.trim().is_empty() {
-        return Err(format!("{place} is empty; {expected}"));
+        .unwrap_or(text);
+    if line.trim().is_empty() {
+        return Err("is empty");
     }
-    if text.contains(char::is_control) {
-        return Err(format!(
-            "{place} has several lines or a control character; {expected}"
-        ));
+    if line.contains(char::is_control) {
+        return Err("has several lines or a control character");
     }
-    Ok(Secret::from(text.to_owned()))
+    Ok(Secret::from(line.to_owned()))
 }
 
 /// The file as messages show it. A relative path without a dot in front may be the secret itself, in the wrong
@@ -82,17 +86,10 @@ pub(super) fn secret_from_env(
     wanted: Wanted,
 ) -> Result<Secret, String> {
     let shown = variable_shown(name, wanted)?;
-    match (checker.source.env)(name) {
-        Some(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
-        Some(_) => Err(format!(
-            "{shown} is empty; expected the {} in it",
-            wanted.what
-        )),
-        None => Err(format!(
-            "{shown} is not set, or is not UTF-8; expected the {} in it",
-            wanted.what
-        )),
-    }
+    (checker.source.env)(name)
+        .ok_or("is not set, or is not UTF-8")
+        .and_then(|text| one_line(&text))
+        .map_err(|wrong| format!("{shown} {wrong}; expected the {} in it", wanted.what))
 }
 
 /// The environment variable as messages show it, or why it can be none.
@@ -146,4 +143,24 @@ fn ca_from_file(checker: &mut Checker<'_>, path: &Path) -> Result<Vec<u8>, Strin
         return Err(format!("the file {file} holds no certificate; {EXPECTED}"));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_one_line_with_or_without_its_break() {
+        for text in ["hunter2", "hunter2\n", "hunter2\r\n"] {
+            assert_eq!(one_line(text).unwrap().expose(), "hunter2");
+        }
+        assert_eq!(one_line(" hunter2 ").unwrap().expose(), " hunter2 ");
+        for text in ["", "\n", " \r\n"] {
+            assert_eq!(one_line(text).unwrap_err(), "is empty");
+        }
+        for text in ["hunter2\n\n", "hunter2\nhunter2", "hunter2\r", "\0hunter2"] {
+            let wrong = one_line(text).unwrap_err();
+            assert_eq!(wrong, "has several lines or a control character");
+        }
+    }
 }

@@ -170,7 +170,8 @@ fn refresh_token(
     }
 }
 
-/// Whether the file is there. It can be written, and if it is there, it holds something.
+/// Whether the file is there. It can be written, and if it is there, it holds a token: by the same rule as where the
+/// token is read for its exchange.
 fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
     const EXPECTED: &str = "expected a file with the refresh token, which the exporter may write";
     if name.is_empty() {
@@ -188,14 +189,26 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
         let bytes = read_capped(&file, MAX_TOKEN)
             .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
             .ok_or_else(|| format!("{place} holds more than 64KiB; {EXPECTED}"))?;
-        if bytes.trim_ascii().is_empty() {
+        let text = Secret::from(
+            String::from_utf8(bytes)
+                .map_err(|_| format!("{place} does not hold UTF-8 text; {EXPECTED}"))?,
+        );
+        let token = text.expose().trim_ascii();
+        if token.is_empty() {
             return Err(format!(
                 "{place} is empty; {EXPECTED}, or no such file and refresh_token_env"
             ));
         }
+        if token.contains(char::is_control) {
+            return Err(format!(
+                "{place} has several lines or a control character; {EXPECTED}"
+            ));
+        }
     }
-    // A new token is written beside the file and then put in its place, so its directory is what matters. To try is
-    // the only sure way to know; what is tried has no name in the directory, or not for long.
+    // A new token is written beside the file and then put in its place, so its directory is what matters: that of the
+    // file itself, where this is a link to it. To try is the only sure way to know; what is tried has no name in the
+    // directory, or not for long.
+    let file = fs::canonicalize(&file).unwrap_or(file);
     let directory = match file.parent() {
         Some(directory) if directory != Path::new("") => directory,
         _ => Path::new("."),

@@ -15,11 +15,12 @@ const FOLDER: &str = "tests/it/bad_config";
 /// 2027-01-01, when the certificates in `tests/certificates` are valid, but for the expired one.
 const NOW: Timestamp = Timestamp::from_unix(Duration::from_secs(1_798_761_600));
 
-/// The environment of the test: one variable that is set, one that is empty.
+/// The environment of the test: one variable that is set, one that is empty, one of several lines.
 fn environment(name: &str) -> Option<String> {
     match name {
         "ELEMENTS_SECRET" => Some("s3cr3t-of-the-environment".to_owned()),
         "EMPTY" => Some(String::new()),
+        "LINES" => Some("s3cr3t\ns3cr3t\n".to_owned()),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 use serde::de::MapAccess;
+use serde_json::Value;
 
 use crate::domain::Secret;
 use crate::upstream::json::{self, Fields, JsonError, Text};
@@ -16,20 +17,40 @@ const DEFAULT_LIFE: Duration = Duration::from_mins(5);
 /// API preceded by one for a token.
 const LIVES: [Duration; 2] = [Duration::from_secs(1), Duration::from_hours(24)];
 
-/// A token as the service handed it out.
+/// What the service handed out.
 #[derive(Debug)]
 pub(super) struct Granted {
-    /// `Bearer …`, marked as sensitive.
-    pub(super) header: HeaderValue,
-    pub(super) life: Duration,
+    /// What is wrong with it, where it is of no use: that is no reason to lose the refresh token beside it.
+    pub(super) access_token: Result<AccessToken, JsonError>,
     /// The refresh token to use from now on, where the service gave one.
     pub(super) refresh_token: Option<Secret>,
 }
 
-/// Reads a success.
+/// An access token as the service handed it out.
+#[derive(Debug)]
+pub(super) struct AccessToken {
+    /// `Bearer …`, marked as sensitive.
+    pub(super) header: HeaderValue,
+    pub(super) life: Duration,
+}
+
+/// Reads a success: a token of one kind, or of both.
 pub(super) fn granted(body: &[u8]) -> Result<Granted, JsonError> {
-    let unexpected = |text: &str| JsonError::Unexpected(text.to_owned());
-    let grant: Grant<'_> = json::read(body)?;
+    match (access_token(body), refresh_token(body)?) {
+        (Err(error), None) => Err(error),
+        (access_token, refresh_token) => Ok(Granted {
+            access_token,
+            refresh_token,
+        }),
+    }
+}
+
+fn unexpected(text: &str) -> JsonError {
+    JsonError::Unexpected(text.to_owned())
+}
+
+fn access_token(body: &[u8]) -> Result<AccessToken, JsonError> {
+    let grant: AccessGrant<'_> = json::read(body)?;
     let token = grant
         .access_token
         .ok_or_else(|| unexpected("it holds no access_token"))?;
@@ -43,43 +64,63 @@ pub(super) fn granted(body: &[u8]) -> Result<Granted, JsonError> {
     let mut header = HeaderValue::from_str(header.expose())
         .map_err(|_| unexpected("its access_token does not fit a header"))?;
     header.set_sensitive(true);
-    // It is kept as a line of a file, so it must be one.
-    let refresh_token = grant.refresh_token.map(|token| token.0.into_owned());
-    if refresh_token
-        .as_ref()
-        .is_some_and(|token| token.trim().is_empty() || token.contains(char::is_control))
-    {
-        return Err(unexpected("its refresh_token is not one line of text"));
-    }
-    let life = grant
-        .expires_in
+    let life = seconds(&grant.expires_in)
         .map_or(DEFAULT_LIFE, Duration::from_secs)
         .clamp(LIVES[0], LIVES[1]);
-    Ok(Granted {
-        header,
-        life,
-        refresh_token: refresh_token.map(Secret::from),
-    })
+    Ok(AccessToken { header, life })
 }
 
-/// A token request's success.
+/// A number of seconds, which some services write as text.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn refresh_token(body: &[u8]) -> Result<Option<Secret>, JsonError> {
+    let grant: RefreshGrant<'_> = json::read(body)?;
+    let token = grant.refresh_token.map(|token| token.0.into_owned());
+    // It is kept as a line of a file, so it must be one.
+    match token {
+        Some(token) if token.trim().is_empty() || token.contains(char::is_control) => {
+            Err(unexpected("its refresh_token is not one line of text"))
+        }
+        token => Ok(token.map(Secret::from)),
+    }
+}
+
+/// What a success says of the access token.
 #[derive(Default)]
-struct Grant<'de> {
+struct AccessGrant<'de> {
     access_token: Option<Text<'de>>,
-    refresh_token: Option<Text<'de>>,
     token_type: Option<Text<'de>>,
-    expires_in: Option<u64>,
+    expires_in: Value,
 }
 
-impl<'de> Fields<'de> for Grant<'de> {
+impl<'de> Fields<'de> for AccessGrant<'de> {
     const EXPECTED: &'static str = "a token";
 
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "access_token" => self.access_token = map.next_value()?,
-            "refresh_token" => self.refresh_token = map.next_value()?,
             "token_type" => self.token_type = map.next_value()?,
             "expires_in" => self.expires_in = map.next_value()?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// What a success says of the refresh token. Read apart, so that nothing odd elsewhere in the answer loses it.
+#[derive(Default)]
+struct RefreshGrant<'de> {
+    refresh_token: Option<Text<'de>>,
+}
+
+impl<'de> Fields<'de> for RefreshGrant<'de> {
+    const EXPECTED: &'static str = "a token";
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "refresh_token" => self.refresh_token = map.next_value()?,
             _ => json::skip(map)?,
         }
         Ok(())
@@ -120,24 +161,48 @@ impl<'de> Fields<'de> for Refusal<'de> {
 mod tests {
     use super::*;
 
+    fn access(body: &str) -> AccessToken {
+        granted(body.as_bytes()).unwrap().access_token.unwrap()
+    }
+
     #[test]
     fn a_token_is_marked_as_sensitive_and_lives_as_long_as_it_says() {
         let token =
-            granted(br#"{"access_token": "abc", "expires_in": 3600, "token_type": "Bearer"}"#)
-                .unwrap();
+            access(r#"{"access_token": "abc", "expires_in": 3600, "token_type": "Bearer"}"#);
         assert_eq!(
             (token.header.to_str().unwrap(), token.life.as_secs()),
             ("Bearer abc", 3600)
         );
         assert_eq!(format!("{:?}", token.header), "Sensitive");
-        assert_eq!(
-            granted(br#"{"access_token": "abc"}"#).unwrap().life,
-            DEFAULT_LIFE
-        );
-        let for_ever = granted(br#"{"access_token": "abc", "expires_in": 18446744073709551615}"#);
-        assert_eq!(for_ever.unwrap().life, LIVES[1]);
-        let no_time = granted(br#"{"access_token": "abc", "expires_in": 0}"#);
-        assert_eq!(no_time.unwrap().life, LIVES[0]);
+        assert_eq!(access(r#"{"access_token": "abc"}"#).life, DEFAULT_LIFE);
+        for (expires_in, life) in [
+            ("18446744073709551615", LIVES[1]),
+            ("0", LIVES[0]),
+            (r#""3599""#, Duration::from_secs(3599)),
+            (r#""an hour""#, DEFAULT_LIFE),
+            ("3599.5", DEFAULT_LIFE),
+            ("-1", DEFAULT_LIFE),
+            ("null", DEFAULT_LIFE),
+            ("[3599]", DEFAULT_LIFE),
+        ] {
+            let body = format!(r#"{{"access_token": "abc", "expires_in": {expires_in}}}"#);
+            assert_eq!(access(&body).life, life, "{expires_in}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_not_lost_with_an_access_token_that_is_of_no_use() {
+        for access in [
+            r#""access_token": ["a"]"#,
+            r#""access_token": "a\n""#,
+            r#""access_token": "a", "token_type": "mac""#,
+            r#""scope": "s""#,
+        ] {
+            let body = format!(r#"{{{access}, "refresh_token": "hunter2"}}"#);
+            let granted = granted(body.as_bytes()).unwrap();
+            assert_eq!(granted.refresh_token.unwrap().expose(), "hunter2");
+            assert!(granted.access_token.is_err(), "{access}");
+        }
     }
 
     #[test]
@@ -155,7 +220,6 @@ mod tests {
             r#"{"access_token": "hunter2\n"}"#,
             r#"{"access_token": "hunter2", "token_type": "mac"}"#,
             r#"{"access_token": ["hunter2"]}"#,
-            r#"{"access_token": "x", "expires_in": "hunter2"}"#,
             r#"{"access_token": "x", "refresh_token": "hunter2\n"}"#,
             r#"{"access_token": "x", "refresh_token": " "}"#,
         ] {

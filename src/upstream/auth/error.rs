@@ -129,8 +129,8 @@ impl TokenError {
             (Problem::InvalidGrant, _) => write!(f, "; see the app registration in {registration}"),
             (Problem::RefreshTokenRefused { file, .. }, _) => write!(
                 f,
-                "; a person must consent again and put the new refresh token into {}; until then, or for an hour, \
-                 it is not asked again",
+                "; a person with the role Admin agent must consent again, with multi-factor authentication, and put \
+                 the new refresh token into {}; until then, or for an hour, it is not asked again",
                 file.display()
             ),
             (Problem::RefreshTokenFile(_) | Problem::Unsigned, _) => Ok(()),
@@ -162,6 +162,14 @@ impl TokenError {
 }
 
 impl Problem {
+    /// What the service asked for before it is asked again.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {

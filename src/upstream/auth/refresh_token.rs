@@ -7,7 +7,7 @@
 //! the old one and the note, the service may have given out a new one that is lost; then it can say so.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::config;
 use crate::domain::{Secret, Timestamp};
 
-use super::answer::Granted;
+use super::answer::AccessToken;
 use super::error::{LostRotation, Problem, TokenError};
 use super::service::{Denied, Grant, TokenService};
 
@@ -72,6 +72,8 @@ pub struct RefreshTokenFile {
     /// As configured.
     path: PathBuf,
     files: Files,
+    /// What to begin with while there is no file.
+    first: std::sync::Mutex<Option<Secret>>,
     /// Held while a token is being exchanged: two exchanges at once would make one token out of two.
     state: Mutex<State>,
     /// Locked while it is open.
@@ -104,7 +106,6 @@ impl RefreshTokenFile {
             });
         }
         let state = State {
-            first,
             seen: token.as_ref().map(TokenHash::of),
             unwritten: None,
             lost: lost.map(|Exchange { token, since }| (token, LostRotation::Stopped(since))),
@@ -113,28 +114,38 @@ impl RefreshTokenFile {
         Ok(Arc::new(Self {
             path: path.to_owned(),
             files,
+            first: std::sync::Mutex::new(first),
             state: Mutex::new(state),
             _lock: lock,
         }))
     }
 
-    /// The store for this configuration: the one that is kept already if it is of the same file, else a new one.
-    /// It is kept over a reload, since its lock bars this process too.
+    /// The store for this configuration: the one that is kept already if it is of the same file, however its path
+    /// is written, else a new one. It is kept over a reload, since its lock bars this process too.
     ///
     /// # Errors
     /// As [`RefreshTokenFile::open`].
-    pub async fn keep_or_open(
+    pub fn keep_or_open(
         kept: Option<&Arc<Self>>,
         config: &config::PartnerCenter,
     ) -> Result<Arc<Self>, RefreshTokenFileError> {
         let first = config.first_refresh_token.clone();
-        match kept.filter(|kept| kept.path == config.refresh_token_file) {
+        let files = Files::around(&config.refresh_token_file);
+        let is_same = |kept: &&Arc<Self>| {
+            let files = files.as_ref();
+            files.is_ok_and(|files| files.token == kept.files.token)
+        };
+        match kept.filter(is_same) {
             Some(kept) => {
-                kept.state.lock().await.first = first;
+                *kept.first() = first;
                 Ok(Arc::clone(kept))
             }
             None => Self::open(&config.refresh_token_file, first),
         }
+    }
+
+    fn first(&self) -> std::sync::MutexGuard<'_, Option<Secret>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no exchange is under way. Whoever ends the process waits for this a while, since what a service
@@ -145,11 +156,11 @@ impl RefreshTokenFile {
 
     /// An access token for the refresh token, which is exchanged on that occasion. Once begun, it must not be
     /// cancelled: see [`Self::settled`].
-    pub(super) async fn exchange(&self, service: &TokenService) -> Result<Granted, TokenError> {
+    pub(super) async fn exchange(&self, service: &TokenService) -> Result<AccessToken, TokenError> {
         let mut state = self.state.lock().await;
         let cannot = |text| service.error(Problem::RefreshTokenFile(text));
         self.write_again(&mut state, service, Duration::ZERO);
-        let token = state.current(&self.files).map_err(cannot)?;
+        let token = self.current(&mut state).map_err(cannot)?;
         let hash = TokenHash::of(&token);
         if let Some(refused) = state.refusal_of(&hash) {
             return Err(refused);
@@ -175,7 +186,7 @@ impl RefreshTokenFile {
             Ok(mut granted) => {
                 let new = granted.refresh_token.take();
                 self.granted(&mut state, &hash, new, service);
-                Ok(granted)
+                service.access_token(granted)
             }
             Err(denied) => Err(self.denied(&mut state, hash, since, denied)),
         }
@@ -244,6 +255,11 @@ impl RefreshTokenFile {
         error
     }
 
+    fn current(&self, state: &mut State) -> Result<Secret, String> {
+        let first = self.first().clone();
+        state.current(&self.files, first.as_ref())
+    }
+
     /// Writes the token that is not written yet, if there is one and it was last tried so long ago.
     fn write_again(&self, state: &mut State, service: &TokenService, after: Duration) {
         let due = |unwritten: &Unwritten| unwritten.tried.elapsed() >= after;
@@ -251,7 +267,7 @@ impl RefreshTokenFile {
             return;
         }
         // What a person put there meanwhile wins; finding it drops the other.
-        let _ = state.current(&self.files);
+        let _ = self.current(state);
         let Some(unwritten) = &mut state.unwritten else {
             return;
         };

@@ -15,7 +15,7 @@ use crate::upstream::stats::{Credential, Stats};
 use crate::upstream::transport::{Answer, Fault, NoAnswer, Request, Transport};
 use crate::upstream::tries::{Failed, Tries};
 
-use super::answer::{Granted, Refusal, granted};
+use super::answer::{AccessToken, Granted, Refusal, granted};
 use super::error::{Problem, TokenError};
 use super::proof::Proof;
 
@@ -103,6 +103,15 @@ impl TokenService {
                     in_doubt,
                 })?;
         }
+    }
+
+    /// The access token of what was granted, if it is of use.
+    pub(super) fn access_token(&self, granted: Granted) -> Result<AccessToken, TokenError> {
+        granted.access_token.map_err(|error| match error {
+            JsonError::Truncated(text) | JsonError::TooMuch(text) | JsonError::Unexpected(text) => {
+                self.error(Problem::Decode(text))
+            }
+        })
     }
 
     /// An error of this service that no answer was about.

@@ -16,7 +16,7 @@ use crate::upstream::retry::Policy;
 use crate::upstream::stats::{Credential, Stats};
 use crate::upstream::transport::Transport;
 
-use super::answer::Granted;
+use super::answer::AccessToken;
 use super::error::TokenError;
 use super::proof::Proof;
 use super::refresh_token::RefreshTokenFile;
@@ -29,6 +29,9 @@ const RENEW_AT_MOST_BEFORE: Duration = Duration::from_mins(5);
 /// a thousand polls must not become a thousand refused sign-ins. For the same reason only one token that the
 /// API never accepted is thrown away in that time.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// The longest such pause that a token service may ask for: an answer that asks for a year is a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// Hands out access tokens.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ struct Inner {
 /// An access token in use.
 #[derive(Debug)]
 pub(in crate::upstream) struct Token {
-    granted: Granted,
+    granted: AccessToken,
     received: Instant,
     /// Whether a request succeeded with it.
     accepted: AtomicBool,
@@ -62,7 +65,7 @@ struct State {
 }
 
 impl Token {
-    fn new(granted: Granted) -> Self {
+    fn new(granted: AccessToken) -> Self {
         Self {
             granted,
             received: Instant::now(),
@@ -96,7 +99,7 @@ impl State {
         let paused = self
             .failure
             .as_ref()
-            .filter(|(_, at)| at.elapsed() < PAUSE_AFTER_FAILURE);
+            .filter(|(error, at)| at.elapsed() < pause_after(error));
         match &self.token {
             Some(token) if token.is_fresh() || (token.is_valid() && paused.is_some()) => {
                 Some(Ok(Arc::clone(token)))
@@ -130,6 +133,12 @@ impl State {
             .filter(|token| token.is_valid())
             .map(Arc::clone)
     }
+}
+
+/// How long nothing is asked after this failure.
+fn pause_after(error: &TokenError) -> Duration {
+    let asked = error.problem.retry_after().unwrap_or_default();
+    asked.clamp(PAUSE_AFTER_FAILURE, LONGEST_PAUSE)
 }
 
 impl TokenSource {
@@ -249,7 +258,8 @@ impl Inner {
                 .service
                 .ask(Grant::ClientCredentials)
                 .await
-                .map_err(|denied| denied.error),
+                .map_err(|denied| denied.error)
+                .and_then(|granted| self.service.access_token(granted)),
         };
         let credential = self.service.credential.as_str();
         if !outcome.as_ref().is_err_and(|error| error.repeated) {
@@ -313,10 +323,9 @@ mod tests {
     }
 
     fn token(life: u64) -> Arc<Token> {
-        Arc::new(Token::new(Granted {
+        Arc::new(Token::new(AccessToken {
             header: HeaderValue::from_static("Bearer x"),
             life: Duration::from_secs(life),
-            refresh_token: None,
         }))
     }
 
@@ -345,25 +354,51 @@ mod tests {
         }
     }
 
+    fn fail(state: &mut State, problem: Problem) {
+        let error = TokenError {
+            credential: Credential::Elements,
+            problem,
+            request_id: None,
+            repeated: false,
+        };
+        state.failure = Some((error, Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_asks_for_time_is_given_up_to_an_hour() {
+        let seconds = Duration::from_secs;
+        for (asked, given) in [
+            (None, 10),
+            (Some(1), 10),
+            (Some(90), 90),
+            (Some(9000), HOUR),
+        ] {
+            let retry_after = asked.map(seconds);
+            let unavailable = Problem::Unavailable {
+                status: 503,
+                retry_after,
+            };
+            for problem in [Problem::Throttled { retry_after }, unavailable] {
+                let mut state = State::default();
+                fail(&mut state, problem);
+                pass(given - 1).await;
+                assert!(matches!(state.current(), Some(Err(_))), "{asked:?}");
+                pass(1).await;
+                assert!(state.current().is_none(), "{asked:?}");
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_failed_request_is_shared_for_ten_seconds_and_a_valid_token_used_meanwhile() {
         let (mut state, _) = state(HOUR);
-        let fail = |state: &mut State| {
-            let error = TokenError {
-                credential: Credential::Elements,
-                problem: Problem::Status(400),
-                request_id: None,
-                repeated: false,
-            };
-            state.failure = Some((error, Instant::now()));
-        };
         pass(HOUR - 100).await;
-        fail(&mut state);
+        fail(&mut state, Problem::Status(400));
         assert!(is_used(&state), "it is due for renewal, but still valid");
         pass(10).await;
         assert!(state.current().is_none());
         pass(90).await;
-        fail(&mut state);
+        fail(&mut state, Problem::Status(400));
         pass(9).await;
         assert!(matches!(state.current(), Some(Err(_))));
         pass(1).await;

@@ -14,8 +14,6 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// What to begin with while there is no file.
-    pub(super) first: Option<Secret>,
     /// What the file held when it was last read or written.
     pub(super) seen: Option<TokenHash>,
     /// A newer token that could not be written.
@@ -39,11 +37,16 @@ pub(super) struct Refused {
 }
 
 impl State {
-    /// The token to use: the newest of ours, unless a person has replaced the file since.
-    pub(super) fn current(&mut self, files: &Files) -> Result<Secret, String> {
+    /// The token to use: the newest of ours, unless a person has replaced the file since. `first` is what to begin
+    /// with while there is no file.
+    pub(super) fn current(
+        &mut self,
+        files: &Files,
+        first: Option<&Secret>,
+    ) -> Result<Secret, String> {
         let Some(token) = files.read().map_err(|error| error.to_string())? else {
             let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
-            return newest.or(self.first.as_ref()).cloned().ok_or_else(|| {
+            return newest.or(first).cloned().ok_or_else(|| {
                 format!(
                     "there is no file {} any more; put a refresh token into it",
                     files.token.display()

@@ -105,8 +105,9 @@ async fn killed_while_it_asked_the_old_token_is_tried_and_if_it_is_dead_the_erro
     let error = sign_in(&disk, None, "new").await.unwrap();
     let expected = format!(
         "{INVALID_GRANT}; it was handed in on Fri, 01 Jan 2027 00:00:00 GMT to be exchanged for a new one, and the \
-         exporter was stopped between the request and the storing of the new one; a person must consent again and \
-         put the new refresh token into {}; until then, or for an hour, it is not asked again",
+         exporter was stopped between the request and the storing of the new one; a person with the role Admin agent \
+         must consent again, with multi-factor authentication, and put the new refresh token into {}; until then, or \
+         for an hour, it is not asked again",
         disk.token().display()
     );
     assert_eq!(error, expected);
@@ -165,7 +166,7 @@ async fn killed_before_the_note_was_removed_nothing_was_lost() {
     disk.assert_holds_only("new");
     let error = sign_in(&disk, None, "another").await.unwrap();
     assert!(
-        error.starts_with(&format!("{INVALID_GRANT}; a person must")),
+        error.starts_with(&format!("{INVALID_GRANT}; a person with")),
         "{error}"
     );
 }

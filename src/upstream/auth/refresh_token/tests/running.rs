@@ -132,6 +132,15 @@ async fn a_service_that_gives_no_new_token_or_the_same_leaves_the_old_one_in_pla
 }
 
 #[tokio::test]
+async fn a_new_token_is_stored_even_beside_an_access_token_that_is_of_no_use() {
+    let body = r#"{"access_token": "a", "token_type": "mac", "refresh_token": "token-2"}"#;
+    let at = SignIn::new(move |_| Some((200, body.to_owned()))).await;
+    let error = at.renewed().await.unwrap_err().to_string();
+    assert!(error.contains("its token_type is not Bearer"), "{error}");
+    at.disk.assert_holds_only("token-2");
+}
+
+#[tokio::test]
 async fn two_sources_of_one_token_never_exchange_it_at_once() {
     let at = SignIn::new(strict()).await;
     let other = scripted::source(&at.config, &at.store, &at.stats);
@@ -274,7 +283,9 @@ async fn a_refused_token_is_not_handed_in_again_until_the_file_changes_or_an_hou
     .await;
     let expected = at.renewed().await.unwrap_err().to_string();
     assert!(
-        expected.starts_with(&format!("{INVALID_GRANT}; a person must consent again")),
+        expected.starts_with(&format!(
+            "{INVALID_GRANT}; a person with the role Admin agent must consent again"
+        )),
         "{expected}"
     );
     for _ in 0..3 {
@@ -313,33 +324,41 @@ async fn a_reload_keeps_the_file_and_brings_a_new_start_value() {
     });
     let service = service.await;
     let config = partner_center(&service.url, disk.token(), Some("bad"));
-    let store = RefreshTokenFile::keep_or_open(None, &config).await.unwrap();
+    let store = RefreshTokenFile::keep_or_open(None, &config).unwrap();
     let sign_in = async |config: &PartnerCenter, store: &Arc<RefreshTokenFile>| {
         let source = scripted::source(config, store, &scripted::stats());
         source.token().await.map(drop)
     };
     sign_in(&config, &store).await.unwrap_err();
-    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     assert!(Arc::ptr_eq(&kept, &store));
     sign_in(&config, &kept).await.unwrap_err();
     assert_eq!(service.asked().len(), 1, "the reload changed nothing");
 
     let config = partner_center(&service.url, disk.token(), Some("good"));
-    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let kept = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     sign_in(&config, &kept).await.unwrap();
     disk.assert_holds_only("token-2");
 
     let elsewhere = Disk::new(&[("token", "good\n")]);
     let config = partner_center(&service.url, elsewhere.token(), None);
-    let other = RefreshTokenFile::keep_or_open(Some(&store), &config)
-        .await
-        .unwrap();
+    let other = RefreshTokenFile::keep_or_open(Some(&store), &config).unwrap();
     sign_in(&config, &other).await.unwrap();
     elsewhere.assert_holds_only("token-2");
+}
+
+#[tokio::test]
+async fn a_reload_does_not_wait_for_an_exchange_and_knows_the_file_by_any_path() {
+    let at = SignIn::new(strict()).await;
+    let exchanging = at.store.state.lock().await;
+    let link = at.path("link");
+    std::os::unix::fs::symlink(at.disk.token(), &link).unwrap();
+    for path in [at.disk.token(), link] {
+        let config = partner_center(&at.service.url, path, Some("first"));
+        let kept = RefreshTokenFile::keep_or_open(Some(&at.store), &config).unwrap();
+        assert!(Arc::ptr_eq(&kept, &at.store));
+    }
+    drop(exchanging);
 }
 
 #[tokio::test]
@@ -358,7 +377,7 @@ async fn a_new_token_whose_answer_is_lost_is_told_of_when_the_old_one_is_refused
     let error = at.renewed().await.unwrap_err().to_string();
     let expected = format!(
         "{INVALID_GRANT}; it was handed in on Fri, 01 Jan 2027 00:00:00 GMT to be exchanged for a new one, and the \
-         answer to that request was lost, and with it the new one; a person must consent again"
+         answer to that request was lost, and with it the new one; a person with the role Admin agent must consent again"
     );
     assert!(error.starts_with(&expected), "{error}");
 }
