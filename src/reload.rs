@@ -99,7 +99,7 @@ impl Loader {
         self.in_force.subscribe()
     }
 
-    async fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
+    fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
         let before = Arc::clone(&self.in_force.borrow());
         let refresh_token = match config.asked_partner_center() {
             Some(settings) => {
@@ -161,17 +161,12 @@ impl Reloader {
             let config = file.parse()?;
             Ok((file, config))
         });
-        let outcome = match read.await {
-            Ok((file, config)) => {
-                let listed_tenants = config.tenants.len();
-                let outcome = self.put_in_force(config).await;
-                outcome.map(|()| {
-                    self.file = Arc::new(file);
-                    listed_tenants
-                })
-            }
-            Err(error) => Err(error),
-        };
+        let outcome = read.await.and_then(|(file, config)| {
+            let listed_tenants = config.tenants.len();
+            self.put_in_force(config)?;
+            self.file = Arc::new(file);
+            Ok(listed_tenants)
+        });
         self.is_refused = outcome.is_err();
         self.show();
         match outcome {
@@ -200,11 +195,10 @@ impl Reloader {
                 .transpose()
                 .map_err(Into::into)
         });
-        let outcome = match read.await {
-            Ok(Some(config)) => self.put_in_force(config).await.map(|()| true),
-            Ok(None) => Ok(false),
-            Err(error) => Err(error),
-        };
+        let outcome = read.await.and_then(|changed| match changed {
+            Some(config) => self.put_in_force(config).map(|()| true),
+            None => Ok(false),
+        });
         match outcome {
             Ok(changed) => {
                 if changed {
@@ -227,10 +221,9 @@ impl Reloader {
         self.show();
     }
 
-    async fn put_in_force(&mut self, config: Config) -> Result<(), String> {
+    fn put_in_force(&mut self, config: Config) -> Result<(), String> {
         self.loader
             .put_in_force(config)
-            .await
             .map_err(|error| format!("{error:#}"))?;
         self.files_refused = None;
         Ok(())

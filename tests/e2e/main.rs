@@ -17,6 +17,7 @@ mod http;
 mod identity;
 mod oracle;
 #[path = "../it/program.rs"]
+#[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod program;
 mod prometheus;
 
