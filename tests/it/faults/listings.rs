@@ -182,8 +182,8 @@ impl Case {
                 };
                 let labels = [("api", api), ("reason", reason)];
                 let counted = exposition.get("avepoint_api_retries_total", &labels);
-                let counted = counted.unwrap_or(0.0);
-                assert_eq!(counted, retries as f64, "{case}: retries");
+                let retries = Some(retries as f64);
+                assert_eq!(counted.or(Some(0.0)), retries, "{case}: retries");
             }
         }
     }
