@@ -278,7 +278,7 @@ fn check_undisturbed(
 }
 
 /// The faults that are waited for.
-fn takes_its_time(fault: Fault) -> bool {
+pub(super) fn takes_its_time(fault: Fault) -> bool {
     let any = Size {
         rows: 1,
         page: PAGE,
@@ -372,9 +372,8 @@ async fn throttling_5xx_cut_and_slow_answers_are_tried_again_until_the_deadline_
             others.push(listings::Case::new(*fault, *listing, 40).await);
         }
     }
-    let mut checks: JoinSet<()> = cases.into_iter().map(Case::check).collect();
-    for other in others {
-        checks.spawn(other.check());
-    }
+    let checks: JoinSet<()> = cases.into_iter().map(Case::check).collect();
+    checks.join_all().await;
+    let checks: JoinSet<()> = others.into_iter().map(listings::Case::check).collect();
     checks.join_all().await;
 }

@@ -20,7 +20,7 @@ struct Account {
 
 impl Account {
     /// The account of a row; nothing for one whose end is no time.
-    fn new(row: DirectoryUser) -> Option<Self> {
+    fn new(row: &DirectoryUser) -> Option<Self> {
         Some(Self {
             person: Person::new(&row.user, false)?,
             age: row.user.age,
@@ -88,7 +88,7 @@ fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Account>> {
     let rows = tenant.directory_users(how.tick);
     let bend = (unknown_directory_statuses as _, null_directory_fields as _);
     let rows = how.read(Listing::Directory, tenant.tenant_id, rows, bend)?;
-    let accounts: Option<Vec<Account>> = rows.into_iter().map(Account::new).collect();
+    let accounts: Option<Vec<Account>> = rows.iter().map(Account::new).collect();
     let accounts = once(accounts?, |account| &account.person.who)?;
     let users: Vec<Person> = accounts.iter().map(|one| one.person.clone()).collect();
     (codes(&users).len() <= MOST_CODES).then_some(accounts)

@@ -40,18 +40,18 @@ impl Person {
             Some(Statuses::Codes(codes)) => Some(codes.iter().copied().collect()),
             Some(Statuses::One(number)) => one_number(*number, flags),
         };
-        Self::of(row, statuses?)
+        Some(Self::of(row, statuses?))
     }
 
     fn older(row: &OlderSecurityUser, flags: bool) -> Option<Self> {
-        let statuses = row.status.map(|number| one_number(number, flags));
-        Self::of(
-            &row.user,
-            statuses.unwrap_or_else(|| Some(BTreeSet::new()))?,
-        )
+        let statuses = match row.status {
+            None => Some(BTreeSet::new()),
+            Some(number) => one_number(number, flags),
+        };
+        Some(Self::of(&row.user, statuses?))
     }
 
-    fn of(row: &SecurityUser, statuses: BTreeSet<i64>) -> Option<Self> {
+    fn of(row: &SecurityUser, statuses: BTreeSet<i64>) -> Self {
         let SecurityUser {
             id,
             mail,
@@ -59,11 +59,11 @@ impl Person {
             is_test_user,
             ..
         } = row.clone();
-        Some(Self {
+        Self {
             who: Who::new(id, mail, user_principal_name),
             is_marked: is_test_user == Some(true),
             statuses,
-        })
+        }
     }
 }
 
