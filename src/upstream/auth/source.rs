@@ -262,7 +262,7 @@ impl Inner {
                 .and_then(|granted| self.service.access_token(granted)),
         };
         let credential = self.service.credential.as_str();
-        if !outcome.as_ref().is_err_and(|error| error.repeated) {
+        if outcome.as_ref().err().is_none_or(TokenError::was_asked) {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
         stats
@@ -284,12 +284,14 @@ impl Inner {
                 Ok(token)
             }
             Err(error) => {
-                if !error.repeated {
-                    let reason = error.problem.reason();
+                let reason = error.problem.reason();
+                if error.was_asked() {
                     stats
                         .token_failures
                         .with_label_values(&[credential, reason])
                         .inc();
+                }
+                if !error.repeated {
                     // Of no tenant, though one of their polls was the one to ask.
                     tracing::warn!(parent: None, credential, reason, %error, "token request failed");
                 }

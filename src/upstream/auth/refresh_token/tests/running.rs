@@ -63,6 +63,11 @@ impl SignIn {
         self.disk.0.path().join(name)
     }
 
+    fn failures(&self, reason: &str) -> u64 {
+        let labels = ["partner_center", reason];
+        self.stats.token_failures.with_label_values(&labels).get()
+    }
+
     fn gauges(&self) -> [i64; 2] {
         let labels = ["partner_center"];
         let up = self.stats.credential_up.with_label_values(&labels).get();
@@ -232,6 +237,8 @@ async fn nothing_is_asked_while_not_even_a_note_can_be_written() {
         "{error}"
     );
     assert_eq!(at.service.asked().len(), 0);
+    assert_eq!(at.gauges(), [0, 0], "no request, and none counted");
+    assert_eq!(at.failures("credential"), 0);
     std::fs::remove_dir(at.path("token.exchange")).unwrap();
     at.renewed().await.unwrap();
     at.disk.assert_holds_only("token-2");
@@ -300,11 +307,7 @@ async fn a_refused_token_is_not_handed_in_again_until_the_file_changes_or_an_hou
     at.renewed().await.unwrap_err();
     assert_eq!(at.service.asked().len(), 2);
     assert_eq!(at.gauges(), [0, 2]);
-    let failures = ["partner_center", "invalid_grant"];
-    assert_eq!(
-        at.stats.token_failures.with_label_values(&failures).get(),
-        2
-    );
+    assert_eq!(at.failures("invalid_grant"), 2);
 
     at.replace("by hand");
     at.renewed().await.unwrap();
