@@ -230,7 +230,12 @@ impl TokenSource {
             return current;
         }
         // In a task of its own, since a poll may be cancelled, and a refresh token's exchange must not be.
-        match tokio::spawn(Arc::clone(inner).renew(guard)).await {
+        let renewal = Arc::clone(inner).renew(guard);
+        let renewal = match &inner.refresh_token {
+            Some(refresh_token) => refresh_token.spawn(renewal),
+            None => tokio::spawn(renewal),
+        };
+        match renewal.await {
             Ok(token) => token,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

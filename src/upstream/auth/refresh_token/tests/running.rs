@@ -186,6 +186,19 @@ async fn a_poll_that_is_cancelled_does_not_cancel_the_exchange() {
 }
 
 #[tokio::test]
+async fn an_exchange_that_is_only_spawned_yet_is_waited_for() {
+    let at = SignIn::new(strict()).await;
+    // Polled once, on the one thread there is: the task is spawned, and has not run.
+    tokio::select! {
+        biased;
+        _ = at.source.token() => panic!("it did not wait"),
+        () = std::future::ready(()) => {}
+    }
+    at.store.settled().await;
+    at.disk.assert_holds_only("token-2");
+}
+
+#[tokio::test]
 async fn a_new_token_that_cannot_be_written_is_used_from_memory_and_written_when_that_is_possible()
 {
     let at = SignIn::new(strict()).await;
