@@ -208,8 +208,8 @@ impl TokenSource {
         }))
     }
 
-    /// A token that is valid now. Who comes while one is being asked for waits for it, unless the one
-    /// before is still valid.
+    /// A token that is valid now. Where there is none, all wait for the same request; while there is one, nobody
+    /// waits for the next, which is asked for meanwhile.
     pub(in crate::upstream) async fn token(&self) -> Result<Arc<Token>, TokenError> {
         let inner = &self.0;
         if let Some(refresh_token) = &inner.refresh_token {
@@ -219,10 +219,11 @@ impl TokenSource {
             return current;
         }
         let requesting = Arc::clone(&inner.requesting);
-        let guard = match inner.with_state(|state| state.valid()) {
+        let valid = inner.with_state(|state| state.valid());
+        let guard = match &valid {
             Some(token) => match requesting.try_lock_owned() {
                 Ok(guard) => guard,
-                Err(_) => return Ok(token),
+                Err(_) => return Ok(Arc::clone(token)),
             },
             None => requesting.lock_owned().await,
         };
@@ -235,6 +236,9 @@ impl TokenSource {
             Some(refresh_token) => refresh_token.spawn(renewal),
             None => tokio::spawn(renewal),
         };
+        if let Some(token) = valid {
+            return Ok(token);
+        }
         match renewal.await {
             Ok(token) => token,
             Err(error) => match error.try_into_panic() {
@@ -300,10 +304,8 @@ impl Inner {
                     // Of no tenant, though one of their polls was the one to ask.
                     tracing::warn!(parent: None, credential, reason, %error, "token request failed");
                 }
-                self.with_state(|state| {
-                    state.failure = Some((error.clone(), Instant::now()));
-                    state.valid().ok_or(error)
-                })
+                self.with_state(|state| state.failure = Some((error.clone(), Instant::now())));
+                Err(error)
             }
         }
     }

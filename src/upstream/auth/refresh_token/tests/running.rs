@@ -199,6 +199,21 @@ async fn an_exchange_that_is_only_spawned_yet_is_waited_for() {
 }
 
 #[tokio::test]
+async fn while_a_token_is_valid_nobody_waits_for_another_one() {
+    let at = SignIn::new(strict()).await;
+    let first = at.source.token().await.unwrap();
+    pass(Duration::from_mins(56)).await;
+    let exchanging = at.store.state.lock().await;
+    let again = at.source.token().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &again));
+    drop(exchanging);
+    at.store.settled().await;
+    at.disk.assert_holds_only("token-3");
+    let renewed = at.source.token().await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &renewed));
+}
+
+#[tokio::test]
 async fn a_new_token_that_cannot_be_written_is_used_from_memory_and_written_when_that_is_possible()
 {
     let at = SignIn::new(strict()).await;
