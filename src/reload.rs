@@ -99,7 +99,7 @@ impl Loader {
         self.in_force.subscribe()
     }
 
-    async fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
+    fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
         let before = Arc::clone(&self.in_force.borrow());
         let refresh_token = match asked_partner_center(&config) {
             Some(settings) => {
@@ -161,7 +161,7 @@ impl Reloader {
         let outcome = match read.await {
             Ok((file, config)) => {
                 let tenants = config.tenants.len();
-                let outcome = self.put_in_force(config).await;
+                let outcome = self.put_in_force(config);
                 outcome.map(|()| {
                     self.file = Arc::new(file);
                     tenants
@@ -198,7 +198,7 @@ impl Reloader {
                 .map_err(Into::into)
         });
         let outcome = match read.await {
-            Ok(Some(config)) => self.put_in_force(config).await.map(|()| true),
+            Ok(Some(config)) => self.put_in_force(config).map(|()| true),
             Ok(None) => Ok(false),
             Err(error) => Err(error),
         };
@@ -224,10 +224,9 @@ impl Reloader {
         self.show();
     }
 
-    async fn put_in_force(&mut self, config: Config) -> Result<(), String> {
+    fn put_in_force(&mut self, config: Config) -> Result<(), String> {
         self.loader
             .put_in_force(config)
-            .await
             .map_err(|error| format!("{error:#}"))?;
         self.files_refused = None;
         Ok(())
