@@ -103,6 +103,12 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
+    /// Whether the service was asked. What was not is no token request, and no failure of one, so that in the
+    /// metrics there are never more failures than requests.
+    pub(super) fn was_asked(&self) -> bool {
+        !self.repeated && !self.problem.is_unsent()
+    }
+
     /// What to do. Sections of the configuration are called as the credentials that they hold.
     fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let section = self.credential.as_str();
@@ -170,13 +176,22 @@ impl Problem {
         }
     }
 
+    /// Whether nothing was sent, for want of something here.
+    fn is_unsent(&self) -> bool {
+        matches!(
+            self,
+            Self::RefreshTokenFile(_) | Self::CertificateExpired(_) | Self::Unsigned
+        )
+    }
+
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {
             Self::InvalidClient { .. } | Self::CertificateExpired(_) => return "invalid_client",
             Self::InvalidScope { .. } => return "invalid_scope",
             Self::InvalidGrant | Self::RefreshTokenRefused { .. } => return "invalid_grant",
-            Self::RefreshTokenFile(_) | Self::Unsigned => Reason::Internal,
+            Self::RefreshTokenFile(_) => Reason::Credential,
+            Self::Unsigned => Reason::Internal,
             Self::Status(401) => Reason::Unauthorized,
             Self::Status(403) => Reason::Forbidden,
             Self::Status(404) => Reason::NotFound,

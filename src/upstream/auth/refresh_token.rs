@@ -11,7 +11,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::domain::{Secret, Timestamp};
@@ -76,6 +78,8 @@ pub struct RefreshTokenFile {
     first: std::sync::Mutex<Option<Secret>>,
     /// Held while a token is being exchanged: two exchanges at once would make one token out of two.
     state: Mutex<State>,
+    /// The tasks that exchange it.
+    exchanging: TaskTracker,
     /// Locked while it is open.
     _lock: std::fs::File,
 }
@@ -116,6 +120,7 @@ impl RefreshTokenFile {
             files,
             first: std::sync::Mutex::new(first),
             state: Mutex::new(state),
+            exchanging: TaskTracker::new(),
             _lock: lock,
         }))
     }
@@ -148,14 +153,24 @@ impl RefreshTokenFile {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no exchange is under way. Whoever ends the process waits for this a while, since what a service
+    /// Waits until no exchange is under way or about to begin. Whoever ends the process waits for this a while, since what a service
     /// hands out in an exchange that is cut short may be lost.
     pub async fn settled(&self) {
-        drop(self.state.lock().await);
+        // Closed, it still takes tasks; only what is closed can be waited for.
+        self.exchanging.close();
+        self.exchanging.wait().await;
+    }
+
+    /// Spawns a task that calls [`Self::exchange`].
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        exchanging: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.exchanging.spawn(exchanging)
     }
 
     /// An access token for the refresh token, which is exchanged on that occasion. Once begun, it must not be
-    /// cancelled: see [`Self::settled`].
+    /// cancelled, so it is called in a task of [`Self::spawn`]: see [`Self::settled`].
     pub(super) async fn exchange(&self, service: &TokenService) -> Result<AccessToken, TokenError> {
         let mut state = self.state.lock().await;
         let cannot = |text| service.error(Problem::RefreshTokenFile(text));

@@ -208,8 +208,8 @@ impl TokenSource {
         }))
     }
 
-    /// A token that is valid now. Who comes while one is being asked for waits for it, unless the one
-    /// before is still valid.
+    /// A token that is valid now. Where there is none, all wait for the same request; while there is one, nobody
+    /// waits for the next, which is asked for meanwhile.
     pub(in crate::upstream) async fn token(&self) -> Result<Arc<Token>, TokenError> {
         let inner = &self.0;
         if let Some(refresh_token) = &inner.refresh_token {
@@ -219,10 +219,11 @@ impl TokenSource {
             return current;
         }
         let requesting = Arc::clone(&inner.requesting);
-        let guard = match inner.with_state(|state| state.valid()) {
+        let valid = inner.with_state(|state| state.valid());
+        let guard = match &valid {
             Some(token) => match requesting.try_lock_owned() {
                 Ok(guard) => guard,
-                Err(_) => return Ok(token),
+                Err(_) => return Ok(Arc::clone(token)),
             },
             None => requesting.lock_owned().await,
         };
@@ -230,7 +231,15 @@ impl TokenSource {
             return current;
         }
         // In a task of its own, since a poll may be cancelled, and a refresh token's exchange must not be.
-        match tokio::spawn(Arc::clone(inner).renew(guard)).await {
+        let renewal = Arc::clone(inner).renew(guard);
+        let renewal = match &inner.refresh_token {
+            Some(refresh_token) => refresh_token.spawn(renewal),
+            None => tokio::spawn(renewal),
+        };
+        if let Some(token) = valid {
+            return Ok(token);
+        }
+        match renewal.await {
             Ok(token) => token,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
@@ -262,7 +271,7 @@ impl Inner {
                 .and_then(|granted| self.service.access_token(granted)),
         };
         let credential = self.service.credential.as_str();
-        if !outcome.as_ref().is_err_and(|error| error.repeated) {
+        if outcome.as_ref().err().is_none_or(TokenError::was_asked) {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
         stats
@@ -284,19 +293,19 @@ impl Inner {
                 Ok(token)
             }
             Err(error) => {
-                if !error.repeated {
-                    let reason = error.problem.reason();
+                let reason = error.problem.reason();
+                if error.was_asked() {
                     stats
                         .token_failures
                         .with_label_values(&[credential, reason])
                         .inc();
+                }
+                if !error.repeated {
                     // Of no tenant, though one of their polls was the one to ask.
                     tracing::warn!(parent: None, credential, reason, %error, "token request failed");
                 }
-                self.with_state(|state| {
-                    state.failure = Some((error.clone(), Instant::now()));
-                    state.valid().ok_or(error)
-                })
+                self.with_state(|state| state.failure = Some((error.clone(), Instant::now())));
+                Err(error)
             }
         }
     }

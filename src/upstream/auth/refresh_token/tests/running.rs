@@ -63,6 +63,11 @@ impl SignIn {
         self.disk.0.path().join(name)
     }
 
+    fn failures(&self, reason: &str) -> u64 {
+        let labels = ["partner_center", reason];
+        self.stats.token_failures.with_label_values(&labels).get()
+    }
+
     fn gauges(&self) -> [i64; 2] {
         let labels = ["partner_center"];
         let up = self.stats.credential_up.with_label_values(&labels).get();
@@ -181,6 +186,34 @@ async fn a_poll_that_is_cancelled_does_not_cancel_the_exchange() {
 }
 
 #[tokio::test]
+async fn an_exchange_that_is_only_spawned_yet_is_waited_for() {
+    let at = SignIn::new(strict()).await;
+    // Polled once, on the one thread there is: the task is spawned, and has not run.
+    tokio::select! {
+        biased;
+        _ = at.source.token() => panic!("it did not wait"),
+        () = std::future::ready(()) => {}
+    }
+    at.store.settled().await;
+    at.disk.assert_holds_only("token-2");
+}
+
+#[tokio::test]
+async fn while_a_token_is_valid_nobody_waits_for_another_one() {
+    let at = SignIn::new(strict()).await;
+    let first = at.source.token().await.unwrap();
+    pass(Duration::from_mins(56)).await;
+    let exchanging = at.store.state.lock().await;
+    let again = at.source.token().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &again));
+    drop(exchanging);
+    at.store.settled().await;
+    at.disk.assert_holds_only("token-3");
+    let renewed = at.source.token().await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &renewed));
+}
+
+#[tokio::test]
 async fn a_new_token_that_cannot_be_written_is_used_from_memory_and_written_when_that_is_possible()
 {
     let at = SignIn::new(strict()).await;
@@ -232,6 +265,8 @@ async fn nothing_is_asked_while_not_even_a_note_can_be_written() {
         "{error}"
     );
     assert_eq!(at.service.asked().len(), 0);
+    assert_eq!(at.gauges(), [0, 0], "no request, and none counted");
+    assert_eq!(at.failures("credential"), 0);
     std::fs::remove_dir(at.path("token.exchange")).unwrap();
     at.renewed().await.unwrap();
     at.disk.assert_holds_only("token-2");
@@ -300,11 +335,7 @@ async fn a_refused_token_is_not_handed_in_again_until_the_file_changes_or_an_hou
     at.renewed().await.unwrap_err();
     assert_eq!(at.service.asked().len(), 2);
     assert_eq!(at.gauges(), [0, 2]);
-    let failures = ["partner_center", "invalid_grant"];
-    assert_eq!(
-        at.stats.token_failures.with_label_values(&failures).get(),
-        2
-    );
+    assert_eq!(at.failures("invalid_grant"), 2);
 
     at.replace("by hand");
     at.renewed().await.unwrap();
