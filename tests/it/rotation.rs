@@ -169,7 +169,7 @@ impl Place {
         let good = format!("{good}\n");
         assert!(!found.contains(&good), "{when}: {}", ended.stderr);
         let cure = format!(
-            "a person must consent again and put the new refresh token into {};",
+            "must consent again, with multi-factor authentication, and put the new refresh token into {};",
             self.token_file().display()
         );
         for said in [

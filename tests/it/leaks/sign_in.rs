@@ -27,7 +27,7 @@ async fn a_refresh_token_that_is_refused_is_not_shown() {
     check_all(&outputs);
     let sent = "refresh_token=planted-refresh-token";
     assert!(tap.seen().contains(sent), "{}", tap.seen());
-    let told = |(_, text): &(_, String)| text.contains("a person must consent again");
+    let told = |(_, text): &(_, String)| text.contains("must consent again");
     assert!(outputs.iter().any(told));
 }
 

@@ -107,7 +107,7 @@ async fn a_token_that_a_person_brings_is_used_without_a_restart() {
     let serve = place.start(&SERVE);
     until("the refusal", async || {
         let log = serve.stderr();
-        log.contains("a person must consent again").then_some(())
+        log.contains("must consent again").then_some(())
     })
     .await;
     place.put(FIRST_REFRESH_TOKEN);
