@@ -91,8 +91,11 @@ impl Client {
                         .and_then(|after| not_again(&place, after))
                         .and_then(|after| each(page).map(|()| after))
                 }
-                // Each page says where the next one is, or that there is none: without it nobody knows.
-                None => Err(Cause::Decode("204 without a page".to_owned())),
+                // Nobody is in the listing.
+                None if place.token.is_none() => Ok(None),
+                None => Err(Cause::Decode(
+                    "204 where a page says that there is another one".to_owned(),
+                )),
             };
             next = after.map_err(|cause| {
                 self.failed(

@@ -112,7 +112,7 @@ async fn a_refused_refresh_token_is_handed_in_once_however_many_polls_wait_and_a
         panic!("{}", ended.stderr)
     };
     let advice = format!(
-        "a person must consent again and put the new refresh token into {}",
+        "must consent again, with multi-factor authentication, and put the new refresh token into {}",
         sign_in.file.display()
     );
     assert!(
