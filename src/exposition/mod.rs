@@ -4,6 +4,6 @@ mod catalogue;
 mod render;
 mod text;
 
-pub use catalogue::{CATALOGUE, Metric};
+pub use catalogue::{Metric, catalogue};
 pub use render::{Body, gzip, render, render_registry};
 pub use text::Kind;

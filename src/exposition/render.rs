@@ -10,7 +10,7 @@ use prometheus::{Registry, TextEncoder};
 use crate::domain::Timestamp;
 use crate::snapshot::Snapshot;
 
-use super::catalogue::{CATALOGUE, Source};
+use super::catalogue::{Source, catalogue};
 use super::text::{Labels, Samples};
 
 /// A piece of the exposition, ready to be sent. Two pieces in a row are one exposition, compressed or not.
@@ -73,7 +73,7 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
         .collect();
     let none = Labels::default();
     let mut text = String::new();
-    for metric in CATALOGUE {
+    for metric in catalogue() {
         let mut samples = Samples::new(&mut text, metric.head(), &none);
         let tenants = snapshot.shown().zip(&tenant_labels);
         match metric.samples {

@@ -14,6 +14,7 @@ mod partner_center;
 mod personal;
 mod request_id;
 mod retry;
+mod rows;
 mod stats;
 mod time;
 mod transport;
@@ -22,12 +23,12 @@ mod tries;
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use client::{Client, Clients};
 pub use elements::{
-    COUNT_REQUESTS, Customer, CustomerTenant, DirectoryUser, ListingSize, ProtectedUser,
-    SecurityUser, pages_of,
+    COUNT_REQUESTS, Customer, CustomerTenant, DirectoryUser, ProtectedUser, SecurityUser, pages_of,
 };
 pub use error::{ApiError, Cause};
 pub use paging::Page;
 pub use partner_center::{PartnerUser, UsageLocation, partner_pages_of};
 pub use personal::Pseudonyms;
 pub use request_id::RequestId;
+pub use rows::ListingSize;
 pub use stats::{Api, Stats};

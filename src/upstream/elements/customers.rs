@@ -9,9 +9,8 @@ use serde::de::MapAccess;
 use crate::domain::{BackupStatus, CustomerId, ManagementMode, TenantId};
 use crate::upstream::client::Endpoint;
 use crate::upstream::json::{self, Fields, List, Object, Text};
+use crate::upstream::rows::{ListingSize, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
-
-use super::listing::{ListingSize, Rows};
 
 /// A customer with its tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]

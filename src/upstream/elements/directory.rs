@@ -7,10 +7,10 @@ use crate::config::StatusEncoding;
 use crate::domain::Tenant;
 use crate::upstream::client::Endpoint;
 use crate::upstream::json::{Fields, Text};
+use crate::upstream::rows::{ListingSize, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page, time};
 
 use super::SecurityUser;
-use super::listing::{ListingSize, Rows};
 use super::security_users::{self, SecurityRows};
 
 /// What remains of a user of the directory.

@@ -7,6 +7,7 @@ use crate::domain::Tenant;
 use crate::upstream::client::{Ask, Client, Endpoint};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Next, Page, Pager};
+use crate::upstream::rows::{ListingSize, Rows, read_rows};
 use crate::upstream::{ApiError, Cause};
 
 /// The page size asked for: the largest that AvePoint documents. What comes may be less.
@@ -14,37 +15,6 @@ const PAGE_SIZE: u32 = 100;
 
 /// All paths of the API start with this.
 const PREFIX: &str = "/partner/external/v3";
-
-/// How the rows of a listing are asked for and read.
-pub(in crate::upstream) trait Rows: Sync {
-    /// What remains of a row, without anything personal.
-    type Row: Send;
-    /// The fields that are read.
-    type Wire<'de>: Fields<'de>;
-
-    /// Reads a row; or says what is wrong with it, without quoting it.
-    fn row(&self, wire: &Self::Wire<'_>) -> Result<Self::Row, &'static str>;
-}
-
-/// Why a row is refused that nothing tells apart from others.
-pub(in crate::upstream) const NOBODY: &str = "has neither id nor mail address nor principal name";
-
-/// How much of a listing was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ListingSize {
-    /// Rows delivered, repeated ones included.
-    pub rows: u64,
-    /// Pages, tries aside.
-    pub pages: u64,
-}
-
-impl ListingSize {
-    /// Counts a page.
-    pub(in crate::upstream) fn add<R>(&mut self, page: &Page<R>) {
-        self.pages += 1;
-        self.rows += page.rows.len() as u64;
-    }
-}
 
 impl Client {
     /// Reads a tenant's whole listing and hands each page to `each`, in order.
@@ -133,21 +103,6 @@ pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, 
         total,
         next_link: next_link.filter(|link| !link.is_empty()),
     })
-}
-
-/// Reads the rows of a page; the first that is wrong fails it.
-pub(in crate::upstream) fn read_rows<R: Rows>(
-    data: &[Object<R::Wire<'_>>],
-    rows: &R,
-) -> Result<Vec<R::Row>, JsonError> {
-    let mut read = Vec::with_capacity(data.len());
-    for (at, Object(wire)) in data.iter().enumerate() {
-        let row = rows.row(wire).map_err(|fault| {
-            JsonError::Unexpected(format!("row {} of the page {fault}", at + 1))
-        })?;
-        read.push(row);
-    }
-    Ok(read)
 }
 
 /// The object around the rows of every listing.

@@ -11,7 +11,6 @@ mod tests;
 
 pub use customers::{Customer, CustomerTenant};
 pub use directory::DirectoryUser;
-pub use listing::{ListingSize, pages_of};
-pub(super) use listing::{NOBODY, Rows, read_rows};
+pub use listing::pages_of;
 pub use protected_users::ProtectedUser;
 pub use security_users::{COUNT_REQUESTS, SecurityUser};

@@ -9,9 +9,8 @@ use crate::domain::{CodeSet, Tenant, UserKeys};
 use crate::upstream::client::Endpoint;
 use crate::upstream::json::{self, Fields, Object, Text};
 use crate::upstream::personal::Pseudonyms;
+use crate::upstream::rows::{ListingSize, NOBODY, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
-
-use super::listing::{ListingSize, NOBODY, Rows};
 
 /// What remains of a protected user.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,10 @@ use crate::domain::{CodeSet, SecurityStatus, Tenant, UserKeys};
 use crate::upstream::client::{Ask, Endpoint};
 use crate::upstream::json::{self, Fields, Text};
 use crate::upstream::personal::Pseudonyms;
+use crate::upstream::rows::{ListingSize, NOBODY, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
 
-use super::listing::{ListingSize, NOBODY, Rows, read_page};
+use super::listing::read_page;
 use super::status::Status;
 
 /// What remains of a security user.

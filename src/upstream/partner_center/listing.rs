@@ -8,10 +8,10 @@ use url::Url;
 
 use crate::domain::Tenant;
 use crate::upstream::client::{Ask, Client, Endpoint, Ids};
-use crate::upstream::elements::{ListingSize, read_rows};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Page, PageCount, within};
 use crate::upstream::request_id::RequestId;
+use crate::upstream::rows::{ListingSize, read_rows};
 use crate::upstream::{ApiError, Cause};
 
 use super::users::{PartnerRows, PartnerUser, Wire};

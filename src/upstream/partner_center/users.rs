@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::domain::{Country, DomainType, UserKeys, UserState};
-use crate::upstream::elements::{NOBODY, Rows};
 use crate::upstream::json::{self, Fields, Text};
 use crate::upstream::personal::Pseudonyms;
+use crate::upstream::rows::{NOBODY, Rows};
 use crate::upstream::time;
 
 /// What remains of a user in Partner Center.

@@ -1,0 +1,50 @@
+//! The rows of any listing: how they are read, and how many there were.
+
+use super::json::{Fields, JsonError, Object};
+use super::paging::Page;
+
+/// How the rows of a listing are asked for and read.
+pub(super) trait Rows: Sync {
+    /// What remains of a row, without anything personal.
+    type Row: Send;
+    /// The fields that are read.
+    type Wire<'de>: Fields<'de>;
+
+    /// Reads a row; or says what is wrong with it, without quoting it.
+    fn row(&self, wire: &Self::Wire<'_>) -> Result<Self::Row, &'static str>;
+}
+
+/// Why a row is refused that nothing tells apart from others.
+pub(super) const NOBODY: &str = "has neither id nor mail address nor principal name";
+
+/// How much of a listing was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListingSize {
+    /// Rows delivered, repeated ones included.
+    pub rows: u64,
+    /// Pages, tries aside.
+    pub pages: u64,
+}
+
+impl ListingSize {
+    /// Counts a page.
+    pub(super) fn add<R>(&mut self, page: &Page<R>) {
+        self.pages += 1;
+        self.rows += page.rows.len() as u64;
+    }
+}
+
+/// Reads the rows of a page; the first that is wrong fails it.
+pub(super) fn read_rows<R: Rows>(
+    data: &[Object<R::Wire<'_>>],
+    rows: &R,
+) -> Result<Vec<R::Row>, JsonError> {
+    let mut read = Vec::with_capacity(data.len());
+    for (at, Object(wire)) in data.iter().enumerate() {
+        let row = rows.row(wire).map_err(|fault| {
+            JsonError::Unexpected(format!("row {} of the page {fault}", at + 1))
+        })?;
+        read.push(row);
+    }
+    Ok(read)
+}
