@@ -20,7 +20,7 @@ use crate::support::{Exposition, config, simulator};
 /// For what is waited for until the deadline.
 const SHORT: &str = "  timeout: 4s\n  retry_deadline: 4s\n";
 /// For what gets no whole answer until the timeout.
-const SHORTER: &str = "  timeout: 1500ms\n  retry_deadline: 3s\n";
+const SHORTER: &str = "  timeout: 4s\n  retry_deadline: 8s\n";
 /// For what is tried so often and no longer.
 const COUNTED: &str = "  timeout: 20s\n  retry_deadline: 20s\n";
 /// For what takes no time, so that a busy machine is never taken for a fault.

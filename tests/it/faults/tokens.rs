@@ -212,7 +212,14 @@ async fn only_the_permissions_of_collectors_that_are_on_are_asked_for() {
 async fn check(fault: Fault, reason: &'static str, tries: std::ops::RangeInclusive<u64>) {
     let rule = Rule::new(fault, When::always().on(Listing::Token));
     let simulator = simulator(options(World::seeded(1, 3, 50), &[rule])).await;
-    let deadlines = "  timeout: 1s\n  retry_deadline: 3s\n";
+    // Short only where time itself is the point: a busy machine must not be taken for a slow service.
+    let deadlines = match fault {
+        Fault::Hang | Fault::Slow => "  timeout: 1s\n  retry_deadline: 3s\n",
+        Fault::Throttle | Fault::Unavailable | Fault::Cut => {
+            "  timeout: 3s\n  retry_deadline: 3s\n"
+        }
+        _ => "  timeout: 30s\n  retry_deadline: 60s\n",
+    };
     let exposition = poll(&config(&simulator, deadlines, "")).await;
     assert_all(&failures(&simulator, &exposition), Some("credential"));
     let asked = simulator.stats().token_requests;
