@@ -110,7 +110,9 @@ impl Exporter {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let settled = self.settled();
-        let (bodies, tenants) = watch::channel(Body::default());
+        // There from the first scrape on: which tenants there are is known before anything is polled.
+        let first = Body::new(&self.snapshots.borrow(), self.clock.now());
+        let (bodies, tenants) = watch::channel(first);
         let sources = Sources {
             tenants,
             registry: self.registry,
