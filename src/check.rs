@@ -67,7 +67,8 @@ fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, user
     let per_second: f64 = all(config)
         .filter(|one| collectors::api(one.kind.collector()) == api)
         .map(|one| pages(one.kind, users) as f64 / one.interval.as_secs_f64())
-        .sum();
+        // From zero, since the sum of nothing is -0.
+        .fold(0.0, |all, one| all + one);
     let allowed = limit.requests_per_second;
     let _ = writeln!(
         text,

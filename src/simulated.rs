@@ -214,9 +214,10 @@ fn config_text(simulator: &Simulator) -> String {
     let mut text = elements_text(simulator);
     let _ = writeln!(
         text,
-        "# For all collectors take the # away, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
+        "# For all collectors and discovery take the # away below, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
     );
-    let rest = "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n";
+    let rest = "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n\
+                discovery: { enabled: true }\n";
     for line in (rest.to_owned() + &partner_center_text(simulator)).lines() {
         let _ = writeln!(text, "#{line}");
     }

@@ -151,7 +151,8 @@ impl Snapshot {
                 let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
                 pages as f64 / one.config.interval.as_secs_f64()
             })
-            .sum()
+            // From zero, since the sum of nothing is -0.
+            .fold(0.0, |all, one| all + one)
     }
 
     /// When the next figures, that are fresh now, will be stale.

@@ -190,7 +190,14 @@ impl Discovering {
     pub(super) fn show(&mut self, fleet: &Fleet) {
         if let Some(found) = &mut Arc::make_mut(&mut self.snapshot).found {
             found.customers.clone_from(&fleet.customers);
-            found.excluded = fleet.excluded.len() as u64;
+            let excluded = fleet.excluded.len() as u64;
+            if fleet.tenants.is_empty() && excluded > 0 && found.excluded == 0 {
+                tracing::warn!(
+                    excluded,
+                    "no tenant is watched: the patterns of discovery.include and discovery.exclude leave out all"
+                );
+            }
+            found.excluded = excluded;
         }
         for (tenant_id, customer_id) in &fleet.contested {
             if self.contested.get(tenant_id) != Some(customer_id) {

@@ -182,7 +182,7 @@ impl Pages {
              <body>\n<h1>avepoint-exporter</h1>\n<p>Version {}.</p>\n<ul>\n\
              <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
-             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled, or tried</li>\n\
+             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, or after 2 minutes</li>\n\
              <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n\
              </ul>\n</body>\n</html>\n",
             env!("CARGO_PKG_VERSION"),
