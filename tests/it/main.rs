@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod bad_config;
+mod certificates;
 mod cli;
 mod config_example;
 mod exposition;

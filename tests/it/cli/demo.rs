@@ -1,5 +1,7 @@
 //! The command `demo`.
 
+use avepoint_exporter::domain::Collector;
+
 use crate::cli::OK;
 use crate::http::get;
 use crate::program::{Program, exporter, until};
@@ -48,6 +50,16 @@ async fn the_demo_serves_where_it_says_and_its_figures_move() {
     let first = until("figures", &users).await;
     until("other figures", async || {
         (users().await? != first).then_some(())
+    })
+    .await;
+    // All collectors are on, of all tenants, and discovery too.
+    until("all collectors", async || {
+        let exposition = Exposition::read(&get(&address, "/metrics").await.text());
+        let up = exposition.all("avepoint_collector_up", &[]);
+        let up = up.filter(|(_, up)| *up > 0.0).count();
+        let all_up = up == 2 * Collector::ALL.len();
+        let discovered = exposition.get("avepoint_discovery_up", &[]) == Some(1.0);
+        (all_up && discovered).then_some(())
     })
     .await;
     program.signal("INT");
