@@ -78,11 +78,7 @@ impl Loader {
             stats,
             clock,
         };
-        let refresh_token = config.asked_partner_center().map(|settings| {
-            let first = settings.first_refresh_token.clone();
-            RefreshTokenFile::open(&settings.refresh_token_file, first)
-        });
-        let clients = build_clients(config, refresh_token.transpose()?, None, &shared)?;
+        let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
         let (in_force, changes) = watch::channel(Arc::new(InForce { config, clients }));
         let loader = Self {
@@ -101,14 +97,7 @@ impl Loader {
 
     fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
         let before = Arc::clone(&self.in_force.borrow());
-        let refresh_token = match config.asked_partner_center() {
-            Some(settings) => {
-                let kept = before.clients.refresh_token.as_ref();
-                Some(RefreshTokenFile::keep_or_open(kept, settings)?)
-            }
-            None => None,
-        };
-        let clients = build_clients(&config, refresh_token, Some(&before), &self.shared)?;
+        let clients = build_clients(&config, Some(&before), &self.shared)?;
         if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
             self.shared.stats.end_partner_center();
         }
@@ -242,11 +231,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The clients for a configuration. Those that are in force stay, with their access tokens and their place in the
-/// rate limit, where the configuration changes nothing for them. `refresh_token` is there where Partner Center is
-/// asked.
+/// rate limit, where the configuration changes nothing for them.
 fn build_clients(
     config: &Config,
-    refresh_token: Option<Arc<RefreshTokenFile>>,
     before: Option<&InForce>,
     shared: &Shared,
 ) -> anyhow::Result<Clients> {
@@ -263,8 +250,10 @@ fn build_clients(
         }
         _ => Client::elements(&config.elements, &needed, pseudonyms, stats, clock)?,
     };
-    let mut partner_center = None;
-    if let (Some(settings), Some(refresh_token)) = (&config.partner_center, &refresh_token) {
+    let (mut partner_center, mut refresh_token) = (None, None);
+    if let Some(settings) = config.asked_partner_center() {
+        let kept = before.and_then(|before| before.clients.refresh_token.as_ref());
+        let file = RefreshTokenFile::keep_or_open(kept, settings)?;
         let same = same_elements
             .filter(|before| {
                 let known = before.config.partner_center.as_ref();
@@ -276,12 +265,13 @@ fn build_clients(
             None => Client::partner_center(
                 settings,
                 &config.elements,
-                Arc::clone(refresh_token),
+                Arc::clone(&file),
                 pseudonyms,
                 stats,
                 clock,
             )?,
         });
+        refresh_token = Some(file);
     }
     Ok(Clients {
         elements,

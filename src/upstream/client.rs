@@ -327,13 +327,9 @@ fn judge<T>(
     } = match answer {
         Ok(answer) => answer,
         Err(no_answer) => {
-            let failure = no_answer.failure();
-            let NoAnswer { fault, request_id } = no_answer;
-            return Err(Failed {
-                failure,
-                problem: unanswered(fault, timeout),
-                request_id,
-            });
+            return Err(Failed::unanswered(no_answer, |fault| {
+                unanswered(fault, timeout)
+            }));
         }
     };
     let transient = Failure::Transient { retry_after };

@@ -10,6 +10,7 @@ use crate::domain::PromDuration;
 use super::request_id::RequestId;
 use super::retry::{self, Decision, Failure, History, Policy};
 use super::stats::{Api, Stats};
+use super::transport::{Fault, NoAnswer};
 
 /// A try that failed: what it means for the policy, and for people.
 #[derive(Debug)]
@@ -17,6 +18,19 @@ pub(super) struct Failed<P> {
     pub(super) failure: Failure,
     pub(super) problem: P,
     pub(super) request_id: Option<RequestId>,
+}
+
+impl<P> Failed<P> {
+    /// A try that was not answered; `problem` says what its fault means for people.
+    pub(super) fn unanswered(no_answer: NoAnswer, problem: impl FnOnce(Fault) -> P) -> Self {
+        let failure = no_answer.failure();
+        let NoAnswer { fault, request_id } = no_answer;
+        Self {
+            failure,
+            problem: problem(fault),
+            request_id,
+        }
+    }
 }
 
 /// What is known about a request that has not succeeded yet.

@@ -156,13 +156,9 @@ impl TokenService {
         } = match answer {
             Ok(answer) => answer,
             Err(no_answer) => {
-                let failure = no_answer.failure();
-                let NoAnswer { fault, request_id } = no_answer;
-                return Err(Failed {
-                    failure,
-                    problem: unanswered(fault, timeout),
-                    request_id,
-                });
+                return Err(Failed::unanswered(no_answer, |fault| {
+                    unanswered(fault, timeout)
+                }));
             }
         };
         let (failure, problem) = match status.as_u16() {
