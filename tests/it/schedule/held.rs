@@ -54,6 +54,11 @@ impl Time {
         let clock = Clock::from_fn(move || Timestamp::from_unix(START + start.elapsed()));
         Self { clock, brake }
     }
+
+    /// What tells it.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
 }
 
 impl Held {

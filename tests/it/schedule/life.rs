@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::server::Reload;
-use avepoint_exporter::simulator::{Options, World};
+use avepoint_exporter::simulator::{CLIENT_SECRET, Options, World};
 use avepoint_exporter::snapshot::Snapshot;
 use tempfile::TempDir;
 
 use super::held::{Held, Time};
 use crate::api::{Api, Customer};
-use crate::support::{Exposition, config, poll, simulator};
+use crate::support::{Exposition, config, config_text, poll, simulator};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -367,6 +367,41 @@ async fn a_secret_that_changes_is_used_within_15_seconds_whatever_became_of_the_
     let read = fleet.held.snapshot();
     assert!(read.tenants[0].collectors[0].figures.is_some());
     assert_eq!(tokens(&fleet), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_replaced_is_used_within_15_seconds() {
+    let ours = |name: &str| fs::read(format!("tests/certificates/{name}")).unwrap();
+    let time = Time::hold();
+    let options = Options {
+        certificate: Some(ours("app.der")),
+        clock: time.clock(),
+        ..Options::new(World::seeded(1, 1, 20))
+    };
+    let simulator = simulator(options).await;
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("app.pem");
+    fs::write(&pem, [ours("other.crt"), ours("other.key")].concat()).unwrap();
+    let text = config_text(&simulator, "", "").replace(
+        &format!("client_secret: {CLIENT_SECRET}"),
+        "certificate: { file: app.pem }",
+    );
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, text).unwrap();
+    let (mut held, _reload) = Held::from_file(time, simulator, &path);
+    held.until(|now| now.first_round_ended()).await;
+    let refused = held.snapshot();
+    assert!(refused.tenants[0].collectors[0].figures.is_none());
+
+    fs::write(&pem, ours("app.pem")).unwrap();
+    held.pass(Duration::from_secs(15)).await;
+    held.until(|now| !Arc::ptr_eq(now, &refused)).await;
+    let polled = held.next_poll().await;
+    assert!(
+        held.snapshot().tenants[0].collectors[polled]
+            .figures
+            .is_some()
+    );
 }
 
 #[tokio::test]
