@@ -10,7 +10,7 @@ use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::collectors;
-use crate::config::{Config, ConfigFile};
+use crate::config::{CollectorConfig, Config, ConfigFile};
 use crate::domain::Clock;
 use crate::scheduler::InForce;
 use crate::server::Asked;
@@ -273,9 +273,21 @@ fn build_clients(
         });
         refresh_token = Some(file);
     }
+    pause_at_most_an_interval(config, &elements);
+    if let Some(client) = &partner_center {
+        pause_at_most_an_interval(config, client);
+    }
     Ok(Clients {
         elements,
         partner_center,
         refresh_token,
     })
+}
+
+/// An API that asks to be left alone with a tenant is asked again when the next poll is due, however much longer it
+/// wanted that: the figures would be gone by then.
+fn pause_at_most_an_interval(config: &Config, client: &Client) {
+    let asks = |one: &&CollectorConfig| collectors::api(one.kind.collector()) == client.api();
+    let intervals = config.collectors().filter(asks).map(|one| one.interval);
+    client.pause_at_most(intervals.min().unwrap_or(Duration::MAX));
 }

@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{self, RateLimit};
-use crate::domain::Clock;
+use crate::domain::{Clock, TenantId};
 
 use super::auth::{RefreshTokenFile, TokenSource};
 use super::error::{ApiError, Cause};
 use super::json::JsonError;
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Paused, RateNow, Slot, Turn};
 use super::personal::Pseudonyms;
 use super::request_id::RequestId;
 use super::retry::{Failure, Policy};
@@ -38,6 +37,8 @@ pub(super) struct Endpoint {
 /// One request of its kind.
 #[derive(Debug)]
 pub(super) struct Ask {
+    /// Whose listing it is about, if it is one tenant's.
+    pub(super) tenant: Option<TenantId>,
     pub(super) url: Url,
     /// Beside those of every request.
     pub(super) headers: HeaderMap,
@@ -54,10 +55,11 @@ pub(super) struct Ids {
     pub(super) correlation: RequestId,
 }
 
-impl From<Url> for Ask {
+impl Ask {
     /// A request with nothing but its address.
-    fn from(url: Url) -> Self {
+    pub(super) fn new(tenant: Option<TenantId>, url: Url) -> Self {
         Self {
+            tenant,
             url,
             headers: HeaderMap::new(),
             ids: None,
@@ -83,6 +85,10 @@ pub struct Clients {
     /// What that client signs in with. It outlives the client, since its lock bars this process too.
     pub refresh_token: Option<Arc<RefreshTokenFile>>,
 }
+
+/// Pages of one listing that are asked for at once. With more, a listing that ends early would waste more requests,
+/// and one listing alone would not be read much sooner: it shares the rate with all others.
+const MOST_PAGES_AT_ONCE: usize = 4;
 
 /// The client of one API, shared by all polls.
 #[derive(Debug)]
@@ -214,7 +220,8 @@ impl Client {
                 self.failed(endpoint, cause, request_id.as_ref(), ask.ids.as_ref())
             };
             // In this order: a token that was got first could die while its request waits.
-            let slot = self.slot().await;
+            let slot = self.slot(ask.tenant).await;
+            let slot = slot.map_err(|cause| fail(cause, None))?;
             let token = self
                 .tokens
                 .token()
@@ -225,14 +232,20 @@ impl Client {
                 .transport
                 .send(self.request(endpoint, ask, token.header(), timeout))
                 .await;
+            let given = slot.given;
             drop(slot);
             let failed = match judge(endpoint, answer, timeout, &decode) {
                 Ok(answered) => {
                     token.was_accepted();
+                    self.rate_is(self.limiter.succeeded());
                     return Ok(answered);
                 }
                 Err(failed) => failed,
             };
+            if let Cause::Throttled { retry_after } = failed.problem {
+                let pause = retry_after.unwrap_or(self.policy.first_wait);
+                self.rate_is(self.limiter.throttled(ask.tenant, given, pause));
+            }
             let refused = failed.failure == Failure::Unauthorized;
             let reason = failed.problem.reason();
             tries
@@ -274,15 +287,60 @@ impl Client {
         url
     }
 
-    async fn slot(&self) -> OwnedSemaphorePermit {
+    /// Whom it asks.
+    pub fn api(&self) -> Api {
+        self.api
+    }
+
+    /// Whatever the API asks for, no tenant is left alone for longer than this: the interval after which its listings
+    /// are due again.
+    pub fn pause_at_most(&self, longest: Duration) {
+        self.limiter.pause_at_most(longest);
+    }
+
+    /// How many pages of one listing are asked for at once: half of what may be under way at most, so that an API
+    /// that hangs on one tenant does not hang on all.
+    pub(super) fn pages_at_once(&self) -> usize {
+        (self.limiter.most_under_way() / 2).clamp(1, MOST_PAGES_AT_ONCE)
+    }
+
+    async fn slot(&self, tenant: Option<TenantId>) -> Result<Slot, Cause> {
         let start = Instant::now();
-        let slot = self.limiter.slot().await;
+        // Who would have to wait longer than for any answer is told at once, and keeps no other from being polled.
+        let slot = self.limiter.slot(tenant, self.policy.deadline).await;
         let waited = self
             .stats
             .rate_limit_wait
             .with_label_values(&[self.api.as_str()]);
         waited.inc_by(start.elapsed().as_secs_f64());
-        slot
+        slot.map_err(|Paused(left)| Cause::Throttled {
+            retry_after: Some(left),
+        })
+    }
+
+    fn rate_is(&self, rate: RateNow) {
+        let RateNow { per_second, turn } = rate;
+        let api = self.api.as_str();
+        self.stats
+            .rate_limit
+            .with_label_values(&[api])
+            .set(per_second);
+        // Of the host, and of none of the polls.
+        match turn {
+            Some(Turn::Fell) => tracing::warn!(
+                parent: None,
+                api,
+                requests_per_second = per_second,
+                "the API answers by 429, and not for one tenant alone: it is asked less often until it takes more again"
+            ),
+            Some(Turn::Recovered) => tracing::info!(
+                parent: None,
+                api,
+                requests_per_second = per_second,
+                "the API is asked as often as configured again"
+            ),
+            None => {}
+        }
     }
 
     fn request<'a>(

@@ -1,143 +1,196 @@
-//! How often one API host is asked: a token bucket, and a cap on requests under way. First come, first served.
+//! How often one API host is asked: a rate, a cap on requests under way, and turns between the tenants.
 
-use std::sync::Arc;
+mod rate;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::config::RateLimit;
+use crate::domain::TenantId;
 
-/// Keeps the requests to one host within its rate limit. Each listing asks for one page at a time and
-/// waiters are served in order, so a tenant of many pages cannot starve one of few.
+use self::rate::Rate;
+
+/// A tenant that was throttled, or what belongs to no tenant.
+type Whose = Option<TenantId>;
+
+/// Keeps the requests to one host within its rate limit. Of each tenant one request at most waits in the common
+/// queue, which is served in order: so the tenants take turns, and one with many pages under way does not hold up
+/// one with few.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    slots: Arc<Semaphore>,
-    bucket: tokio::sync::Mutex<Bucket>,
+    /// A few hundred bytes for each tenant that was ever asked for.
+    lanes: Mutex<HashMap<Whose, Arc<Lane>>>,
+    queue: tokio::sync::Mutex<()>,
+    under_way: Arc<Semaphore>,
+    most_under_way: usize,
+    rate: Mutex<Rate>,
+    longest_pause: Mutex<Duration>,
+}
+
+/// Where the requests of one tenant wait for their turn.
+#[derive(Debug, Default)]
+struct Lane {
+    turn: tokio::sync::Mutex<()>,
+    /// The host has asked for no requests of this tenant until then.
+    paused_until: Mutex<Option<Instant>>,
+}
+
+/// The leave to send one request. It is under way until this is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) given: Instant,
+    _under_way: OwnedSemaphorePermit,
+}
+
+/// The host wants no requests of this tenant for so long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Paused(pub(super) Duration);
+
+/// What became of the host's rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RateNow {
+    pub(super) per_second: f64,
+    pub(super) turn: Option<Turn>,
+}
+
+/// A change of the host's rate that people are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It was the configured one, and is less.
+    Fell,
+    /// It is the configured one again.
+    Recovered,
 }
 
 impl Limiter {
     pub(super) fn new(limit: RateLimit) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(limit.max_concurrent_requests)),
-            bucket: tokio::sync::Mutex::new(Bucket::new(limit, Instant::now())),
+            lanes: Mutex::default(),
+            queue: tokio::sync::Mutex::default(),
+            under_way: Arc::new(Semaphore::new(limit.max_concurrent_requests)),
+            most_under_way: limit.max_concurrent_requests,
+            rate: Mutex::new(Rate::new(limit, Instant::now())),
+            longest_pause: Mutex::new(Duration::MAX),
         }
     }
 
-    /// Waits until a request may be sent. It is under way until what is returned is dropped.
-    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
-        let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else {
+    /// How many requests may be under way at once.
+    pub(super) fn most_under_way(&self) -> usize {
+        self.most_under_way
+    }
+
+    /// Whatever the host asks for, no tenant is paused for longer than this.
+    pub(super) fn pause_at_most(&self, longest: Duration) {
+        *locked(&self.longest_pause) = longest;
+    }
+
+    /// Waits until a request of this tenant may be sent.
+    ///
+    /// # Errors
+    /// When the tenant is paused for longer than `patience`.
+    pub(super) async fn slot(&self, whose: Whose, patience: Duration) -> Result<Slot, Paused> {
+        let lane = self.lane(whose);
+        let _turn = lane.turn.lock().await;
+        loop {
+            // Before the queue: who is paused is in nobody's way.
+            while let Some(left) = lane.pause_left() {
+                if left > patience {
+                    return Err(Paused(left));
+                }
+                tokio::time::sleep(left).await;
+            }
+            if let Some(slot) = self.slot_in_order(&lane).await {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// Waits in the common queue. Returns nothing when the lane is paused meanwhile.
+    async fn slot_in_order(&self, lane: &Lane) -> Option<Slot> {
+        // Waiting with the queue locked keeps the order, and costs nothing when the waiter is cancelled.
+        let _place = self.queue.lock().await;
+        let Ok(under_way) = Arc::clone(&self.under_way).acquire_owned().await else {
             unreachable!("the semaphore is never closed")
         };
-        // Waiting with the bucket locked keeps the order, and costs nothing when the waiter is cancelled.
-        let mut bucket = self.bucket.lock().await;
-        while let Err(wait) = bucket.take(Instant::now()) {
-            tokio::time::sleep(wait).await;
+        loop {
+            if lane.pause_left().is_some() {
+                return None;
+            }
+            let now = Instant::now();
+            let taken = locked(&self.rate).take(now);
+            match taken {
+                Ok(()) => {
+                    return Some(Slot {
+                        given: now,
+                        _under_way: under_way,
+                    });
+                }
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
         }
-        permit
+    }
+
+    /// Takes in that a request which was given this slot was answered by 429: its tenant is paused for as long as the
+    /// answer asked for, and the rate falls where that tells of the host.
+    pub(super) fn throttled(&self, whose: Whose, given: Instant, pause: Duration) -> RateNow {
+        let now = Instant::now();
+        let pause = pause.min(*locked(&self.longest_pause));
+        self.lane(whose).pause(now, pause);
+        let tenants = locked(&self.lanes);
+        let is_only_one = tenants.keys().all(|other| *other == whose);
+        drop(tenants);
+        self.change(|rate| rate.throttled(whose, is_only_one, given, now))
+    }
+
+    /// Takes in that a request was answered, and not by 429.
+    pub(super) fn succeeded(&self) -> RateNow {
+        self.change(|rate| rate.succeeded(Instant::now()))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rate)) -> RateNow {
+        let mut rate = locked(&self.rate);
+        let was_lowered = rate.is_lowered();
+        change(&mut rate);
+        let turn = match (was_lowered, rate.is_lowered()) {
+            (false, true) => Some(Turn::Fell),
+            (true, false) => Some(Turn::Recovered),
+            _ => None,
+        };
+        RateNow {
+            per_second: rate.per_second(),
+            turn,
+        }
+    }
+
+    fn lane(&self, whose: Whose) -> Arc<Lane> {
+        Arc::clone(locked(&self.lanes).entry(whose).or_default())
     }
 }
 
-/// A token bucket: `burst` tokens at most, refilled at `per_second`.
-#[derive(Debug)]
-struct Bucket {
-    per_second: f64,
-    burst: f64,
-    tokens: f64,
-    filled: Instant,
+impl Lane {
+    fn pause(&self, now: Instant, pause: Duration) {
+        let Some(until) = now.checked_add(pause) else {
+            return;
+        };
+        let mut paused = locked(&self.paused_until);
+        *paused = paused.max(Some(until));
+    }
+
+    fn pause_left(&self) -> Option<Duration> {
+        let paused_until = *locked(&self.paused_until);
+        let left = paused_until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
 }
 
-impl Bucket {
-    fn new(limit: RateLimit, now: Instant) -> Self {
-        let burst = f64::from(limit.burst);
-        Self {
-            per_second: limit.requests_per_second,
-            burst,
-            tokens: burst,
-            filled: now,
-        }
-    }
-
-    /// Takes a token, or says how long to wait for the next.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
-        self.filled = now;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return Ok(());
-        }
-        // A millisecond more than computed, so that rounding never wakes the waiter too early for nothing.
-        Err(
-            Duration::from_secs_f64((1.0 - self.tokens) / self.per_second)
-                + Duration::from_millis(1),
-        )
-    }
+/// What is locked so is left whole at any moment.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limiter(
-        requests_per_second: f64,
-        burst: u32,
-        max_concurrent_requests: usize,
-    ) -> Arc<Limiter> {
-        Arc::new(Limiter::new(RateLimit {
-            requests_per_second,
-            burst,
-            max_concurrent_requests,
-        }))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_out_at_once_and_the_rest_at_the_rate() {
-        let limiter = limiter(10.0, 5, 100);
-        let start = Instant::now();
-        let mut sent_at = Vec::new();
-        for _ in 0..25 {
-            drop(limiter.slot().await);
-            sent_at.push(start.elapsed());
-        }
-        assert!(sent_at[4] < Duration::from_millis(1));
-        // 20 requests at 10 per second.
-        assert!(sent_at[24] >= Duration::from_secs(2), "{:?}", sent_at[24]);
-        assert!(
-            sent_at[24] < Duration::from_millis(2100),
-            "{:?}",
-            sent_at[24]
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn never_more_than_the_cap_are_under_way() {
-        let limiter = limiter(1000.0, 1000, 2);
-        let (first, _second) = (limiter.slot().await, limiter.slot().await);
-        let third = tokio::spawn({
-            let limiter = Arc::clone(&limiter);
-            async move { limiter.slot().await }
-        });
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert!(!third.is_finished());
-        drop(first);
-        drop(third.await.unwrap());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_waiter_that_gives_up_takes_no_token_with_it() {
-        let limiter = limiter(1.0, 1, 100);
-        drop(limiter.slot().await);
-        for _ in 0..10 {
-            let gave_up = tokio::time::timeout(Duration::from_millis(10), limiter.slot()).await;
-            assert!(gave_up.is_err());
-        }
-        let start = Instant::now();
-        drop(limiter.slot().await);
-        assert!(
-            start.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            start.elapsed()
-        );
-    }
-}
+mod tests;

@@ -128,6 +128,14 @@ impl Pager {
         }
         Ok(link.map_or(Next::Index(self.count.pages + 1), Next::Link))
     }
+
+    /// The index of the last page that the listing is known to have after this page: more may follow where the
+    /// listing does not say how long it is, and fewer where its pages are larger from here on.
+    pub(super) fn last_known<R>(&self, page: &Page<R>) -> u64 {
+        let left = page.total.unwrap_or(0).saturating_sub(self.count.rows);
+        let rows = (page.rows.len() as u64).max(1);
+        self.count.pages + left.div_ceil(rows)
+    }
 }
 
 /// Resolves a link, which must lead to the same origin.
@@ -192,6 +200,20 @@ mod tests {
         let mut pager = pager(1000);
         assert_eq!(pager.after(&page(50, None)).unwrap(), Next::Index(2));
         assert_eq!(pager.after(&Page::<()>::empty()).unwrap(), Next::End);
+    }
+
+    #[test]
+    fn how_many_pages_follow_is_told_by_the_rows_that_are_left_and_the_size_of_the_last_page() {
+        let mut pager = pager(1000);
+        let mut last_known = |rows, total| {
+            let page = page(rows, total);
+            pager.after(&page).unwrap();
+            pager.last_known(&page)
+        };
+        assert_eq!(last_known(50, Some(201)), 5);
+        assert_eq!(last_known(100, Some(201)), 3);
+        assert_eq!(last_known(10, None), 3);
+        assert_eq!(last_known(1, Some(163)), 6);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Client {
         let mut size = ListingSize::default();
         let mut all = Customers::default();
         let url = self.common_listing_url(ENDPOINT.route);
-        self.list_at(url, &ENDPOINT, &CustomerRows, &mut size, |page| {
+        self.list_at(None, url, &ENDPOINT, &CustomerRows, &mut size, |page| {
             all.page(page)
         })
         .await?;

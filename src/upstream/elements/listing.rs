@@ -3,12 +3,14 @@
 use serde::de::MapAccess;
 use url::Url;
 
-use crate::domain::Tenant;
-use crate::upstream::client::{Ask, Client, Endpoint};
+use crate::domain::{Tenant, TenantId};
+use crate::upstream::client::{Answered, Ask, Client, Endpoint};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
-use crate::upstream::paging::{Next, Page, Pager};
+use crate::upstream::paging::{Page, Pager};
 use crate::upstream::rows::{ListingSize, Rows, read_rows};
 use crate::upstream::{ApiError, Cause};
+
+use super::ahead::{Place, Step, read_in_order};
 
 /// The page size asked for: the largest that AvePoint documents. What comes may be less.
 const PAGE_SIZE: u32 = 100;
@@ -27,12 +29,15 @@ impl Client {
         each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
         let base = self.listing_url(endpoint.route, tenant);
-        self.list_at(base, endpoint, rows, size, each).await
+        self.list_at(Some(tenant.tenant_id), base, endpoint, rows, size, each)
+            .await
     }
 
-    /// Reads the whole listing at an address and hands each page to `each`, in order.
+    /// Reads the whole listing at an address, which is of one tenant or of none, and hands each page to `each`, in
+    /// order.
     pub(super) async fn list_at<R: Rows>(
         &self,
+        tenant: Option<TenantId>,
         base: Url,
         endpoint: &Endpoint,
         rows: &R,
@@ -40,25 +45,30 @@ impl Client {
         mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
         let mut pager = Pager::new(base.clone(), self.max_rows);
-        let mut url = page_url(&base, 1);
-        loop {
-            let answered = self
-                .call(endpoint, &Ask::from(url), |body| read_page(body, rows))
-                .await?;
+        let fetch = |place| {
+            let url = match place {
+                Place::Index(index) => page_url(&base, index),
+                Place::Link(link) => link,
+            };
+            async move {
+                let ask = Ask::new(tenant, url);
+                self.call(endpoint, &ask, |body| read_page(body, rows))
+                    .await
+            }
+        };
+        #[expect(
+            clippy::result_large_err,
+            reason = "one for a listing, and none where all is well"
+        )]
+        let take = |answered: Answered<Page<R::Row>>| {
             let page = answered.value.unwrap_or_else(Page::empty);
             size.add(&page);
-            let next = pager
-                .after(&page)
-                .and_then(|next| each(page).map(|()| next));
-            let next = next.map_err(|cause| {
-                self.failed(endpoint, cause, answered.request_id.as_ref(), None)
-            })?;
-            url = match next {
-                Next::Index(index) => page_url(&base, index),
-                Next::Link(link) => link,
-                Next::End => return Ok(()),
-            };
-        }
+            let next = pager.after(&page);
+            let last = pager.last_known(&page);
+            next.and_then(|next| each(page).map(|()| Step { next, last }))
+                .map_err(|cause| self.failed(endpoint, cause, answered.request_id.as_ref(), None))
+        };
+        read_in_order(self.pages_at_once(), fetch, take).await
     }
 
     pub(super) fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {

@@ -1,5 +1,6 @@
 //! The listings of AvePoint Elements, and what remains of their rows.
 
+mod ahead;
 mod customers;
 mod directory;
 mod listing;

@@ -92,7 +92,9 @@ impl Client {
         };
         let url = count_url(self.listing_url(endpoint.route, tenant), status);
         let answered = self
-            .call(&endpoint, &Ask::from(url), |body| read_page(body, &rows))
+            .call(&endpoint, &Ask::new(Some(tenant.tenant_id), url), |body| {
+                read_page(body, &rows)
+            })
             .await?;
         let Some(page) = answered.value else {
             return Ok(0);

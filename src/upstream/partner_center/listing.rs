@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::MapAccess;
 use url::Url;
 
-use crate::domain::Tenant;
+use crate::domain::{Tenant, TenantId};
 use crate::upstream::client::{Ask, Client, Endpoint, Ids};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Page, PageCount, within};
@@ -57,14 +57,17 @@ impl Client {
         let correlation = RequestId::random();
         for deleted in [false, true] {
             let url = self.users_url(tenant, deleted);
-            self.read_listing(url, &correlation, size, &mut |page| each(page, deleted))
-                .await?;
+            self.read_listing(tenant.tenant_id, url, &correlation, size, &mut |page| {
+                each(page, deleted)
+            })
+            .await?;
         }
         Ok(())
     }
 
     async fn read_listing(
         &self,
+        tenant: TenantId,
         first: Url,
         correlation: &RequestId,
         size: &mut ListingSize,
@@ -78,7 +81,7 @@ impl Client {
             token: None,
         });
         while let Some(place) = next {
-            let ask = ask(&place, correlation);
+            let ask = ask(tenant, &place, correlation);
             let answered = self
                 .call(&ENDPOINT, &ask, |body| read_page(body, &rows))
                 .await?;
@@ -164,7 +167,7 @@ fn follow(base: &Url, link: Link) -> Result<Place, Cause> {
     })
 }
 
-fn ask(place: &Place, correlation: &RequestId) -> Ask {
+fn ask(tenant: TenantId, place: &Place, correlation: &RequestId) -> Ask {
     let ids = Ids {
         request: RequestId::random(),
         correlation: correlation.clone(),
@@ -178,6 +181,7 @@ fn ask(place: &Place, correlation: &RequestId) -> Ask {
     }
     headers.extend(place.token.clone().map(|token| (CONTINUATION_TOKEN, token)));
     Ask {
+        tenant: Some(tenant),
         url: place.url.clone(),
         headers,
         ids: Some(ids),

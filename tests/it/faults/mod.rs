@@ -11,6 +11,7 @@ mod retries;
 mod rounds;
 mod shapes;
 mod table;
+mod throttling;
 mod tokens;
 
 use avepoint_exporter::config::{Config, SecurityEndpoint};

@@ -115,7 +115,10 @@ async fn a_poll_that_fails_half_way_keeps_the_figures_before_it_and_the_next_one
     let mut options = options(simulator.world().clone(), &[rule]);
     options.evolve = Some(Duration::from_millis(50));
     let simulator = crate::support::simulator(options).await;
-    let mut running = Running::start(&config(&simulator, "", FAST)).await;
+    // One page after another, so that it is known which of them fails.
+    let slowly =
+        "  rate_limit: { requests_per_second: 10000, burst: 1000, max_concurrent_requests: 1 }\n";
+    let mut running = Running::start(&config(&simulator, slowly, FAST)).await;
 
     let good = running.until(|snapshot| of(snapshot, id).polls == 1).await;
     assert!(!is_failing(of(&good, id)));

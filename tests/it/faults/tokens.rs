@@ -125,14 +125,16 @@ async fn a_tenant_that_refuses_every_token_costs_one_renewal_a_poll() {
 
 #[tokio::test]
 async fn a_token_is_renewed_ahead_of_its_end() {
-    // A hundred pages that take 40 ms each outlast a token of 4 s, which is renewed after 3.6 s.
+    // A hundred pages, one after another, that take 40 ms each outlast a token of 4 s, which is renewed after 3.6 s.
     let mut options = options(World::seeded(1, 1, 120), &[]);
     options.token_lifetime = Duration::from_secs(4);
     options.latency = Duration::from_millis(40);
     options.page_limit = 1;
     let simulator = simulator(options).await;
+    let slowly =
+        "  rate_limit: { requests_per_second: 10000, burst: 1000, max_concurrent_requests: 1 }\n";
     let only = "collectors: { security_users: { enabled: false } }\n";
-    let exposition = poll(&config(&simulator, "", only)).await;
+    let exposition = poll(&config(&simulator, slowly, only)).await;
     let tenant = &simulator.world().tenants()[0];
     assert_eq!(
         failure(&exposition, tenant.tenant_id, Listing::Protected),

@@ -104,6 +104,30 @@ async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_to_be_left_alone_for_a_day_is_asked_again_when_its_next_poll_is_due() {
+    let mut options = Options::new(World::seeded(3, 1, 100));
+    options.rules = vec![Rule::new(Fault::Throttle, When::first(1))];
+    options.retry_after = Duration::from_hours(24);
+    let mut held = Held::start(options, "", "").await;
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    let failure = |collector: CollectorSnapshot| collector.last_poll.unwrap().failure;
+    for place in [SECURITY, PROTECTED] {
+        assert_eq!(failure(held.collector(place)), Some(Reason::Throttled));
+    }
+    assert_eq!(held.upstream.stats().total_requests(), 1);
+    let first = held.collector(SECURITY).next_poll.unwrap();
+    // The first slot may be nearer than an interval; the second is not.
+    held.pass_until(first).await;
+    held.until(|snapshot| snapshot.tenants[0].collectors[SECURITY].polls == 2)
+        .await;
+    held.pass_until(held.collector(SECURITY).next_poll.unwrap())
+        .await;
+    held.until(|snapshot| snapshot.tenants[0].collectors[SECURITY].polls == 3)
+        .await;
+    assert_eq!(failure(held.collector(SECURITY)), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn polls_that_take_longer_than_their_interval_never_overlap_and_leave_slots_out() {
     const INTERVAL: Duration = Duration::from_secs(30);
     let mut options = Options::new(World::seeded(4, 1, 10));

@@ -1,0 +1,188 @@
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn limiter(requests_per_second: f64, burst: u32, max_concurrent_requests: usize) -> Arc<Limiter> {
+    Arc::new(Limiter::new(RateLimit {
+        requests_per_second,
+        burst,
+        max_concurrent_requests,
+    }))
+}
+
+/// One that gives a slot at once, but for those that are paused.
+fn generous() -> Arc<Limiter> {
+    limiter(1000.0, 1000, 1000)
+}
+
+const FIRST: Whose = Some(TenantId::from_bits(1));
+const SECOND: Whose = Some(TenantId::from_bits(2));
+const THIRD: Whose = Some(TenantId::from_bits(3));
+const FOURTH: Whose = Some(TenantId::from_bits(4));
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_goes_out_at_once_and_the_rest_at_the_rate() {
+    let limiter = limiter(10.0, 5, 100);
+    let start = Instant::now();
+    let mut sent_at = Vec::new();
+    for _ in 0..25 {
+        drop(limiter.slot(None, PATIENCE).await);
+        sent_at.push(start.elapsed());
+    }
+    assert!(sent_at[4] < Duration::from_millis(1));
+    // 20 requests at 10 per second.
+    assert!(sent_at[24] >= seconds(2), "{:?}", sent_at[24]);
+    assert!(
+        sent_at[24] < Duration::from_millis(2100),
+        "{:?}",
+        sent_at[24]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_than_the_cap_are_under_way() {
+    let limiter = limiter(1000.0, 1000, 2);
+    let (first, _second) = (
+        limiter.slot(FIRST, PATIENCE).await,
+        limiter.slot(SECOND, PATIENCE).await,
+    );
+    let third = tokio::spawn({
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.slot(THIRD, PATIENCE).await }
+    });
+    tokio::time::advance(seconds(60)).await;
+    assert!(!third.is_finished());
+    drop(first);
+    assert!(third.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_gives_up_takes_no_token_with_it() {
+    let limiter = limiter(1.0, 1, 100);
+    drop(limiter.slot(None, PATIENCE).await);
+    for _ in 0..10 {
+        let waits = limiter.slot(None, PATIENCE);
+        let gave_up = tokio::time::timeout(Duration::from_millis(10), waits).await;
+        assert!(gave_up.is_err());
+    }
+    let start = Instant::now();
+    drop(limiter.slot(None, PATIENCE).await);
+    assert!(start.elapsed() < seconds(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_with_a_hundred_requests_waiting_takes_turns_with_those_that_have_one() {
+    let limiter = limiter(1.0, 1, 1);
+    let (order, mut served) = tokio::sync::mpsc::unbounded_channel();
+    let ask = |whose| {
+        let (limiter, order) = (Arc::clone(&limiter), order.clone());
+        tokio::spawn(async move {
+            let _slot = limiter.slot(whose, PATIENCE).await.unwrap();
+            order.send(whose).unwrap();
+        })
+    };
+    for _ in 0..100 {
+        ask(FIRST);
+    }
+    // All of them wait before the others come.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let small = [SECOND, THIRD, FOURTH];
+    for whose in small {
+        ask(whose);
+    }
+    let mut first = Vec::new();
+    served.recv_many(&mut first, 8).await;
+    while first.len() < 8 {
+        first.push(served.recv().await.unwrap());
+    }
+    for whose in small {
+        assert!(first.contains(&whose), "{first:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_back_its_tenant_and_no_other() {
+    let limiter = generous();
+    let start = Instant::now();
+    limiter.throttled(FIRST, start, seconds(20));
+    drop(limiter.slot(SECOND, PATIENCE).await.unwrap());
+    assert_eq!(start.elapsed(), seconds(0));
+    drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
+    assert_eq!(start.elapsed(), seconds(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_pause_is_not_cut_short_by_a_shorter_one() {
+    let limiter = generous();
+    let start = Instant::now();
+    limiter.throttled(FIRST, start, seconds(20));
+    limiter.throttled(FIRST, start, seconds(1));
+    drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
+    assert_eq!(start.elapsed(), seconds(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_would_have_to_wait_too_long_is_told_at_once() {
+    let limiter = generous();
+    limiter.throttled(FIRST, Instant::now(), seconds(90));
+    let refused = limiter.slot(FIRST, PATIENCE).await.unwrap_err();
+    assert_eq!(refused, Paused(seconds(90)));
+    tokio::time::advance(seconds(30)).await;
+    assert!(limiter.slot(FIRST, PATIENCE).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_pause_is_longer_than_the_longest_whatever_the_host_asks_for() {
+    let limiter = generous();
+    limiter.pause_at_most(seconds(300));
+    limiter.throttled(FIRST, Instant::now(), Duration::MAX);
+    let refused = limiter.slot(FIRST, PATIENCE).await.unwrap_err();
+    assert_eq!(refused, Paused(seconds(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_the_queue_goes_back_to_wait_when_its_tenant_is_paused_meanwhile() {
+    let limiter = limiter(1000.0, 1000, 1);
+    let start = Instant::now();
+    let under_way = limiter.slot(SECOND, PATIENCE).await.unwrap();
+    let waiting = tokio::spawn({
+        let limiter = Arc::clone(&limiter);
+        async move {
+            let slot = limiter.slot(FIRST, PATIENCE).await.unwrap();
+            slot.given
+        }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    limiter.throttled(FIRST, start, seconds(20));
+    drop(under_way);
+    // Nor does it keep its place while it waits.
+    drop(limiter.slot(SECOND, PATIENCE).await.unwrap());
+    assert_eq!(start.elapsed(), seconds(0));
+    assert_eq!(waiting.await.unwrap(), start + seconds(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_falls_when_several_tenants_are_throttled_and_says_when_it_turns() {
+    let limiter = limiter(10.0, 20, 8);
+    let now = Instant::now();
+    // Alone so far.
+    let fallen = RateNow {
+        per_second: 5.0,
+        turn: Some(Turn::Fell),
+    };
+    assert_eq!(limiter.throttled(FIRST, now, seconds(1)), fallen);
+    tokio::time::advance(seconds(30)).await;
+    let now = Instant::now();
+    assert_eq!(limiter.succeeded().turn, Some(Turn::Recovered));
+    assert_eq!(limiter.throttled(SECOND, now, seconds(1)).turn, None);
+    assert_eq!(limiter.throttled(FIRST, now, seconds(1)), fallen);
+    assert_eq!(limiter.throttled(SECOND, now, seconds(1)).turn, None);
+}
