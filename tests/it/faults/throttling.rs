@@ -60,7 +60,7 @@ async fn one_tenant_that_is_throttled_does_not_slow_down_the_api() {
         all_is_right(&exposition, tenant);
     }
     assert_eq!(simulator.stats().struck[&Fault::Throttle], 3);
-    assert_eq!(rate(&exposition), RATE);
+    assert!(rate(&exposition) >= RATE);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn several_tenants_that_are_throttled_slow_down_the_api_and_all_is_read_in
     }
     assert_eq!(simulator.stats().struck[&Fault::Throttle], 4);
     let rate = rate(&exposition);
-    assert!(rate < RATE && rate >= RATE / 16.0, "{rate}");
+    assert!((RATE / 16.0..RATE).contains(&rate), "{rate}");
 }
 
 #[tokio::test]
