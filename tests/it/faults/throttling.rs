@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, Listing, Rule, Tenant, When, World};
+use avepoint_exporter::simulator::{Fault, Listing, Moment, Rule, Tenant, When, World};
 
 use super::figures::{self, shown};
 use super::{failure, options, pages, requests};
@@ -48,6 +48,30 @@ async fn up_to_four_pages_of_a_listing_are_under_way_at_once_and_none_is_asked_f
         }
         assert_eq!(simulator.stats().peak_in_flight, most, "of {allowed}");
     }
+}
+
+#[tokio::test]
+async fn tenants_take_turns_so_that_a_large_one_does_not_starve_small_ones() {
+    let mut tenants = World::seeded(1, 1, 20_000).tenants().to_vec();
+    tenants.extend_from_slice(World::seeded(2, 5, 10).tenants());
+    let large = tenants[0].tenant_id;
+    let simulator = simulator(options(World::given(tenants), &[])).await;
+    let exposition = poll(&config(&simulator, &limits(2), "")).await;
+    for tenant in simulator.world().tenants() {
+        all_is_right(&exposition, tenant);
+    }
+    let log = simulator.stats().log;
+    let of_small = |(moment, _, tenant): &(_, _, _)| *moment == Moment::Ended && *tenant != large;
+    let last = log.iter().rposition(of_small).unwrap();
+    let meanwhile = log[..last].iter().filter(|(.., tenant)| *tenant == large);
+    // Ten requests of the small ones; two moments for each of the large one's.
+    let meanwhile = meanwhile.count() / 2;
+    assert!(
+        meanwhile <= 20,
+        "{meanwhile} pages of the large one went before"
+    );
+    let asked = requests(&simulator, large, Listing::Protected);
+    assert!(asked > 100, "{asked}");
 }
 
 #[tokio::test]
