@@ -22,6 +22,9 @@ const (
 	renewAhead = time.Minute
 )
 
+// Partner Center's answers begin with one.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // client asks one API with a token that it renews.
 type client struct {
 	api  apiConfig
@@ -99,7 +102,7 @@ func (c *client) get(ctx context.Context, method, address string, headers map[st
 		case err != nil:
 			last = err
 		case status == http.StatusOK:
-			return json.Unmarshal(body, into)
+			return json.Unmarshal(bytes.TrimPrefix(body, byteOrderMark), into)
 		case status == http.StatusNoContent:
 			return nil
 		case status == http.StatusUnauthorized && try == 0:
