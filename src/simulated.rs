@@ -48,11 +48,14 @@ pub struct Simulation {
     /// The largest page that the simulated upstream gives
     #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = at_least_one())]
     page_limit: usize,
-    #[arg(long, value_name = "NAME[:N],...", value_delimiter = ',', help = faults_help())]
+    #[arg(long, value_name = "NAME[:N][@TENANT],...", value_delimiter = ',', help = faults_help())]
     faults: Vec<Rule>,
     /// Change the world a little each time this has passed, 0s for never [default: never; in the demo: 5s]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     evolve: Option<PromDuration>,
+    /// After this time faults strike no more and the world stands still [default: never]
+    #[arg(long, value_name = "DURATION")]
+    calm_after: Option<PromDuration>,
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -65,7 +68,7 @@ fn faults_help() -> String {
         .map(|fault| format!("{fault}:{}", fault.usual_rate()))
         .collect();
     format!(
-        "Misbehave at every Nth request; without N as often as shown here: {}",
+        "Misbehave at every Nth request, with @TENANT-ID at the end only at that tenant's; without N as often as shown here: {}",
         names.join(", ")
     )
 }
@@ -92,6 +95,7 @@ impl Simulation {
             latency: self.latency.0,
             page_limit: self.page_limit,
             evolve: self.tick(),
+            calm_after: self.calm_after.map(|calm| calm.0),
             shutdown,
             ..Options::new(World::seeded(self.seed, self.tenants, self.users))
         }

@@ -67,7 +67,10 @@ fn order(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Vec<u32>
         .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
         .collect();
     keyed.sort_unstable();
-    keyed.into_iter().map(|(_, place)| place).collect()
+    let mut places: Vec<u32> = keyed.into_iter().map(|(_, place)| place).collect();
+    // They stand in the room that the keys took, four times what they need.
+    places.shrink_to_fit();
+    places
 }
 
 /// By which of its keys a user was found in the backup listing. A better one replaces a lesser.
@@ -267,5 +270,24 @@ mod tests {
     #[test]
     fn forty_bytes_are_kept_for_a_user_at_most() {
         assert_eq!(size_of::<Reference>() + 2 * size_of::<u32>(), 40);
+    }
+
+    #[test]
+    fn nothing_is_kept_but_the_users() {
+        let users = (1..=1000).map(|user| Reference {
+            keys: UserKeys {
+                id: UserKey::new(user),
+                mail: UserKey::new(2 * user),
+                principal: UserKey::new(3 * user),
+            },
+            statuses: 0,
+        });
+        let kept = ReferenceUsers::without_statuses(users.collect());
+        let rooms = [
+            kept.users.capacity(),
+            kept.by_mail.capacity(),
+            kept.by_principal.capacity(),
+        ];
+        assert_eq!(rooms, [1000; 3]);
     }
 }

@@ -26,7 +26,7 @@ use super::reply::{
     Answer, FORM, JSON, REQUEST_ID, Refused, error, gzip, has_type, json, no_content, sent, set,
 };
 use super::server::Upstream;
-use super::stats::{Moment, NO_TENANT, PartnerRequest, Stats};
+use super::stats::{Moment, NO_TENANT, PartnerRequest, STATS_PATH, Stats};
 use super::target::Target;
 
 /// Bodies of requests are bounded.
@@ -53,6 +53,10 @@ impl Upstream {
     }
 
     async fn route(&self, parts: &Parts, body: &Bytes) -> Answer {
+        if parts.uri.path() == STATS_PATH {
+            let text = self.stats().as_json();
+            return json(StatusCode::OK, AnswerBody::Whole(text.into()));
+        }
         let query = parts.uri.query().unwrap_or("");
         let Some(target) = Target::read(parts.uri.path(), query) else {
             return error(StatusCode::NOT_FOUND, "there is nothing here");
@@ -119,6 +123,9 @@ impl Upstream {
     /// The faults that strike at this request.
     fn strikes(&self, target: &Target) -> Vec<Fault> {
         let mut strikes = Vec::new();
+        if self.is_calm() {
+            return strikes;
+        }
         for (rule, seen) in self.options.rules.iter().zip(&self.seen) {
             if rule.matches(target.listing, target.tenant)
                 && rule.when.strikes(seen.fetch_add(1, Ordering::Relaxed))

@@ -235,7 +235,8 @@ impl When {
     }
 }
 
-/// A fault and when it strikes. Read from `name` (at its usual rate) or `name:n` (at each `n`-th request).
+/// A fault and when it strikes. Read from `name` (at its usual rate) or `name:n` (at each `n`-th request),
+/// with `@tenant` at its end where it strikes at one tenant only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// What happens.
@@ -271,6 +272,9 @@ pub enum InvalidFault {
     /// What follows the colon is no rate.
     #[error("`{0}` is no rate; expected a whole number from 1 after the colon, as in throttle:20")]
     Rate(String),
+    /// What follows the at sign is no tenant.
+    #[error("`{0}` is no tenant; expected a tenant's id after the at sign")]
+    Tenant(String),
 }
 
 fn names() -> String {
@@ -293,6 +297,13 @@ impl FromStr for Rule {
     type Err = InvalidFault;
 
     fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        if let Some((rest, tenant)) = text.rsplit_once('@') {
+            let rule: Self = rest.parse()?;
+            let tenant: TenantId = tenant
+                .parse()
+                .map_err(|_| InvalidFault::Tenant(tenant.to_owned()))?;
+            return Ok(Self::new(rule.fault, rule.when.for_tenant(tenant)));
+        }
         let Some((name, rate)) = text.split_once(':') else {
             let fault: Fault = text.parse()?;
             return Ok(Self::new(fault, When::every(fault.usual_rate())));
@@ -356,6 +367,18 @@ mod tests {
         }
         let rule: Rule = "throttle:7".parse().unwrap();
         assert_eq!(rule, Rule::new(Fault::Throttle, When::every(7)));
+    }
+
+    #[test]
+    fn a_rule_is_aimed_at_a_tenant_by_its_id() {
+        let tenant = TenantId::from_bits(7);
+        for (text, every) in [("hang", SELDOM), ("hang:2", 2)] {
+            let rule: Rule = format!("{text}@{tenant}").parse().unwrap();
+            let when = When::every(every).for_tenant(tenant);
+            assert_eq!(rule, Rule::new(Fault::Hang, when));
+        }
+        let error = "hang:1@contoso".parse::<Rule>().unwrap_err();
+        assert_eq!(error, InvalidFault::Tenant("contoso".to_owned()));
     }
 
     #[test]

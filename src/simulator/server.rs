@@ -45,6 +45,8 @@ pub struct Options {
     pub partner_page_limit: usize,
     /// How long a tick of the world is; without it the world stands still at tick 0.
     pub evolve: Option<Duration>,
+    /// After this time no fault strikes, and the world stands still; by default never.
+    pub calm_after: Option<Duration>,
     /// The permissions of the app that is registered with AvePoint; by default all of upstream's table.
     pub permissions: Vec<String>,
     /// The certificate that is registered for both apps beside their secrets, in DER; by default none.
@@ -73,6 +75,7 @@ impl Options {
             page_limit: 100,
             partner_page_limit: 500,
             evolve: None,
+            calm_after: None,
             permissions: PERMISSIONS.iter().map(|&name| name.to_owned()).collect(),
             certificate: None,
             token_lifetime: Duration::from_hours(1),
@@ -109,12 +112,19 @@ impl Upstream {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether faults strike no more.
+    pub(super) fn is_calm(&self) -> bool {
+        let passed = self.options.clock.now().since(self.start);
+        self.options.calm_after.is_some_and(|calm| passed >= calm)
+    }
+
     /// How many ticks have passed since the start.
     pub(super) fn tick(&self) -> u64 {
         let Some(period) = self.options.evolve else {
             return 0;
         };
         let passed = self.options.clock.now().since(self.start);
+        let passed = passed.min(self.options.calm_after.unwrap_or(Duration::MAX));
         let ticks = passed.as_nanos().checked_div(period.as_nanos());
         ticks.and_then(|ticks| ticks.try_into().ok()).unwrap_or(0)
     }

@@ -9,6 +9,9 @@ use super::faults::{Fault, Listing};
 /// Stands for the tenant of what is of no tenant, such as the listing of customers.
 pub const NO_TENANT: TenantId = TenantId::from_bits(0);
 
+/// Where other processes see what the service has been asked.
+pub(super) const STATS_PATH: &str = "/simulator/stats";
+
 /// The log of requests ends here: a service may run for days.
 const LOG_LENGTH: usize = 10_000;
 
@@ -68,6 +71,21 @@ impl Stats {
     /// Requests for listings, all tenants together.
     pub fn total_requests(&self) -> u64 {
         self.requests.values().sum()
+    }
+
+    /// The sums as JSON.
+    pub(super) fn as_json(&self) -> String {
+        let struck = self.struck.iter();
+        let struck: BTreeMap<_, _> = struck
+            .map(|(fault, times)| (fault.as_str(), *times))
+            .collect();
+        serde_json::json!({
+            "requests": self.total_requests(),
+            "token_requests": self.token_requests + self.partner_token_requests,
+            "peak_in_flight": self.peak_in_flight,
+            "struck": struck,
+        })
+        .to_string()
     }
 
     pub(super) fn log(&mut self, moment: Moment, listing: Listing, tenant: TenantId) {

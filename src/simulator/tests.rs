@@ -162,6 +162,41 @@ async fn the_clock_moves_the_world_and_ends_tokens() {
 }
 
 #[tokio::test]
+async fn after_a_time_faults_strike_no_more_and_the_world_stands_still() {
+    let seconds = Arc::new(AtomicU64::new(1_000));
+    let mut options = Options::new(World::seeded(1, 1, 2_000));
+    options.evolve = Some(Duration::from_secs(5));
+    options.calm_after = Some(Duration::from_secs(100));
+    options.rules = vec![Rule::new(Fault::Unavailable, When::always())];
+    let now = Arc::clone(&seconds);
+    options.clock = Clock::from_fn(move || {
+        Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
+    });
+    let setup = start(options).await;
+    let mut seen = Vec::new();
+    for at in [1_000, 1_099, 1_100, 1_500] {
+        seconds.store(at, Ordering::Relaxed);
+        seen.push((setup.simulator.tick(), setup.get("").await.status().as_u16()));
+    }
+    assert_eq!(seen, [(0, 503), (19, 503), (20, 200), (20, 200)]);
+}
+
+#[tokio::test]
+async fn other_processes_see_what_the_service_was_asked() {
+    let mut options = Options::new(World::seeded(1, 1, 10));
+    options.rules = vec![Rule::new(Fault::Unavailable, When::first(1))];
+    let setup = start(options).await;
+    for _ in 0..3 {
+        setup.get("").await;
+    }
+    let url = format!("{}/simulator/stats", setup.simulator.url());
+    let told = json(setup.client.get(url).send().await.unwrap()).await;
+    assert_eq!(told["requests"], 3);
+    assert_eq!(told["token_requests"], 1);
+    assert_eq!(told["struck"], serde_json::json!({ "unavailable": 1 }));
+}
+
+#[tokio::test]
 async fn a_dropped_simulator_serves_no_more() {
     let setup = start(Options::new(World::seeded(1, 1, 10))).await;
     let url = setup.path(Listing::Security);
