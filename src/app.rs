@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::{IntGauge, Registry, opts};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +15,11 @@ use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::ProcessMetrics;
 use crate::reload::{Loader, Reloader};
+use crate::saving::Saving;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
+use crate::state::{Saved, StateDir};
 use crate::upstream::Stats;
 
 /// Between two renderings there is at least this, and ten times what the last one took: a fleet that
@@ -51,6 +53,8 @@ pub struct Exporter {
     loader: Loader,
     /// Where the configuration is read again, and who asks for it.
     file: Option<(PathBuf, ConfigFile, mpsc::Receiver<Asked>)>,
+    /// Keeps what is known over a restart, where that is wanted.
+    saving: Option<Saving>,
 }
 
 impl Exporter {
@@ -59,12 +63,47 @@ impl Exporter {
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
     pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        Self::after(&Saved::default(), config, clock)
+    }
+
+    /// The same with what an earlier process knew, and for this one to keep what it knows: where and if the
+    /// configuration says so.
+    ///
+    /// # Errors
+    /// As [`Exporter::new`].
+    pub fn warm(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let (folder, saved) = match &config.state_dir {
+            Some(folder) => {
+                let (folder, saved) = StateDir::open(folder, clock.now());
+                (Some(folder), saved)
+            }
+            None => (None, None),
+        };
+        if let Some(saved) = &saved {
+            tracing::info!(saved_at = %saved.written_at, tenants = saved.tenants.len(), "warm start");
+        }
+        let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
+        let saving = Saving::new(
+            folder,
+            exporter.loader.in_force(),
+            exporter.snapshots(),
+            exporter.clock.clone(),
+        );
+        Ok(Self {
+            saving: Some(saving),
+            ..exporter
+        })
+    }
+
+    /// Puts an exporter together that goes on from what an earlier process knew.
+    fn after(saved: &Saved, config: &Config, clock: Clock) -> anyhow::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessMetrics::new()?))?;
         register_build_info(&registry)?;
         let stats = Stats::register(&registry)?;
         let (loader, changes) = Loader::new(config, stats.clone(), clock.clone(), &registry)?;
-        let (scheduler, snapshots) = Scheduler::new(changes, stats, clock.clone(), &registry)?;
+        let (scheduler, snapshots) =
+            Scheduler::new(changes, saved, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,
@@ -72,6 +111,7 @@ impl Exporter {
             clock,
             loader,
             file: None,
+            saving: None,
         })
     }
 
@@ -111,7 +151,10 @@ impl Exporter {
     ) -> anyhow::Result<()> {
         let settled = self.settled();
         // There from the first scrape on: which tenants there are is known before anything is polled.
-        let first = Body::new(&self.snapshots.borrow(), self.clock.now());
+        let (snapshot, now) = (Arc::clone(&self.snapshots.borrow()), self.clock.now());
+        let mut first = Body::new(&snapshot, now);
+        // Before any poll: of an earlier process.
+        first.is_ready |= snapshot.has_fresh(now);
         let (bodies, tenants) = watch::channel(first);
         let sources = Sources {
             tenants,
@@ -121,9 +164,17 @@ impl Exporter {
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
+        let (ended, polls_ended) = oneshot::channel();
         let polling = async {
             self.scheduler.run(shutdown.clone()).await;
+            // For whom this is of interest.
+            let _ = ended.send(());
             settled.await;
+        };
+        let saving = async {
+            if let Some(saving) = self.saving {
+                saving.run(polls_ended).await;
+            }
         };
         let reloading = async {
             if let Some((path, file, asked)) = self.file {
@@ -133,6 +184,7 @@ impl Exporter {
         };
         tokio::join!(
             polling,
+            saving,
             publishing,
             reloading,
             server::serve(listeners, pages, web.limits, shutdown.clone())
@@ -154,8 +206,8 @@ impl Exporter {
 
 /// Renders each snapshot, and the last one again when figures in it become stale.
 async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<Body>) {
-    // Once it has ended it has, whatever is polled later.
-    let mut first_round_ended = false;
+    // Once it is ready it stays so, whatever is polled later.
+    let mut is_ready = bodies.borrow().is_ready;
     loop {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let now = clock.now();
@@ -164,8 +216,8 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
         let rendered = tokio::task::spawn_blocking(move || Body::new(&snapshot, now)).await;
         match rendered {
             Ok(mut body) => {
-                first_round_ended |= body.first_round_ended;
-                body.first_round_ended = first_round_ended;
+                is_ready |= body.is_ready;
+                body.is_ready = is_ready;
                 bodies.send_replace(body);
             }
             // The series before stay; their panic was logged where it happened.

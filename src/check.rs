@@ -1,5 +1,6 @@
 //! The command `check`: what a configuration would do, without opening a connection.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,24 @@ use crate::collectors::{
     Totals,
 };
 use crate::config::{CollectorConfig, CollectorKind, Config, RateLimit, SecurityMode};
-use crate::domain::{Collector, PromDuration, Timestamp};
+use crate::discovery::{Fleet, Names};
+use crate::domain::{Collector, PromDuration, TenantId, TenantSource, Timestamp};
 use crate::exposition;
-use crate::snapshot::{Figures, LastPoll, Snapshot};
-use crate::upstream::{Api, COUNT_REQUESTS, pages_of, partner_pages_of};
+use crate::snapshot::{Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
+use crate::state::{Saved, SavedDiscovery, Unusable};
+use crate::upstream::{Api, COUNT_REQUESTS, Customer, pages_of, partner_pages_of};
 
-/// Says what would run. `users` is taken for the size of each listing.
-pub fn describe(config: &Config, users: u64) -> String {
+/// Says what would run, by what was `read` where the state is kept. `users` is taken for the size of each listing that
+/// is not known from there.
+pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: u64) -> String {
+    let saved = read.as_ref().ok().and_then(Option::as_ref);
+    let fleet = fleet(config, saved);
+    let polled = Config {
+        tenants: fleet.tenants,
+        ..config.clone()
+    };
+    let config = &polled;
+    let sizes = Sizes::new(saved, users);
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<20} {value}");
@@ -27,9 +39,19 @@ pub fn describe(config: &Config, users: u64) -> String {
         line("Partner Center", partner_center.api_url.as_str());
         line("its token service", partner_center.token_url.as_str());
     }
-    line("tenants", &tenants(config));
+    if let Some(folder) = &config.state_dir {
+        line(
+            "state_dir",
+            &format!("{}: {}", folder.display(), state(read)),
+        );
+    }
+    let discovered = saved.and_then(|saved| saved.discovery.as_ref());
+    line("tenants", &tenants(config, discovered));
     for collector in Collector::ALL {
-        line(collector.as_str(), &every(config, *collector));
+        line(
+            collector.as_str(),
+            &every(config, *collector, discovered.is_some()),
+        );
     }
     if config.collectors().any(|one| {
         matches!(one.kind, CollectorKind::SecurityUsers { .. }) && !one.kind.is_matched()
@@ -43,8 +65,13 @@ pub fn describe(config: &Config, users: u64) -> String {
     line(
         "series",
         &format!(
-            "{} of tenants, and those of the exporter itself",
-            series(config)
+            "{} of tenants{}, and those of the exporter itself",
+            series(config, fleet.customers.clone()),
+            if fleet.customers.is_empty() {
+                ""
+            } else {
+                " and customers"
+            },
         ),
     );
     let apis = [
@@ -56,24 +83,38 @@ pub fn describe(config: &Config, users: u64) -> String {
     ];
     for (api, limit) in apis {
         if let Some(limit) = limit {
-            requests(&mut text, config, api, limit, users);
+            requests(&mut text, config, api, limit, &sizes);
         }
     }
     text
 }
 
 /// Says how many requests go to an API, and whether they fit.
-fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, users: u64) {
-    let per_second: f64 = all(config)
-        .filter(|one| collectors::api(one.kind.collector()) == api)
-        .map(|one| pages(one.kind, users) as f64 / one.interval.as_secs_f64())
-        // From zero, since the sum of nothing is -0.
-        .fold(0.0, |all, one| all + one);
+fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, sizes: &Sizes<'_>) {
+    // From zero, since the sum of nothing is -0.
+    let mut per_second = 0.0;
+    let (mut tenants, mut assumed) = (0, 0);
+    for tenant in &config.tenants {
+        let asks = |one: &&CollectorConfig| collectors::api(one.kind.collector()) == api;
+        let collectors: Vec<_> = tenant.collectors.iter().filter(asks).collect();
+        let mut is_assumed = false;
+        for one in &collectors {
+            let known = sizes.pages(tenant.tenant.tenant_id, one.kind);
+            let pages = known.unwrap_or_else(|| {
+                is_assumed = true;
+                pages(one.kind, sizes.users)
+            });
+            per_second += pages as f64 / one.interval.as_secs_f64();
+        }
+        tenants += usize::from(!collectors.is_empty());
+        assumed += usize::from(is_assumed);
+    }
     let allowed = limit.requests_per_second;
     let _ = writeln!(
         text,
-        "requests per hour    {:.0} to {api}, with {users} users in each listing (--assume-users)",
-        per_second * 3600.0
+        "requests per hour    {:.0} to {api}, {}",
+        per_second * 3600.0,
+        sizes.told(tenants, assumed)
     );
     let _ = writeln!(
         text,
@@ -89,6 +130,62 @@ fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, user
     }
 }
 
+/// Whom the exporter would poll if it started now.
+fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
+    let discovery = saved.and_then(|saved| saved.discovery.as_ref());
+    let tenants = saved.into_iter().flat_map(|saved| &saved.tenants);
+    let names = Names::of(tenants.map(|one| &*one.tenant));
+    Fleet::new(config, discovery.map(|found| &*found.customers), &names)
+}
+
+/// What came of looking where the state is kept.
+fn state(read: &Result<Option<Saved>, Unusable>) -> String {
+    match read {
+        Ok(Some(saved)) => format!("saved {}", saved.written_at),
+        Ok(None) => "nothing is saved there yet".to_owned(),
+        Err(why) => format!("the warm-start file {why}; `serve` would set it aside"),
+    }
+}
+
+/// What is known of the sizes of listings.
+struct Sizes<'a> {
+    saved_at: Option<Timestamp>,
+    tenants: BTreeMap<TenantId, &'a TenantSnapshot>,
+    /// What is taken where nothing is known.
+    users: u64,
+}
+
+impl<'a> Sizes<'a> {
+    fn new(saved: Option<&'a Saved>, users: u64) -> Self {
+        let tenants = saved.into_iter().flat_map(|saved| &saved.tenants);
+        Self {
+            saved_at: saved.map(|saved| saved.written_at),
+            tenants: tenants.map(|one| (one.tenant.tenant_id, &**one)).collect(),
+            users,
+        }
+    }
+
+    /// How many requests the last successful poll with these options took; `None` where that is not known.
+    fn pages(&self, tenant: TenantId, kind: CollectorKind) -> Option<u64> {
+        let known = self.tenants.get(&tenant)?.collector(kind.collector())?;
+        let figures = known.figures.as_ref();
+        Some(figures.filter(|_| known.config.kind == kind)?.pages)
+    }
+
+    /// Says where the sizes are from, for so many tenants, of which so many have one that is not known.
+    fn told(&self, tenants: usize, assumed: usize) -> String {
+        let users = self.users;
+        match self.saved_at {
+            Some(at) if assumed == 0 => format!("by the sizes of the last polls, saved {at}"),
+            Some(at) if assumed < tenants => format!(
+                "by the sizes of the last polls, saved {at}, but for listings of {assumed} of {tenants} tenants, taken \
+                 with {users} users each (--assume-users)"
+            ),
+            _ => format!("with {users} users in each listing (--assume-users)"),
+        }
+    }
+}
+
 fn all(config: &Config) -> impl Iterator<Item = &CollectorConfig> {
     config.tenants.iter().flat_map(|tenant| &tenant.collectors)
 }
@@ -97,19 +194,29 @@ fn of(config: &Config, collector: Collector) -> impl Iterator<Item = &CollectorC
     all(config).filter(move |one| one.kind.collector() == collector)
 }
 
-fn tenants(config: &Config) -> String {
-    let listed = config.tenants.len();
-    match &config.discovery {
-        None => listed.to_string(),
-        Some(discovery) => format!(
-            "{listed} listed; others are discovered every {}, and are not part of the figures below",
-            PromDuration(discovery.interval)
+fn tenants(config: &Config, discovered: Option<&SavedDiscovery>) -> String {
+    let all = config.tenants.iter();
+    let listed = all.filter(|one| one.tenant.source == TenantSource::Config);
+    let listed = listed.count();
+    let Some(discovery) = &config.discovery else {
+        return listed.to_string();
+    };
+    let every = PromDuration(discovery.interval);
+    match discovered {
+        Some(found) => format!(
+            "{listed} listed, {} discovered {}; discovery every {every}",
+            config.tenants.len() - listed,
+            found.at
+        ),
+        None => format!(
+            "{listed} listed; others are discovered every {every}, and are not part of the figures below"
         ),
     }
 }
 
-/// For how many tenants a collector is on, and how often it polls.
-fn every(config: &Config, collector: Collector) -> String {
+/// For how many tenants a collector is on, and how often it polls; for those that are yet to be discovered, too,
+/// unless it is known which they are.
+fn every(config: &Config, collector: Collector, is_discovered: bool) -> String {
     let mut intervals: Vec<_> = of(config, collector).map(|one| one.interval).collect();
     let tenants = number_of_tenants(intervals.len());
     intervals.sort_unstable();
@@ -124,8 +231,11 @@ fn every(config: &Config, collector: Collector) -> String {
         )),
         _ => None,
     };
-    let discovered = config.discovery.iter().flat_map(|one| &one.collectors);
-    let discovered = discovered
+    let discovery = config.discovery.iter();
+    let is_open = !is_discovered || listed.is_none();
+    let discovery = discovery.filter(|_| is_open);
+    let discovered = discovery
+        .flat_map(|one| &one.collectors)
         .filter(|one| one.kind.collector() == collector)
         .map(|one| {
             format!(
@@ -158,11 +268,25 @@ fn pages(kind: CollectorKind, users: u64) -> u64 {
     }
 }
 
-/// How many series the tenants have, when each listing was read and holds no unknown codes: counted in
-/// the exposition of such listings.
-fn series(config: &Config) -> usize {
+/// How many series the tenants and these customers have, when each listing was read and holds no unknown codes:
+/// counted in the exposition of such listings.
+fn series(config: &Config, customers: Vec<Customer>) -> usize {
     let now = Timestamp::from_unix(Duration::from_secs(1));
     let mut snapshot = Snapshot::new(config);
+    if !customers.is_empty() {
+        snapshot.discovery = Some(Arc::new(DiscoverySnapshot {
+            stale_after: Duration::MAX,
+            polls: 1,
+            failures: BTreeMap::new(),
+            up: Some(true),
+            found: Some(Discovered {
+                at: now,
+                listed: Arc::default(),
+                customers,
+                excluded: 0,
+            }),
+        }));
+    }
     for tenant in &mut snapshot.tenants {
         let mut references = References::new();
         for collector in &mut Arc::make_mut(tenant).collectors {

@@ -22,6 +22,7 @@ use crate::progress::show_first_round;
 use crate::server::{self, Limits};
 use crate::simulated::Simulation;
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
+use crate::state;
 
 /// Users taken for the size of each listing by `check`.
 const ASSUMED_USERS: u64 = 1000;
@@ -146,7 +147,10 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
                 ..config.clone()
             };
             Exporter::new(&checked, Clock::system()).map_err(Failed::Usage)?;
-            print(&check::describe(&config, assume_users))
+            let now = Clock::system().now();
+            let read = config.state_dir.as_deref();
+            let read = read.map_or(Ok(None), |folder| state::read(folder, now));
+            print(&check::describe(&config, &read, assume_users))
         }
         Command::Poll => poll(&flags, &progress, shutdown).await,
         Command::Demo(simulation) => Box::pin(demo(&flags, &simulation, &progress, shutdown)).await,
@@ -157,7 +161,8 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
 async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed> {
     // Before all else: one that comes too early must not end the program.
     let mut hangups = signal(SignalKind::hangup()).context("failed to listen for signals")?;
-    let (config, file, exporter) = load(flags.config_file())?;
+    let (file, config) = read(flags.config_file())?;
+    let exporter = Exporter::warm(&config, Clock::system()).map_err(Failed::Usage)?;
     let (exporter, reload) = exporter.reloading(flags.config_file(), file);
     let web = Web {
         reload: flags.enable_lifecycle.then(|| reload.clone()),
@@ -187,7 +192,8 @@ async fn poll(
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (_, _, exporter) = load(flags.config_file())?;
+    let (_, config) = read(flags.config_file())?;
+    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     let settled = exporter.settled();
     let polled = shutdown.run_until_cancelled(exporter.poll_once()).await;
@@ -237,13 +243,6 @@ async fn demo(
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     Box::pin(exporter.run(listeners, flags.web(), shutdown)).await?;
     Ok(())
-}
-
-/// Reads the configuration and puts an exporter together by it, without opening a connection.
-fn load(path: &Path) -> Result<(Config, ConfigFile, Exporter), Failed> {
-    let (file, config) = read(path)?;
-    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
-    Ok((config, file, exporter))
 }
 
 fn read(path: &Path) -> Result<(ConfigFile, Config), Failed> {

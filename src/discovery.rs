@@ -26,16 +26,55 @@ pub struct Fleet {
     was_read: bool,
 }
 
+/// Names that were known before, for where neither the configuration nor the API gives one any more.
+#[derive(Debug, Default)]
+pub struct Names {
+    customers: BTreeMap<CustomerId, String>,
+    tenants: BTreeMap<TenantId, String>,
+}
+
+impl Names {
+    /// The names of these tenants and of their customers.
+    pub fn of<'a>(tenants: impl IntoIterator<Item = &'a Tenant>) -> Self {
+        let mut names = Self::default();
+        for tenant in tenants {
+            if let Some(name) = &tenant.customer_name {
+                names.customers.insert(tenant.customer_id, name.clone());
+            }
+            if let Some(name) = &tenant.tenant_name {
+                names.tenants.insert(tenant.tenant_id, name.clone());
+            }
+        }
+        names
+    }
+
+    /// The name of a tenant: the given one, else the last known.
+    fn tenant(&self, id: TenantId, given: Option<&String>) -> Option<String> {
+        given.or_else(|| self.tenants.get(&id)).cloned()
+    }
+}
+
 impl Fleet {
     /// Brings together what the configuration says and the customers that the API lists, by id in ascending order.
     ///
     /// Tenants of the config always stay, with the customer, names, labels and collectors that it gives them; the
-    /// API adds names where it gives none. A tenant that several customers list stays with the first of them.
-    /// `listed` is `None` as long as they were never read.
-    pub fn new(config: &Config, listed: Option<&[Customer]>) -> Self {
+    /// API adds names where it gives none, and where it gives none either, there are those last `known`. A tenant
+    /// that several customers list stays with the first of them. `listed` is `None` as long as they were never read.
+    pub fn new(config: &Config, listed: Option<&[Customer]>, known: &Names) -> Self {
+        // What is not asked for is not known.
+        let listed = listed.filter(|_| config.discovery.is_some());
+        let was_read = listed.is_some();
+        let listed = listed.unwrap_or_default();
+        let names = customer_names(config, listed, known);
+        let (by_id, mut contested) = tenants_of(listed);
+        let mut tenants: Vec<TenantConfig> = config
+            .tenants
+            .iter()
+            .map(|one| with_names(one, &names, &by_id, known))
+            .collect();
         let Some(discovery) = &config.discovery else {
             return Self {
-                tenants: config.tenants.clone(),
+                tenants,
                 excluded: BTreeSet::new(),
                 customers: Vec::new(),
                 contested: BTreeMap::new(),
@@ -43,15 +82,6 @@ impl Fleet {
                 was_read: false,
             };
         };
-        let was_read = listed.is_some();
-        let listed = listed.unwrap_or_default();
-        let names = customer_names(config, listed);
-        let (by_id, mut contested) = tenants_of(listed);
-        let mut tenants: Vec<TenantConfig> = config
-            .tenants
-            .iter()
-            .map(|one| with_names(one, &names, &by_id))
-            .collect();
         let in_config: BTreeSet<TenantId> =
             tenants.iter().map(|one| one.tenant.tenant_id).collect();
         // Those stay with the customer that the config names.
@@ -65,7 +95,7 @@ impl Fleet {
                 customer_id,
                 tenant_id: id,
                 customer_name: names.get(&customer_id).map(|name| (*name).to_owned()),
-                tenant_name: listed.name.clone(),
+                tenant_name: known.tenant(id, listed.name.as_ref()),
                 labels: BTreeMap::new(),
                 source: TenantSource::Discovery,
             };
@@ -126,21 +156,27 @@ pub fn check_plausible(before: &[Customer], now: &[Customer]) -> Result<(), Caus
     };
     Err(Cause::Implausible(format!(
         "there are no {what} any more; check the customer scope of the app registration, or restart the exporter if \
-         this is right"
+         this is right (without the file warm-start.json of its state_dir, which remembers them)"
     )))
 }
 
-/// The names of customers: the first that the config gives, else the API's.
-fn customer_names<'a>(config: &'a Config, listed: &'a [Customer]) -> BTreeMap<CustomerId, &'a str> {
+/// The names of customers: the first that the config gives, else the API's, else the last known.
+fn customer_names<'a>(
+    config: &'a Config,
+    listed: &'a [Customer],
+    known: &'a Names,
+) -> BTreeMap<CustomerId, &'a str> {
     let given = config
         .tenants
         .iter()
         .map(|one| (one.tenant.customer_id, one.tenant.customer_name.as_deref()));
-    let known = listed
+    let listed = listed
         .iter()
         .map(|customer| (customer.id, customer.name.as_deref()));
+    let known = known.customers.iter();
+    let known = known.map(|(id, name)| (*id, Some(name.as_str())));
     let mut names = BTreeMap::new();
-    for (id, name) in given.chain(known) {
+    for (id, name) in given.chain(listed).chain(known) {
         if let Some(name) = name {
             names.entry(id).or_insert(name);
         }
@@ -166,11 +202,12 @@ fn tenants_of(listed: &[Customer]) -> (Listed<'_>, BTreeMap<TenantId, CustomerId
     (by_id, contested)
 }
 
-/// A tenant of the config, with the API's names where the config gives none.
+/// A tenant of the config, with the API's names, or those last known, where the config gives none.
 fn with_names(
     config: &TenantConfig,
     customers: &BTreeMap<CustomerId, &str>,
     listed: &Listed<'_>,
+    known: &Names,
 ) -> TenantConfig {
     let mut named = config.clone();
     let tenant = Arc::make_mut(&mut named.tenant);
@@ -181,7 +218,8 @@ fn with_names(
     }
     if tenant.tenant_name.is_none() {
         let listed = listed.get(&tenant.tenant_id);
-        tenant.tenant_name = listed.and_then(|(_, listed)| listed.name.clone());
+        let listed = listed.and_then(|(_, listed)| listed.name.as_ref());
+        tenant.tenant_name = known.tenant(tenant.tenant_id, listed);
     }
     named
 }

@@ -9,11 +9,11 @@
 //! - floor 1, [`config`]: the YAML file as written, and the validated configuration that all else sees.
 //! - floor 2, [`upstream`]: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
 //! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`discovery`]: which tenants are
-//!   watched; [`snapshot`]: what is known at one moment, published whole.
+//!   watched; [`snapshot`]: what is known at one moment, published whole; [`state`]: that, kept over a restart.
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
-//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again; [`cli`] and its commands: [`check`], [`simulated`]; what
+//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again; [`cli`] and its commands: [`check`], [`simulated`]; [`saving`]: what is known, kept for the next start; what
 //!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
@@ -30,10 +30,12 @@ pub mod logging;
 pub mod process;
 pub mod progress;
 pub mod reload;
+pub mod saving;
 pub mod scheduler;
 pub mod server;
 pub mod signals;
 pub mod simulated;
 pub mod simulator;
 pub mod snapshot;
+pub mod state;
 pub mod upstream;

@@ -44,7 +44,9 @@ pub struct DiscoverySnapshot {
 pub struct Discovered {
     /// When the API's customers had been read.
     pub at: Timestamp,
-    /// The customers that are let in.
+    /// All customers that the API lists, by id in ascending order.
+    pub listed: Arc<[Customer]>,
+    /// Those of them that are let in.
     pub customers: Vec<Customer>,
     /// How many tenants the patterns leave out.
     pub excluded: u64,
@@ -72,9 +74,9 @@ pub struct CollectorSnapshot {
     pub failures: u64,
     /// Slots of the schedule that were left out.
     pub skipped: u64,
-    /// The last poll that ended.
+    /// The last poll that ended, be it in an earlier process.
     pub last_poll: Option<LastPoll>,
-    /// The figures of the last poll that succeeded.
+    /// The figures of the last poll that succeeded, be it in an earlier process.
     pub figures: Option<Figures>,
 }
 
@@ -133,12 +135,16 @@ impl Snapshot {
         self.tenants.iter().flat_map(|tenant| &tenant.collectors)
     }
 
-    /// Whether each poll was tried once, and discovery too.
+    /// Whether each poll was tried once in this process, and discovery too.
     pub fn first_round_ended(&self) -> bool {
-        self.discovery.as_ref().is_none_or(|one| one.up.is_some())
-            && self
-                .collectors()
-                .all(|collector| collector.last_poll.is_some())
+        self.discovery.as_ref().is_none_or(|one| one.polls > 0)
+            && self.collectors().all(CollectorSnapshot::was_polled)
+    }
+
+    /// Whether there is anything to show beside the health of the polls.
+    pub fn has_fresh(&self, now: Timestamp) -> bool {
+        let mut collectors = self.shown().flat_map(|tenant| &tenant.collectors);
+        collectors.any(|one| one.fresh(now).is_some()) || self.discovered(now).is_some()
     }
 
     /// How many requests in a second an API must take for all polls to keep their intervals, by the polls that
@@ -267,6 +273,12 @@ impl CollectorSnapshot {
             last_poll: None,
             figures: None,
         }
+    }
+
+    /// Whether a poll with these options has ended in this process. What is known of the last one may be of an
+    /// earlier process.
+    pub fn was_polled(&self) -> bool {
+        self.polls > 0 && self.last_poll.is_some()
     }
 
     /// The figures, unless they are stale.

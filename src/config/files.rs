@@ -1,6 +1,8 @@
 //! What the configuration names and does not hold: secrets in files and in the environment, certificates.
 
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -119,6 +121,34 @@ pub(super) fn variable_shown(name: &str, wanted: Wanted) -> Result<String, Strin
 pub(super) fn ca(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Vec<u8>> {
     let pem = ca_from_file(checker, &checker.source.base_dir.join(name));
     checker.take(path, pem)
+}
+
+/// The folder for what is kept over a restart: one that is there, or that can be made later.
+pub(super) fn state_dir(checker: &mut Checker<'_>, name: &str) -> Option<PathBuf> {
+    let path = KeyPath::default().key("state_dir");
+    let folder = folder_or_nothing(checker.source.base_dir, name);
+    checker.take(&path, folder)
+}
+
+fn folder_or_nothing(base: &Path, name: &str) -> Result<PathBuf, String> {
+    const EXPECTED: &str = "expected a folder that the exporter may write, or may make";
+    if name.trim().is_empty() {
+        return Err(format!("is empty; {EXPECTED}"));
+    }
+    let folder = base.join(name);
+    let shown = quoted(&folder);
+    match fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(folder),
+        Ok(_) => Err(format!("{shown} is not a folder; {EXPECTED}")),
+        Err(cause) if cause.kind() == ErrorKind::NotADirectory => Err(format!(
+            "{shown} is below something that is not a folder; {EXPECTED}"
+        )),
+        Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
+            Err(format!("{shown} is no path; {EXPECTED}"))
+        }
+        // It may come to be there, or to be writable, while the exporter runs.
+        Err(_) => Ok(folder),
+    }
 }
 
 /// A path in quotes, without anything that could break a line.

@@ -9,7 +9,7 @@ use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::source::Source;
 use super::watched::{MAX_FILE, ReadFile, read_capped};
-use super::{Config, ConfigError, discovery, elements, partner_center, read, tenants};
+use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
 use crate::domain::Clock;
 
 /// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
@@ -112,6 +112,7 @@ impl Config {
             tenants::report_none(&mut checker);
         }
         let tenants = tenants::check(&mut checker, raw_tenants, &collectors);
+        let state_dir = (raw.state_dir).and_then(|raw| files::state_dir(&mut checker, &raw.0));
         let mut polled = (tenants.iter().map(|tenant| &tenant.collectors))
             .chain(discovery.iter().map(|discovery| &discovery.collectors));
         if checker.problems.is_empty() && polled.all(Vec::is_empty) {
@@ -126,6 +127,7 @@ impl Config {
                 partner_center,
                 discovery,
                 tenants,
+                state_dir,
                 files: checker.files,
             }),
             _ => Err(invalid(checker.problems)),

@@ -53,6 +53,8 @@ pub struct Config {
     pub discovery: Option<Discovery>,
     /// The tenants in the order of the file, each tenant id once; at least one, unless there is discovery.
     pub tenants: Vec<TenantConfig>,
+    /// The folder of the warm-start file; `None` where nothing is kept over a restart. It need not exist.
+    pub state_dir: Option<PathBuf>,
     /// The files that it names and that were read for it: secrets, certificates, authorities.
     pub files: Vec<ReadFile>,
 }

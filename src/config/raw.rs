@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) collectors: Option<Collectors>,
     pub(super) discovery: Option<Discovery>,
     pub(super) tenants: Option<Vec<Tenant>>,
+    pub(super) state_dir: Option<Text>,
 }
 
 /// `elements`.
@@ -313,7 +314,7 @@ mod tests {
         let example = include_str!("../../config.example.yaml");
         let sections = sections();
         let count: usize = sections.iter().map(|(_, keys)| keys.len()).sum();
-        assert_eq!(count, 71, "{sections:?}");
+        assert_eq!(count, 72, "{sections:?}");
         for key in sections.iter().flat_map(|(_, keys)| keys) {
             let shown = example.match_indices(&format!("{key}:")).any(|(at, _)| {
                 !example[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')

@@ -92,11 +92,16 @@ fn id(bits: u128) -> String {
     TenantId::from_bits(bits).to_string()
 }
 
+/// Whom to watch, when no names were known before.
+fn fleet_of(config: &Config, listed: Option<&[Customer]>) -> Fleet {
+    Fleet::new(config, listed, &Names::default())
+}
+
 #[test]
 fn without_discovery_the_list_of_the_config_stands() {
     let mut config = config(NAMELESS);
     config.discovery = None;
-    let fleet = Fleet::new(
+    let fleet = fleet_of(
         &config,
         Some(&[customer(1, "Contoso", &[(1, "contoso"), (2, "")])]),
     );
@@ -112,7 +117,7 @@ fn tenants_of_the_api_come_after_those_of_the_config_with_the_collectors_for_all
         customer(3, "", &[(5, "nobody")]),
     ];
     let config = config(NAMED);
-    let fleet = Fleet::new(&config, Some(&listed));
+    let fleet = fleet_of(&config, Some(&listed));
     let text = str::to_owned;
     assert_eq!(
         tenants(&fleet),
@@ -137,14 +142,14 @@ fn names_are_those_of_the_config_else_those_of_the_api() {
     let listed = [customer(1, "Contoso", &[(1, "contoso"), (2, "second")])];
     let text = str::to_owned;
     assert_eq!(
-        tenants(&Fleet::new(&config(NAMELESS), Some(&listed))),
+        tenants(&fleet_of(&config(NAMELESS), Some(&listed))),
         [
             (1, 1, text("contoso"), text("Contoso")),
             (2, 1, text("second"), text("Contoso")),
         ]
     );
     // What the operator calls a customer, it is called everywhere.
-    let fleet = Fleet::new(&config(NAMED), Some(&listed));
+    let fleet = fleet_of(&config(NAMED), Some(&listed));
     assert_eq!(
         tenants(&fleet),
         [
@@ -168,7 +173,7 @@ fn patterns_let_tenants_in_and_out_but_for_those_of_the_config() {
         customer(3, "", &[(6, "adatum")]),
     ];
     let check = |include, exclude, polled: &[u128], customers: &[u128]| {
-        let fleet = Fleet::new(&with_patterns(include, exclude), Some(&listed));
+        let fleet = fleet_of(&with_patterns(include, exclude), Some(&listed));
         let ids: Vec<_> = tenants(&fleet).iter().map(|(id, ..)| *id).collect();
         assert_eq!(ids, polled, "{include:?} {exclude:?}");
         let excluded: Vec<_> = (1..=6).filter(|id| !polled.contains(id)).collect();
@@ -198,7 +203,7 @@ fn a_tenant_that_several_customers_list_stays_with_the_first() {
         customer(2, "First", &[(7, "seven"), (7, "seven again")]),
         customer(3, "Second", &[(7, "other"), (8, "eight"), (1, "")]),
     ];
-    let fleet = Fleet::new(&config(NAMELESS), Some(&listed));
+    let fleet = fleet_of(&config(NAMELESS), Some(&listed));
     let text = str::to_owned;
     assert_eq!(
         tenants(&fleet)[1..],
@@ -218,7 +223,7 @@ fn a_tenant_that_several_customers_list_stays_with_the_first() {
 #[test]
 fn a_customer_without_tenants_is_shown_unless_it_is_excluded() {
     let listed = [customer(2, "Fabrikam", &[]), customer(3, "Test", &[])];
-    let fleet = Fleet::new(&with_patterns(["", ""], ["Test", ""]), Some(&listed));
+    let fleet = fleet_of(&with_patterns(["", ""], ["Test", ""]), Some(&listed));
     assert_eq!(fleet.customers, listed[..1]);
 }
 
@@ -226,19 +231,19 @@ fn a_customer_without_tenants_is_shown_unless_it_is_excluded() {
 fn a_tenant_that_disappears_is_told_apart_from_one_that_is_not_wanted() {
     let before = [customer(2, "Fabrikam", &[(3, "three"), (4, "four")])];
     let excludes = with_patterns(["", ""], ["", "four"]);
-    let tenants = Fleet::new(&config(NAMELESS), Some(&before)).tenants;
+    let tenants = fleet_of(&config(NAMELESS), Some(&before)).tenants;
     let [own, three, four] = [0, 1, 2].map(|at| Arc::clone(&tenants[at].tenant));
-    let gone = Fleet::new(&config(NAMELESS), Some(&[customer(2, "Fabrikam", &[])]));
+    let gone = fleet_of(&config(NAMELESS), Some(&[customer(2, "Fabrikam", &[])]));
     assert!(gone.only_misses(&three));
     assert!(!gone.only_misses(&own), "it was removed from the file");
-    let gone = Fleet::new(&excludes, Some(&[]));
+    let gone = fleet_of(&excludes, Some(&[]));
     assert!(gone.only_misses(&three));
     assert!(!gone.only_misses(&four), "it is excluded now");
     let renamed = [customer(2, "Fabrikam", &[(3, "four"), (4, "three")])];
-    assert!(!Fleet::new(&excludes, Some(&renamed)).only_misses(&three));
+    assert!(!fleet_of(&excludes, Some(&renamed)).only_misses(&three));
     let mut off = config(NAMELESS);
     off.discovery = None;
-    assert!(!Fleet::new(&off, Some(&[])).only_misses(&three));
+    assert!(!fleet_of(&off, Some(&[])).only_misses(&three));
 }
 
 #[test]
@@ -264,5 +269,50 @@ fn all_customers_or_all_tenants_gone_at_once_is_implausible() {
             Err(Reason::Implausible)
         };
         assert_eq!(checked, expected);
+    }
+}
+
+#[test]
+fn a_name_that_nobody_gives_any_more_is_the_last_known() {
+    let known = [
+        tenant_named(1, 1, "was.contoso", "Was Contoso"),
+        tenant_named(2, 1, "was.second", "Was Contoso"),
+    ];
+    let known = Names::of(&known);
+    let text = str::to_owned;
+    let listed = [customer(1, "", &[(1, "contoso"), (2, "")])];
+    assert_eq!(
+        tenants(&Fleet::new(&config(NAMELESS), Some(&listed), &known)),
+        [
+            (1, 1, text("contoso"), text("Was Contoso")),
+            (2, 1, text("was.second"), text("Was Contoso")),
+        ]
+    );
+    let listed = [customer(1, "Contoso", &[])];
+    assert_eq!(
+        tenants(&Fleet::new(&config(NAMELESS), Some(&listed), &known)),
+        [(1, 1, text("was.contoso"), text("Contoso"))]
+    );
+    let named = Fleet::new(&config(NAMED), None, &known);
+    assert_eq!(
+        tenants(&named),
+        [(1, 1, text("our.contoso"), text("Our Contoso"))]
+    );
+    let mut off = config(NAMELESS);
+    off.discovery = None;
+    assert_eq!(
+        tenants(&Fleet::new(&off, None, &known)),
+        [(1, 1, text("was.contoso"), text("Was Contoso"))]
+    );
+}
+
+fn tenant_named(id: u128, customer: u128, tenant_name: &str, customer_name: &str) -> Tenant {
+    Tenant {
+        customer_id: CustomerId::from_bits(customer),
+        tenant_id: TenantId::from_bits(id),
+        customer_name: name(customer_name),
+        tenant_name: name(tenant_name),
+        labels: BTreeMap::new(),
+        source: TenantSource::Config,
     }
 }

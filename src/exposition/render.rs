@@ -20,15 +20,15 @@ pub struct Body {
     pub plain: Bytes,
     /// As a gzip member.
     pub gzip: Bytes,
-    /// Whether each poll had been tried once when it was rendered.
-    pub first_round_ended: bool,
+    /// Whether each poll had been tried once when it was rendered, or an earlier process knew figures that were fresh.
+    pub is_ready: bool,
 }
 
 impl Body {
     /// The series of the tenants at this moment.
     pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
         Self {
-            first_round_ended: snapshot.first_round_ended(),
+            is_ready: snapshot.first_round_ended(),
             ..Self::from(render(snapshot, now))
         }
     }
@@ -39,7 +39,7 @@ impl From<String> for Body {
         Self {
             gzip: gzip(text.as_bytes()),
             plain: text.into(),
-            first_round_ended: false,
+            is_ready: false,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::config::{Config, Discovery};
 use crate::discovery::{Fleet, check_plausible};
 use crate::domain::{CustomerId, Reason, TenantId, Timestamp};
 use crate::snapshot::{Discovered, DiscoverySnapshot};
+use crate::state::SavedDiscovery;
 use crate::upstream::{ApiError, Client, Customer};
 
 use super::jobs::State;
@@ -33,7 +34,7 @@ pub(super) struct Discovering {
     /// One at most.
     pub(super) running: JoinSet<Listed>,
     /// The customers of the last success.
-    listed: Vec<Customer>,
+    listed: Arc<[Customer]>,
     snapshot: Arc<DiscoverySnapshot>,
     /// The tenants that several customers list, as far as the log says so.
     contested: BTreeMap<TenantId, CustomerId>,
@@ -62,7 +63,7 @@ impl Discovering {
             slots,
             state: State::Due(now),
             running: JoinSet::new(),
-            listed: Vec::new(),
+            listed: Arc::default(),
             snapshot: Arc::new(DiscoverySnapshot {
                 stale_after: settings.interval * STALE_INTERVALS,
                 polls: 0,
@@ -72,6 +73,20 @@ impl Discovering {
             }),
             contested: BTreeMap::new(),
         }
+    }
+
+    /// Goes on from what an earlier process had found. It is due at once all the same.
+    pub(super) fn restore(&mut self, saved: &SavedDiscovery) {
+        self.listed = Arc::clone(&saved.customers);
+        let snapshot = Arc::make_mut(&mut self.snapshot);
+        snapshot.up = Some(saved.up);
+        // As after a reading.
+        snapshot.found = Some(Discovered {
+            at: saved.at,
+            listed: Arc::clone(&self.listed),
+            customers: Vec::new(),
+            excluded: 0,
+        });
     }
 
     /// Begins at once, whatever runs: the API, or what the exporter may ask of it, is another.
@@ -119,10 +134,11 @@ impl Discovering {
                 } else {
                     tracing::debug!(customers, "discovery succeeded");
                 }
-                self.listed = listed;
+                self.listed = listed.into();
                 // What the patterns make of it is filled in with the next fleet.
                 snapshot.found = Some(Discovered {
                     at: now,
+                    listed: Arc::clone(&self.listed),
                     customers: Vec::new(),
                     excluded: 0,
                 });

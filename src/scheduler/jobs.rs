@@ -86,6 +86,21 @@ impl Watched {
         nothing.renewed(config, now)
     }
 
+    /// A tenant of which an earlier process knew this: all is due at once, whatever is to become of it. Of its users
+    /// nothing is known.
+    pub(super) fn restored(snapshot: Arc<TenantSnapshot>, now: Timestamp) -> Self {
+        let jobs = snapshot.collectors.iter().map(|one| {
+            let collector = one.config.kind.collector();
+            let slots = Slots::new(&snapshot.tenant, collector, one.config.interval);
+            Job::at_once(slots, now)
+        });
+        Self {
+            jobs: jobs.collect(),
+            references: References::new(),
+            snapshot,
+        }
+    }
+
     pub(super) fn id(&self) -> TenantId {
         self.snapshot.tenant.tenant_id
     }
@@ -162,14 +177,14 @@ impl Watched {
     fn match_anew(&mut self, lost: &[Collector]) {
         let mut others = self.snapshot.collectors.iter().filter(|one| {
             let collector = one.config.kind.collector();
-            collector != Collector::ProtectedUsers && one.last_poll.is_none()
+            collector != Collector::ProtectedUsers && !one.was_polled()
         });
         let waits_for_any = others.clone().next().is_some();
         let waits_for_lost = others.any(|one| lost.contains(&one.config.kind.collector()));
         let Some((snapshot, job)) = self.of(Collector::ProtectedUsers) else {
             return;
         };
-        let never_polled = snapshot.last_poll.is_none() && matches!(job.state, State::Due(_));
+        let never_polled = !snapshot.was_polled() && matches!(job.state, State::Due(_));
         if waits_for_lost || (never_polled && waits_for_any) {
             job.state = State::WaitsForOthers;
         }
@@ -196,7 +211,7 @@ impl Watched {
             .collectors
             .iter()
             .filter(|one| one.config.kind.collector() != Collector::ProtectedUsers);
-        if others.all(|one| one.last_poll.is_some())
+        if others.all(CollectorSnapshot::was_polled)
             && let Some((snapshot, job)) = self.of(Collector::ProtectedUsers)
             && job.state == State::WaitsForOthers
         {

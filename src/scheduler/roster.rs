@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
+use std::sync::Arc;
 
 use crate::discovery::Fleet;
 use crate::domain::{Collector, TenantId, Timestamp};
+use crate::state::Saved;
 
 use super::jobs::Watched;
 
@@ -34,6 +36,17 @@ impl Change {
 }
 
 impl Roster {
+    /// The tenants that an earlier process knew, for the first change to make of them what is in force now.
+    pub(super) fn restored(saved: &Saved, now: Timestamp) -> Self {
+        let tenants = saved.tenants.iter();
+        Self {
+            tenants: tenants
+                .map(|one| Watched::restored(Arc::clone(one), now))
+                .collect(),
+            gone: Vec::new(),
+        }
+    }
+
     /// Watches these tenants from now on. One that was watched before goes on as it was. One that is missing goes
     /// at once, unless it has only disappeared from the API: then it is polled no more, and goes with its figures.
     pub(super) fn change(&mut self, fleet: &Fleet, now: Timestamp) -> Change {

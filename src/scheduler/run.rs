@@ -13,9 +13,10 @@ use tracing::{Instrument as _, Span};
 
 use crate::collectors::{self, Earlier, Polled};
 use crate::config::{Config, RateLimit};
-use crate::discovery::Fleet;
+use crate::discovery::{Fleet, Names};
 use crate::domain::{Clock, Collector, Reason, TenantId, Timestamp};
 use crate::snapshot::{Figures, Snapshot, Snapshots};
+use crate::state::Saved;
 use crate::upstream::{Api, Clients, Stats};
 
 use super::discovering::{Discovering, Listed};
@@ -61,6 +62,8 @@ pub struct Scheduler {
     in_force: Arc<InForce>,
     clock: Clock,
     published: watch::Sender<Arc<Snapshot>>,
+    /// The names that an earlier process knew.
+    names: Names,
     roster: Roster,
     discovering: Option<Discovering>,
     running: JoinSet<(Polled, Duration)>,
@@ -82,12 +85,13 @@ struct RunningPoll {
 
 impl Scheduler {
     /// Plans the polls of the tenants of the configuration: the first round at once. Nothing runs yet. What is in
-    /// force may change while it runs.
+    /// force may change while it runs. What an earlier process `saved` is shown until something newer is known.
     ///
     /// # Errors
     /// When the registry holds the scheduler's counter already.
     pub fn new(
         mut changes: watch::Receiver<Arc<InForce>>,
+        saved: &Saved,
         stats: Stats,
         clock: Clock,
         registry: &Registry,
@@ -107,13 +111,18 @@ impl Scheduler {
         }
         let (published, snapshots) = watch::channel(Arc::default());
         let in_force = Arc::clone(&changes.borrow_and_update());
-        let discovering = Discovering::renewed(None, &in_force.config, clock.now());
+        let now = clock.now();
+        let mut discovering = Discovering::renewed(None, &in_force.config, now);
+        if let (Some(discovering), Some(saved)) = (&mut discovering, &saved.discovery) {
+            discovering.restore(saved);
+        }
         let mut scheduler = Self {
             changes,
             in_force,
             clock,
             published,
-            roster: Roster::default(),
+            names: Names::of(saved.tenants.iter().map(|one| &*one.tenant)),
+            roster: Roster::restored(saved, now),
             discovering,
             running: JoinSet::new(),
             running_polls: HashMap::new(),
@@ -197,7 +206,7 @@ impl Scheduler {
     /// Watches the tenants of the configuration in force and those that the API lists, and no others.
     fn change_roster(&mut self) -> Change {
         let listed = self.discovering.as_ref().and_then(Discovering::listed);
-        let fleet = Fleet::new(&self.in_force.config, listed);
+        let fleet = Fleet::new(&self.in_force.config, listed, &self.names);
         if let Some(discovering) = &mut self.discovering {
             discovering.show(&fleet);
         }
@@ -275,15 +284,15 @@ impl Scheduler {
                 listing.is_some_and(|listing| listing.fresh(now).is_some())
             });
         }
+        // Figures of an earlier process have left no users, and choose nothing for this one.
+        let is_ours = watched.references.contains_key(&collector);
         let Some((snapshot, job)) = watched.of(collector) else {
             return;
         };
         job.state = State::Running { due };
         let kind = snapshot.config.kind;
-        earlier.totals = snapshot
-            .figures
-            .as_ref()
-            .map(|figures| Arc::clone(&figures.totals));
+        let figures = snapshot.figures.as_ref().filter(|_| is_ours);
+        earlier.totals = figures.map(|figures| Arc::clone(&figures.totals));
         let tenant = Arc::clone(&watched.snapshot.tenant);
         let clients = self.in_force.clients.clone();
         // At the gravest level, so that it is there whatever lines are written.
@@ -435,7 +444,7 @@ tenants:
             refresh_token: None,
         };
         let (_, changes) = watch::channel(Arc::new(InForce { config, clients }));
-        Scheduler::new(changes, stats, clock.clone(), &registry).unwrap()
+        Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
     }
 
     fn state(scheduler: &mut Scheduler, tenant: TenantId, collector: Collector) -> &mut State {

@@ -161,11 +161,8 @@ impl Pages {
 
     fn ready(&self) -> Response<Parts> {
         // Asked of what is served, not of what is known: that is rendered a moment later.
-        let first_round_ended = self.sources.tenants.borrow().first_round_ended;
-        if self
-            .ready
-            .is_ready(first_round_ended, self.sources.clock.now())
-        {
+        let has_figures = self.sources.tenants.borrow().is_ready;
+        if self.ready.is_ready(has_figures, self.sources.clock.now()) {
             text(StatusCode::OK, "avepoint-exporter is ready\n")
         } else {
             text(
@@ -182,7 +179,7 @@ impl Pages {
              <body>\n<h1>avepoint-exporter</h1>\n<p>Version {}.</p>\n<ul>\n\
              <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
-             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, or after 2 minutes</li>\n\
+             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, at once after a warm start, or after 2 minutes</li>\n\
              <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n\
              </ul>\n</body>\n</html>\n",
             env!("CARGO_PKG_VERSION"),

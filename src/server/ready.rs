@@ -24,12 +24,12 @@ impl Ready {
         }
     }
 
-    /// Whether what is shown holds a whole first round, or the time is up.
-    pub(super) fn is_ready(&self, first_round_ended: bool, now: Timestamp) -> bool {
+    /// Whether what is shown holds a whole first round or a warm start, or the time is up.
+    pub(super) fn is_ready(&self, has_figures: bool, now: Timestamp) -> bool {
         if self.latched.load(Ordering::Relaxed) {
             return true;
         }
-        let ready = first_round_ended || now.since(self.started) >= READY_AFTER;
+        let ready = has_figures || now.since(self.started) >= READY_AFTER;
         self.latched.fetch_or(ready, Ordering::Relaxed);
         ready
     }

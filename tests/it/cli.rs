@@ -5,6 +5,7 @@ mod end;
 mod log;
 mod poll;
 mod reload;
+mod warm_start;
 
 use std::net::TcpListener;
 use std::path::PathBuf;

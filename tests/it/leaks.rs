@@ -23,11 +23,14 @@ use crate::http::{get, request};
 use crate::program::{Program, exporter, until};
 use crate::support::{config_text, simulator};
 
-use self::planted::{config_of_all, world};
+use self::planted::{STATE_DIR, config_of_all, world};
 use self::scripted::Scripted;
 use self::tap::Tap;
 
 const PLANTED: &str = "planted";
+
+/// What the file for the next start is called among what a run shows.
+const WARM_START: &str = "the warm-start file";
 
 /// `planted-user:planted-proxy-password`, as `Proxy-Authorization` sends it.
 const PROXY_CREDENTIALS: &str = "cGxhbnRlZC11c2VyOnBsYW50ZWQtcHJveHktcGFzc3dvcmQ=";
@@ -171,6 +174,11 @@ async fn outputs(config: &str, token: &str, format: &str) -> Vec<(String, String
     }
     serve.signal("TERM");
     let served = serve.end().await;
+    if config.contains(STATE_DIR) {
+        let file = folders[1].path().join("state/warm-start.json");
+        let text = std::fs::read_to_string(file).unwrap();
+        found.push((WARM_START.to_owned(), text));
+    }
     let polled = poll.end().await;
     assert!(
         polled.stderr.contains("failed"),
@@ -234,6 +242,30 @@ fn not_yet_met(seen: &str, upstream: &Simulator) -> Vec<String> {
         missing.push(format!("faults: only {struck:?}"));
     }
     missing
+}
+
+#[tokio::test]
+async fn what_is_kept_over_a_restart_holds_no_users_and_no_secrets() {
+    let options = Options {
+        page_limit: 2,
+        ..Options::new(world(4))
+    };
+    let upstream = simulator(options).await;
+    let outputs = outputs(&config_of_all(&upstream, ""), FIRST_REFRESH_TOKEN, "json").await;
+    check_all(&outputs);
+    let kept = outputs.into_iter().find(|(what, _)| what == WARM_START);
+    let kept = kept.unwrap().1;
+    // Of discovery and of each collector there is something, and of what came of matching them.
+    for part in [
+        "\"name\":\"Customer 1\"",
+        "\"by_status\":{",
+        "\"by_password_age\":[",
+        "\"by_location\":{\"CH\"",
+        "\"exposure\":{\"users\"",
+        "\"missing\":{\"directory\"",
+    ] {
+        assert!(kept.contains(part), "{part}: {kept}");
+    }
 }
 
 #[tokio::test]

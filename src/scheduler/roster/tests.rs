@@ -10,9 +10,10 @@ use crate::collectors::{
     Coverage, Exposure, Joins, Protection, SecurityUsers, SecurityUsersFold, Totals,
 };
 use crate::config::{Config, Source};
+use crate::discovery::Names;
 use crate::domain::CustomerId;
 use crate::scheduler::jobs::State;
-use crate::snapshot::{CollectorSnapshot, Figures, LastPoll};
+use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
 use crate::upstream::{Customer, CustomerTenant};
 
 use Collector::{Directory, ProtectedUsers, SecurityUsers as Security};
@@ -82,8 +83,30 @@ impl Watching {
     }
 
     fn change(&mut self, seconds: u64) -> Change {
-        let fleet = Fleet::new(&self.config, Some(&self.listed));
+        let fleet = Fleet::new(&self.config, Some(&self.listed), &Names::default());
         self.roster.change(&fleet, at(seconds))
+    }
+
+    /// The roster of the next process, which begins with what this one knew.
+    fn restart(&mut self, seconds: u64) {
+        let tenants = self.roster.tenants.iter().chain(&self.roster.gone);
+        let tenants = tenants.map(|one| {
+            let mut tenant = TenantSnapshot::clone(&one.snapshot);
+            for one in &mut tenant.collectors {
+                *one = CollectorSnapshot {
+                    last_poll: one.last_poll,
+                    figures: one.figures.take(),
+                    ..CollectorSnapshot::new(one.config)
+                };
+            }
+            Arc::new(tenant)
+        });
+        let saved = Saved {
+            tenants: tenants.collect(),
+            ..Saved::default()
+        };
+        self.roster = Roster::restored(&saved, at(seconds));
+        self.change(seconds);
     }
 
     fn pretend_polled(&mut self, tenant: TenantId, collector: Collector, totals: Totals) {
@@ -101,6 +124,14 @@ impl Watching {
             pages: 1,
             totals: Arc::new(totals),
         });
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let tenants = self.roster.tenants.iter();
+        Snapshot {
+            tenants: tenants.map(|one| Arc::clone(&one.snapshot)).collect(),
+            ..Snapshot::default()
+        }
     }
 
     fn state(&mut self, tenant: TenantId, collector: Collector) -> State {
@@ -277,7 +308,7 @@ fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
     let mut watching = Watching::polled();
     let own = Arc::clone(&watching.config.tenants[0].tenant);
     watching.config.tenants.clear();
-    let unread = Fleet::new(&watching.config, None);
+    let unread = Fleet::new(&watching.config, None, &Names::default());
     assert!(
         unread.only_misses(&own),
         "nobody knows yet what the API lists"
@@ -354,5 +385,87 @@ fn a_tenant_that_disappears_before_it_had_figures_goes_at_once() {
     watching.change(0);
     watching.listed = listed(false);
     watching.change(1);
+    assert!(watching.roster.gone.is_empty());
+}
+
+#[test]
+fn after_a_restart_all_is_known_and_all_is_polled_at_once_in_the_order_of_a_first_round() {
+    let mut watching = Watching::polled();
+    watching.restart(20);
+    for tenant in [OWN, FOUND] {
+        assert!(watching.is_joined(tenant));
+        assert_eq!(watching.state(tenant, Security), State::Due(at(20)));
+        assert_eq!(watching.known(tenant, Security).next_poll, Some(at(20)));
+        // Of the users of before nothing is known.
+        assert_eq!(
+            watching.state(tenant, ProtectedUsers),
+            State::WaitsForOthers
+        );
+        assert_eq!(watching.known(tenant, ProtectedUsers).next_poll, None);
+    }
+    assert!(!watching.snapshot().first_round_ended());
+    assert!(watching.snapshot().has_fresh(at(20)));
+    assert!(!watching.snapshot().has_fresh(at(10 + 3 * 900)), "stale");
+
+    watching.pretend_polled(OWN, Security, security());
+    let watched = watching.roster.get_mut(OWN).unwrap();
+    watched.start_those_who_waited(at(21));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(21)));
+    watching.pretend_polled(OWN, ProtectedUsers, protected());
+    assert!(!watching.snapshot().first_round_ended());
+    watching.pretend_polled(FOUND, Security, security());
+    watching.pretend_polled(FOUND, ProtectedUsers, protected());
+    assert!(watching.snapshot().first_round_ended());
+}
+
+#[test]
+fn a_reload_before_the_first_round_has_ended_changes_nothing_of_who_waits() {
+    let mut watching = Watching::polled();
+    watching.restart(20);
+    watching.change(21);
+    assert_eq!(watching.state(OWN, Security), State::Due(at(20)));
+    assert_eq!(watching.state(OWN, ProtectedUsers), State::WaitsForOthers);
+}
+
+#[test]
+fn after_a_restart_with_other_options_figures_and_joins_that_would_mean_something_else_are_gone() {
+    let mut watching = Watching::polled();
+    watching.config = config("security_users: { mode: counts }");
+    watching.restart(20);
+    let known = watching.known(OWN, Security);
+    assert!(known.figures.is_none() && known.last_poll.is_none());
+    assert!(watching.known(OWN, ProtectedUsers).figures.is_some());
+    watching.pretend_polled(OWN, Security, security());
+    assert!(!watching.is_joined(OWN));
+
+    let mut watching = Watching::polled();
+    watching.config = config("security_users: { interval: 1m, stale_after: 2m }");
+    watching.restart(20);
+    assert!(watching.is_joined(OWN), "they mean the same");
+    let known = watching.known(OWN, Security);
+    assert_eq!(known.config.interval, Duration::from_secs(60));
+    assert!(known.fresh(at(129)).is_some() && known.fresh(at(130)).is_none());
+}
+
+#[test]
+fn after_a_restart_a_tenant_that_is_not_wanted_any_more_is_not_known() {
+    let mut watching = Watching::polled();
+    watching.config.tenants.clear();
+    watching.restart(20);
+    assert_eq!(watching.roster.tenants.len(), 1);
+    assert!(watching.roster.gone.is_empty());
+}
+
+#[test]
+fn after_a_restart_a_tenant_that_had_disappeared_still_stays_until_its_figures_are_stale() {
+    let mut watching = Watching::polled();
+    watching.listed = listed(false);
+    watching.change(15);
+    watching.restart(20);
+    let [gone] = watching.roster.gone.as_slice() else {
+        panic!("{:?}", watching.roster.gone);
+    };
+    assert!(gone.snapshot.exposure(at(20)).is_some());
+    watching.restart(10 + 3 * 900);
     assert!(watching.roster.gone.is_empty());
 }

@@ -11,7 +11,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (0, &["domain"]),
     (1, &["config"]),
     (2, &["upstream"]),
-    (3, &["collectors", "discovery", "snapshot"]),
+    (3, &["collectors", "discovery", "snapshot", "state"]),
     (4, &["scheduler", "exposition"]),
     (5, &["server"]),
     (
@@ -26,6 +26,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "process",
             "progress",
             "reload",
+            "saving",
             "signals",
         ],
     ),

@@ -189,6 +189,7 @@ fn discovery() -> DiscoverySnapshot {
         up: Some(false),
         found: Some(Discovered {
             at: at(NOW - 3600.0),
+            listed: customers.as_slice().into(),
             customers,
             excluded: 11,
         }),
@@ -379,6 +380,7 @@ fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
     let found = (any_duration(), vec(customer, 0..4), any::<u64>()).prop_map(
         |(at, customers, excluded)| Discovered {
             at: Timestamp::from_unix(at),
+            listed: customers.as_slice().into(),
             customers,
             excluded,
         },

@@ -191,11 +191,14 @@ pub(super) fn partner_center(upstream: &Simulator) -> String {
     )
 }
 
-/// A configuration of all collectors and of discovery; each second tenant has the older form of the security
+/// Where what is known is kept, in the folder of the configuration.
+pub(super) const STATE_DIR: &str = "state_dir: state\n";
+
+/// A configuration of all collectors, of discovery and of a warm start; each second tenant has the older form of the security
 /// listing. `elements` are more lines of that section.
 pub(super) fn config_of_all(upstream: &Simulator, elements: &str) -> String {
     let sections = format!(
-        "{}discovery: {{ enabled: true }}\n",
+        "{}discovery: {{ enabled: true }}\n{STATE_DIR}",
         partner_center(upstream)
     );
     let text = config_text(upstream, &format!("{HASTY}{elements}"), &sections);

@@ -305,6 +305,7 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
         .into_iter()
         .zip(polled)
         .map(|(kind, polled)| CollectorSnapshot {
+            polls: u64::from(polled),
             last_poll: polled.then(|| last_poll(0.0, 0, Some(Reason::Connection))),
             ..never(kind)
         });

@@ -1,0 +1,95 @@
+//! Keeps what is known over a restart: every few minutes, and at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::domain::Clock;
+use crate::scheduler::InForce;
+use crate::snapshot::Snapshots;
+use crate::state::StateDir;
+
+/// What an exporter that is killed forgets at most.
+pub const SAVE_EVERY: Duration = Duration::from_secs(300);
+
+/// So long the end of the program waits for the disk: shorter than the time after which it is ended in any case.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Writes what is known to where the configuration in force says, if it does.
+#[derive(Debug)]
+pub struct Saving {
+    folder: Option<StateDir>,
+    in_force: watch::Receiver<Arc<InForce>>,
+    snapshots: Snapshots,
+    clock: Clock,
+}
+
+impl Saving {
+    /// Begins with this folder, which was opened already.
+    pub fn new(
+        folder: Option<StateDir>,
+        in_force: watch::Receiver<Arc<InForce>>,
+        snapshots: Snapshots,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            folder,
+            in_force,
+            snapshots,
+            clock,
+        }
+    }
+
+    /// Writes every [`SAVE_EVERY`] while something changes, and a last time when the polls have ended.
+    pub async fn run(mut self, mut polls_ended: oneshot::Receiver<()>) {
+        let mut saves = tokio::time::interval_at(Instant::now() + SAVE_EVERY, SAVE_EVERY);
+        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = &mut polls_ended => break,
+                Ok(()) = self.in_force.changed() => self.follow().await,
+                _ = saves.tick() => self.save().await,
+            }
+        }
+        if tokio::time::timeout(PATIENCE, self.save()).await.is_err() {
+            tracing::error!("the disk takes too long; the warm-start file stays as it was");
+        }
+    }
+
+    /// Goes where the configuration now says. What was kept there is of no interest: this process knows better.
+    async fn follow(&mut self) {
+        let wanted = self.in_force.borrow_and_update().config.state_dir.clone();
+        if wanted.as_deref() == self.folder.as_ref().map(StateDir::folder) {
+            return;
+        }
+        let now = self.clock.now();
+        let opened = task::spawn_blocking(move || wanted.map(|path| StateDir::open(&path, now).0));
+        // A panic was logged where it happened.
+        self.folder = opened.await.unwrap_or_default();
+        // All that is known is new there.
+        self.snapshots.mark_changed();
+    }
+
+    /// Writes what is known, unless that was written already.
+    async fn save(&mut self) {
+        if !self.snapshots.has_changed().unwrap_or(true) {
+            return;
+        }
+        let Some(mut folder) = self.folder.take() else {
+            return;
+        };
+        let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        let now = self.clock.now();
+        let written = task::spawn_blocking(move || {
+            folder.write(&snapshot, now);
+            folder
+        });
+        self.folder = written.await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests;

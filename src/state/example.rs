@@ -1,0 +1,226 @@
+//! A fleet for tests: every collector, with codes and words that nobody knows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::collectors::{
+    Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
+};
+use crate::config::{
+    CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
+};
+use crate::domain::{
+    BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason, Tenant,
+    TenantId, TenantSource, Timestamp, UserState,
+};
+use crate::snapshot::{
+    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot,
+};
+use crate::upstream::{Customer, CustomerTenant};
+
+/// Seconds after the tests begin, on 2026-09-21.
+pub(super) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix(Duration::from_secs(1_790_000_000 + seconds))
+}
+
+/// Two tenants and one that is gone, as they are known at second 1000.
+pub(super) fn snapshot() -> Snapshot {
+    let all = vec![
+        collector(security(true), Some(Reason::Throttled), security_users()),
+        collector(CollectorKind::Directory, None, directory()),
+        collector(
+            CollectorKind::PartnerCenter {
+                top_usage_locations: 2,
+            },
+            None,
+            partner_center(),
+        ),
+        collector(CollectorKind::ProtectedUsers, None, protected_users()),
+    ];
+    let never_well = CollectorSnapshot {
+        figures: None,
+        ..collector(
+            CollectorKind::SecurityUsers {
+                endpoint: SecurityEndpoint::Batch,
+                encoding: StatusEncoding::Flags,
+                mode: SecurityMode::Counts,
+            },
+            Some(Reason::Internal),
+            security_users(),
+        )
+    };
+    let unmatched = Totals::ProtectedUsers(protection(), Joins::default());
+    Snapshot {
+        tenants: vec![
+            tenant(10, TenantSource::Config, Some("Contoso"), all),
+            tenant(11, TenantSource::Discovery, None, vec![never_well]),
+        ],
+        gone: vec![tenant(
+            12,
+            TenantSource::Discovery,
+            Some("Fabrikam"),
+            vec![collector(CollectorKind::ProtectedUsers, None, unmatched)],
+        )],
+        discovery: Some(Arc::new(discovery())),
+    }
+}
+
+fn security(exclude_test_users: bool) -> CollectorKind {
+    CollectorKind::SecurityUsers {
+        endpoint: SecurityEndpoint::V3,
+        encoding: StatusEncoding::Codes,
+        mode: SecurityMode::Scan { exclude_test_users },
+    }
+}
+
+fn tenant(
+    id: u128,
+    source: TenantSource,
+    name: Option<&str>,
+    collectors: Vec<CollectorSnapshot>,
+) -> Arc<TenantSnapshot> {
+    let tenant = Tenant {
+        customer_id: CustomerId::from_bits(1),
+        tenant_id: TenantId::from_bits(id),
+        customer_name: name.map(str::to_owned),
+        tenant_name: name.map(|name| format!("{name}.example \"ä\"")),
+        labels: [("sla".to_owned(), "gold".to_owned())].into(),
+        source,
+    };
+    Arc::new(TenantSnapshot {
+        tenant: Arc::new(tenant),
+        collectors,
+    })
+}
+
+fn collector(kind: CollectorKind, failure: Option<Reason>, totals: Totals) -> CollectorSnapshot {
+    let mut known = CollectorSnapshot::new(CollectorConfig {
+        interval: Duration::from_secs(300),
+        stale_after: Duration::from_secs(900),
+        kind,
+    });
+    (known.polls, known.failures, known.skipped) = (3, 1, 1);
+    known.next_poll = Some(at(1200));
+    known.last_poll = Some(LastPoll {
+        duration: Duration::from_millis(1500),
+        rows: 17,
+        failure,
+    });
+    known.figures = Some(Figures {
+        at: at(900).after(Duration::from_nanos(123_456_789)),
+        pages: 2,
+        totals: Arc::new(totals),
+    });
+    known
+}
+
+fn codes<T: From<i64> + Ord>(users: [(i64, u64); 2]) -> BTreeMap<T, u64> {
+    let users = users.into_iter();
+    users.map(|(code, users)| (code.into(), users)).collect()
+}
+
+fn security_users() -> Totals {
+    Totals::SecurityUsers(SecurityUsers {
+        users: 4,
+        by_status: codes([(3, 4), (-77, 1)]),
+    })
+}
+
+fn directory() -> Totals {
+    Totals::Directory(Directory {
+        users: 28,
+        by_status: codes([(0, 5), (4711, 6)]),
+        test_users: 2,
+        by_password_age: [1, 2, 3, 4, 5, 6, 7],
+        ending: [8, 9],
+    })
+}
+
+fn partner_center() -> Totals {
+    let country = |text| Country::new(text).unwrap();
+    Totals::PartnerCenter(PartnerCenter {
+        users: 40,
+        by_state: [
+            ((UserState::Active, DomainType::Federated), 30),
+            ((UserState::Active, DomainType::Number(-3)), 1),
+            ((UserState::Number(7), DomainType::Unknown), 2),
+            ((UserState::Unknown, DomainType::None), 3),
+            ((UserState::Inactive, DomainType::Managed), 4),
+        ]
+        .into(),
+        by_location: [(country("DE"), 20), (country("US"), 0)].into(),
+        other_location: 5,
+        unset_location: 6,
+        must_change_password: 7,
+        synced: 8,
+        last_sync: Some(-1),
+        next_purge: None,
+    })
+}
+
+fn protection() -> Protection {
+    Protection {
+        users: 6,
+        protected: codes([(0, 3), (99, 1)]),
+        unprotected: codes([(2, 1), (0, 2)]),
+        coverage: Coverage {
+            full: 1,
+            partial: 2,
+            none: 3,
+        },
+    }
+}
+
+fn protected_users() -> Totals {
+    let joins = Joins {
+        exposure: Some(Exposure {
+            users: codes([(3, 2), (-77, 0)]),
+            by_module: [
+                ((3.into(), 0.into()), 1),
+                ((3.into(), 99.into()), 2),
+                (((-77).into(), 0.into()), 0),
+            ]
+            .into(),
+            unlisted: codes([(3, 1), (-77, 1)]),
+        }),
+        missing: [(Collector::Directory, 9), (Collector::PartnerCenter, 0)].into(),
+    };
+    Totals::ProtectedUsers(protection(), joins)
+}
+
+fn discovery() -> DiscoverySnapshot {
+    let nameless = Customer {
+        id: CustomerId::from_bits(2),
+        name: None,
+        backup_status: None,
+        country: None,
+        management_mode: None,
+        tenants: Vec::new(),
+    };
+    let tenants = [(10, Some("contoso.example")), (11, None)].into_iter();
+    let tenants = tenants.map(|(id, name)| CustomerTenant {
+        id: TenantId::from_bits(id),
+        name: name.map(str::to_owned),
+    });
+    let contoso = Customer {
+        id: CustomerId::from_bits(1),
+        name: Some("Contoso".to_owned()),
+        backup_status: Some(BackupStatus::from(77)),
+        country: Some("Germany".to_owned()),
+        management_mode: Some(ManagementMode::from(1)),
+        tenants: tenants.collect(),
+    };
+    DiscoverySnapshot {
+        stale_after: Duration::from_secs(3600),
+        polls: 5,
+        failures: [(Reason::Timeout, 1)].into(),
+        up: Some(false),
+        found: Some(Discovered {
+            at: at(700),
+            listed: [contoso, nameless].into(),
+            customers: Vec::new(),
+            excluded: 1,
+        }),
+    }
+}

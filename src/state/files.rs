@@ -1,0 +1,188 @@
+//! The file in its folder: read with a bound, replaced as a whole, and set aside where it cannot be used.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::Saved;
+use super::format::{self, Unusable};
+use crate::domain::Timestamp;
+use crate::snapshot::Snapshot;
+
+const NAME: &str = "warm-start.json";
+
+/// What cannot be used is kept under this name: the last such file, so that they do not fill the disk.
+const SET_ASIDE: &str = "warm-start.json.set-aside";
+
+/// A file on its way begins with this, and is never read.
+const ON_ITS_WAY: &str = "warm-start.json.new-";
+
+/// The largest fleet that discovery takes, with all collectors, has half of it.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The folder that an exporter keeps its knowledge in.
+#[derive(Debug)]
+pub struct StateDir {
+    folder: PathBuf,
+    /// Whether there is a file that can neither be used nor set aside.
+    is_blocked: bool,
+    /// What the log says is wrong, as long as it is.
+    complaint: Option<String>,
+}
+
+/// What the file in this folder says; `None` where there is none. Changes nothing.
+///
+/// # Errors
+/// Why the file cannot be used.
+pub fn read(folder: &Path, now: Timestamp) -> Result<Option<Saved>, Unusable> {
+    let path = folder.join(NAME);
+    match fs::metadata(&path) {
+        // To open a pipe could take for ever.
+        Ok(metadata) if !metadata.is_file() => return Err(Unusable::NoFile),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        metadata => metadata.map_err(Unusable::Unreadable)?,
+    };
+    let mut text = Vec::new();
+    File::open(&path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut text))
+        .map_err(Unusable::Unreadable)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(Unusable::TooLarge);
+    }
+    format::read(&text, now).map(Some)
+}
+
+impl StateDir {
+    /// Makes the folder if it is missing, and reads what was kept there. What is wrong with either is logged: the
+    /// exporter goes on without.
+    pub fn open(folder: &Path, now: Timestamp) -> (Self, Option<Saved>) {
+        let mut this = Self {
+            folder: folder.to_owned(),
+            is_blocked: false,
+            complaint: None,
+        };
+        let saved = match read(folder, now) {
+            Ok(saved) => saved,
+            Err(why) => {
+                this.set_aside(&why);
+                None
+            }
+        };
+        if !this.is_blocked
+            && let Err(error) = this.prepare()
+        {
+            tracing::warn!(
+                folder = %folder.display(),
+                %error,
+                "what is known cannot be kept over a restart; make state_dir a folder that the exporter may write"
+            );
+            this.complaint = Some(error.to_string());
+        }
+        (this, saved)
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps what is known, in place of what was. Logs when that fails, and when it no longer does.
+    pub fn write(&mut self, snapshot: &Snapshot, now: Timestamp) {
+        if self.is_blocked && self.folder.join(NAME).exists() {
+            return;
+        }
+        self.is_blocked = false;
+        let outcome = format::write(snapshot, now)
+            .map_err(io::Error::from)
+            .and_then(|text| self.replace(&text));
+        match outcome {
+            Ok(()) => {
+                if self.complaint.take().is_some() {
+                    tracing::info!(folder = %self.folder.display(), "the warm-start file is written again");
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                // Said once, and not each time.
+                if self.complaint.as_ref() != Some(&error) {
+                    tracing::error!(
+                        folder = %self.folder.display(),
+                        error,
+                        "failed to write the warm-start file, which stays as it was; see to it that the exporter may \
+                         write in state_dir, and that there is room"
+                    );
+                }
+                self.complaint = Some(error);
+            }
+        }
+    }
+
+    fn set_aside(&mut self, why: &Unusable) {
+        let file = self.folder.join(NAME);
+        let moved_to = self.folder.join(SET_ASIDE);
+        match fs::rename(&file, &moved_to) {
+            Ok(()) => tracing::warn!(
+                file = %file.display(),
+                moved_to = %moved_to.display(),
+                "the warm-start file {why}; it is set aside and not used"
+            ),
+            Err(error) => {
+                tracing::warn!(
+                    file = %file.display(),
+                    %error,
+                    "the warm-start file {why}; it cannot be set aside, so it stays and nothing is kept over a restart \
+                     until it is removed"
+                );
+                self.is_blocked = true;
+            }
+        }
+    }
+
+    /// Finds out whether the file could be written, and removes what processes that were killed have left.
+    fn prepare(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(ON_ITS_WAY) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        self.on_its_way().map(drop)
+    }
+
+    /// An empty file beside the one that is to be replaced, for its owner alone. It goes when it is dropped.
+    fn on_its_way(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(ON_ITS_WAY)
+            .tempfile_in(&self.folder)
+            // The kind alone: its text names the file of the trial, which is another each time.
+            .map_err(|error| io::Error::from(error.kind()))
+    }
+
+    /// Replaces the file durably. At any moment the one before or this one is there, whole.
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        if text.len() as u64 > MOST_BYTES {
+            return Err(io::Error::other("it would be larger than 256MiB"));
+        }
+        // The folder may have been removed meanwhile.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        let mut file = self.on_its_way()?;
+        file.as_file_mut().write_all(text)?;
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(NAME))
+            .map_err(|failed| failed.error)?;
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! What becomes of the file and its folder, whatever is there.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use super::*;
+use crate::state::example::{at, snapshot};
+
+/// A folder that does not exist yet, and what it is in.
+fn missing() -> (tempfile::TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("a").join("state");
+    (parent, folder)
+}
+
+/// A folder with this file in it.
+fn with(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let (parent, folder) = missing();
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(NAME), text).unwrap();
+    (parent, folder)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn text_at(seconds: u64) -> Vec<u8> {
+    format::write(&snapshot(), at(seconds)).unwrap()
+}
+
+#[test]
+fn a_folder_that_is_missing_is_made_and_what_is_written_there_is_read_again() {
+    let (_parent, folder) = missing();
+    assert!(read(&folder, at(1000)).unwrap().is_none());
+    assert!(!folder.exists());
+    let (mut state, saved) = StateDir::open(&folder, at(1000));
+    assert!(saved.is_none() && names(&folder).is_empty());
+    state.write(&snapshot(), at(1000));
+    assert_eq!(names(&folder), [NAME]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&folder.join(NAME))), (0o700, 0o600));
+    let (_, saved) = StateDir::open(&folder, at(1001));
+    assert_eq!(saved.unwrap().tenants.len(), 3);
+    assert_eq!(
+        read(&folder, at(1001)).unwrap().unwrap().written_at,
+        at(1000)
+    );
+}
+
+#[test]
+fn a_file_on_its_way_is_never_read_and_does_not_stay() {
+    let (_parent, folder) = with(&text_at(1000));
+    let on_its_way = StateDir::open(&folder, at(1000)).0.on_its_way().unwrap();
+    let (_, path) = on_its_way.keep().unwrap();
+    fs::write(&path, text_at(1500)).unwrap();
+    assert_eq!(names(&folder).len(), 2);
+    let (_, saved) = StateDir::open(&folder, at(2000));
+    assert_eq!(saved.unwrap().written_at, at(1000));
+    assert_eq!(names(&folder), [NAME]);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_set_aside_whole_and_the_next_one_is_written() {
+    for bad in [&b"{"[..], b"[]", &text_at(9000)] {
+        let (_parent, folder) = with(bad);
+        assert!(read(&folder, at(2000)).is_err());
+        assert_eq!(names(&folder), [NAME], "to read changes nothing");
+        let (mut state, saved) = StateDir::open(&folder, at(2000));
+        assert!(saved.is_none());
+        assert_eq!(names(&folder), [SET_ASIDE]);
+        assert_eq!(fs::read(folder.join(SET_ASIDE)).unwrap(), bad);
+        state.write(&snapshot(), at(2000));
+        assert_eq!(names(&folder), [NAME, SET_ASIDE]);
+        assert!(StateDir::open(&folder, at(2000)).1.is_some());
+    }
+}
+
+#[test]
+fn the_last_file_that_was_set_aside_is_the_one_that_stays() {
+    let (_parent, folder) = with(b"second");
+    fs::write(folder.join(SET_ASIDE), "first").unwrap();
+    StateDir::open(&folder, at(0));
+    assert_eq!(names(&folder), [SET_ASIDE]);
+    assert_eq!(fs::read(folder.join(SET_ASIDE)).unwrap(), b"second");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read_to_its_end() {
+    let (_parent, folder) = with(b"");
+    let file = File::options().write(true).open(folder.join(NAME));
+    // Of holes, so it takes no room on the disk.
+    file.unwrap().set_len(MOST_BYTES + 1).unwrap();
+    let why = read(&folder, at(0)).unwrap_err();
+    assert_eq!(why.to_string(), "is larger than 256MiB");
+}
+
+#[test]
+fn something_else_of_that_name_is_set_aside_too() {
+    let (_parent, folder) = missing();
+    fs::create_dir_all(folder.join(NAME).join("inner")).unwrap();
+    let (mut state, saved) = StateDir::open(&folder, at(0));
+    assert!(saved.is_none());
+    assert_eq!(names(&folder), [SET_ASIDE]);
+    state.write(&snapshot(), at(1000));
+    assert_eq!(names(&folder), [NAME, SET_ASIDE]);
+}
+
+#[test]
+fn a_file_that_cannot_be_set_aside_is_not_replaced_until_somebody_removes_it() {
+    let (_parent, folder) = with(b"precious");
+    fs::create_dir_all(folder.join(SET_ASIDE).join("inner")).unwrap();
+    let (mut state, saved) = StateDir::open(&folder, at(0));
+    assert!(saved.is_none());
+    state.write(&snapshot(), at(1000));
+    assert_eq!(fs::read(folder.join(NAME)).unwrap(), b"precious");
+    fs::remove_file(folder.join(NAME)).unwrap();
+    state.write(&snapshot(), at(1000));
+    assert!(read(&folder, at(1000)).unwrap().is_some());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_no_reason_to_stop_and_is_written_when_it_can_be() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    // Nobody may make anything there, root included.
+    symlink("/proc/self/nothing", &folder).unwrap();
+    let (mut state, saved) = StateDir::open(&folder, at(0));
+    assert!(saved.is_none());
+    let complaint = state.complaint.clone();
+    assert!(complaint.is_some());
+    state.write(&snapshot(), at(1000));
+    assert!(state.complaint.is_some());
+    fs::remove_file(&folder).unwrap();
+    state.write(&snapshot(), at(1000));
+    assert_eq!(state.complaint, None);
+    assert!(read(&folder, at(1000)).unwrap().is_some());
+}
+
+#[test]
+fn what_goes_wrong_each_time_is_one_complaint() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    symlink("/proc/self", &folder).unwrap();
+    let (mut state, _) = StateDir::open(&folder, at(0));
+    let first = state.complaint.clone().unwrap();
+    for _ in 0..2 {
+        state.write(&snapshot(), at(1000));
+        assert_eq!(state.complaint.as_ref(), Some(&first));
+    }
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_file_before_and_nothing_else() {
+    let (_parent, folder) = with(&text_at(1000));
+    let (mut state, _) = StateDir::open(&folder, at(1000));
+    // What cannot be replaced by a file.
+    fs::remove_file(folder.join(NAME)).unwrap();
+    fs::create_dir_all(folder.join(NAME).join("inner")).unwrap();
+    state.write(&snapshot(), at(1100));
+    assert!(state.complaint.is_some());
+    assert_eq!(names(&folder), [NAME]);
+    assert!(folder.join(NAME).join("inner").exists());
+}
+
+#[test]
+fn a_folder_that_disappears_is_made_again() {
+    let (_parent, folder) = missing();
+    let (mut state, _) = StateDir::open(&folder, at(0));
+    fs::remove_dir(&folder).unwrap();
+    state.write(&snapshot(), at(1000));
+    assert_eq!(names(&folder), [NAME]);
+}
