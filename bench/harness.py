@@ -239,8 +239,13 @@ class Serving(Process):
             sys.exit(f"the exporter ended: {self.stderr()}")
         return get(f"http://{self.address}/-/ready") is not None
 
-    def wait_ready(self, seconds=120.0):
-        wait_until("the exporter's first round", self.is_ready, seconds)
+    def wait_round(self, listings):
+        """Waits for the first round, and until it shows that each of so many listings was read."""
+        def is_over():
+            # It is ready after two minutes in any case.
+            up = self.is_ready() and total(samples(self.metrics() or ""), "avepoint_collector_up")
+            return up == listings
+        wait_until("the exporter's first round", is_over, 600, 0.1)
 
     def metrics(self, compressed=False):
         return get(f"http://{self.address}/metrics", compressed)
