@@ -190,8 +190,16 @@ class Configuration:
     """The exporter's configuration for a simulator, in a folder of its own that goes when the block is left."""
 
     def __init__(
-        self, simulator, collectors, concurrency=16, rate=100_000, burst=1_000, interval=NEVER_AGAIN,
-        stale_after="30d", elements=None, discovery=None,
+        self,
+        simulator,
+        collectors,
+        concurrency=16,
+        rate=100_000,
+        burst=1_000,
+        interval=NEVER_AGAIN,
+        stale_after="30d",
+        elements=None,
+        discovery=None,
     ):
         limit = {"requests_per_second": rate, "burst": burst, "max_concurrent_requests": concurrency}
         self.folder = tempfile.TemporaryDirectory()
@@ -239,8 +247,15 @@ class Serving(Process):
             sys.exit(f"the exporter ended: {self.stderr()}")
         return get(f"http://{self.address}/-/ready") is not None
 
-    def wait_ready(self, seconds=120.0):
-        wait_until("the exporter's first round", self.is_ready, seconds)
+    def wait_round(self, listings):
+        """Waits for the first round, and until it shows that each of so many listings was read."""
+
+        def is_over():
+            # It is ready after two minutes in any case.
+            up = self.is_ready() and total(samples(self.metrics() or ""), "avepoint_collector_up")
+            return up == listings
+
+        wait_until("the exporter's first round", is_over, 600, 0.1)
 
     def metrics(self, compressed=False):
         return get(f"http://{self.address}/metrics", compressed)
@@ -270,11 +285,12 @@ def total(found, name):
 
 def differences(ours, theirs, families):
     """Up to five samples of these families in which two expositions differ."""
-    mine, other = (
-        {key: value for key, value in one.items() if key[0] in families} for one in (ours, theirs)
-    )
+    mine, other = ({key: value for key, value in one.items() if key[0] in families} for one in (ours, theirs))
     wrong = sorted(key for key in mine.keys() | other.keys() if mine.get(key) != other.get(key))
-    return [f"{name}{dict(labels)}: {mine.get((name, labels))} and {other.get((name, labels))}" for name, labels in wrong[:5]]
+    return [
+        f"{name}{dict(labels)}: {mine.get((name, labels))} and {other.get((name, labels))}"
+        for name, labels in wrong[:5]
+    ]
 
 
 def replace_between(path, marker, text):
@@ -291,7 +307,10 @@ def machine():
     """Where and of what this is measured, in two lines."""
     model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / (1 << 20)
-    git = lambda *arguments: subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
     commit = git("rev-parse", "--short", "HEAD") or "unknown"
     if git("status", "--porcelain", "--untracked-files=no", "--", "src", "Cargo.lock"):
         commit += " with changes"

