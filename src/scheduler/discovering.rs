@@ -10,10 +10,11 @@ use tracing::Instrument as _;
 use crate::config::{Config, Discovery};
 use crate::discovery::{Fleet, check_plausible};
 use crate::domain::{CustomerId, Reason, TenantId, Timestamp};
-use crate::snapshot::{Discovered, DiscoverySnapshot};
+use crate::snapshot::{Discovered, DiscoverySnapshot, LastFailure};
 use crate::upstream::{ApiError, Client, Customer};
 
 use super::jobs::State;
+use super::outcome::PANICKED;
 use super::slots::Slots;
 
 /// What was found is shown for so many intervals without success.
@@ -68,6 +69,7 @@ impl Discovering {
                 polls: 0,
                 failures: BTreeMap::new(),
                 up: None,
+                last_failure: None,
                 found: None,
             }),
             contested: BTreeMap::new(),
@@ -90,7 +92,7 @@ impl Discovering {
             return None;
         };
         // Further ahead than any slot: planned before the clock was set back.
-        let due = due.min(self.slots.furthest(now));
+        let due = due.min(self.slots.furthest(now, 1));
         self.state = State::Due(due);
         if due > now {
             return Some(due);
@@ -107,7 +109,13 @@ impl Discovering {
     pub(super) fn end(&mut self, ended: Result<Listed, JoinError>, once: bool, now: Timestamp) {
         let _in_span = tracing::error_span!("discovery").entered();
         let was_failing = self.snapshot.up == Some(false);
-        let outcome = self.conclude(ended);
+        let outcome = self
+            .conclude(ended)
+            .map_err(|(reason, message)| LastFailure {
+                at: now,
+                reason,
+                message: message.into(),
+            });
         let snapshot = Arc::make_mut(&mut self.snapshot);
         snapshot.polls += 1;
         snapshot.up = Some(outcome.is_ok());
@@ -127,10 +135,13 @@ impl Discovering {
                     excluded: 0,
                 });
             }
-            Err(reason) => *snapshot.failures.entry(reason).or_default() += 1,
+            Err(failure) => {
+                *snapshot.failures.entry(failure.reason).or_default() += 1;
+                snapshot.last_failure = Some(failure);
+            }
         }
         if let State::Running { due } = self.state {
-            let next = self.slots.after(due, now).next;
+            let next = self.slots.after(due, now, 1).next;
             self.state = if once {
                 State::Done
             } else if self.snapshot.found.is_none() {
@@ -143,11 +154,14 @@ impl Discovering {
     }
 
     /// Says what came of a reading, and logs a failure.
-    fn conclude(&self, ended: Result<Listed, JoinError>) -> Result<Vec<Customer>, Reason> {
+    fn conclude(
+        &self,
+        ended: Result<Listed, JoinError>,
+    ) -> Result<Vec<Customer>, (Reason, String)> {
         let Ok(listed) = ended else {
             // The panic itself was logged where it happened.
             tracing::error!(reason = %Reason::Internal, "discovery failed by a fault of the exporter; please report it");
-            return Err(Reason::Internal);
+            return Err((Reason::Internal, PANICKED.to_owned()));
         };
         match listed {
             Ok(listed) => match check_plausible(&self.listed, &listed) {
@@ -155,13 +169,13 @@ impl Discovering {
                 Err(cause) => {
                     let reason = cause.reason();
                     tracing::warn!(%reason, error = %cause, "discovery failed");
-                    Err(reason)
+                    Err((reason, cause.to_string()))
                 }
             },
             // Said once, where the token was asked for, and not by all that share it.
             Err(error) if error.reason() == Reason::Credential => {
                 tracing::debug!("discovery failed for want of an access token");
-                Err(Reason::Credential)
+                Err((Reason::Credential, error.to_string()))
             }
             Err(error) => {
                 let reason = error.reason();
@@ -171,7 +185,7 @@ impl Discovering {
                     request_id = error.request_id.as_ref().map(tracing::field::display),
                     "discovery failed"
                 );
-                Err(reason)
+                Err((reason, error.to_string()))
             }
         }
     }

@@ -4,6 +4,7 @@
 mod discovering;
 mod jobs;
 mod outcome;
+mod quarantine;
 mod roster;
 mod run;
 mod slots;

@@ -78,6 +78,11 @@ impl Roster {
             .min()
     }
 
+    /// The tenants that are polled, and those that are gone.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Watched> {
+        self.tenants.iter_mut().chain(&mut self.gone)
+    }
+
     /// A tenant that is polled.
     pub(super) fn get_mut(&mut self, id: TenantId) -> Option<&mut Watched> {
         self.tenants.iter_mut().find(|one| one.id() == id)

@@ -20,7 +20,7 @@ use crate::upstream::{Api, Clients, Stats};
 
 use super::discovering::{Discovering, Listed};
 use super::jobs::{State, Watched};
-use super::outcome::{Found, conclude};
+use super::outcome::{Found, conclude, log_quarantine};
 use super::roster::{Change, Roster};
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
@@ -177,6 +177,9 @@ impl Scheduler {
                 watched.begin_again(poll.collector);
             }
         }
+        for watched in self.roster.all_mut() {
+            watched.ask_anew(|collector| !stays(collectors::api(collector)), now);
+        }
         self.discovering =
             Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
         if let Some(discovering) = &mut self.discovering
@@ -230,10 +233,8 @@ impl Scheduler {
         for tenant in &mut self.roster.tenants {
             let id = tenant.id();
             for (collector, job) in tenant.jobs_mut() {
-                if let State::Due(due) = &mut job.state {
-                    // Further ahead than any slot: planned before the clock was set back.
-                    *due = (*due).min(job.slots.furthest(now));
-                    waiting.push((*due, id, collector));
+                if let Some(due) = job.due(now) {
+                    waiting.push((due, id, collector));
                 }
             }
         }
@@ -328,41 +329,46 @@ impl Scheduler {
             return;
         };
         let now = self.clock.now();
-        let after = job.slots.after(due, now);
-        job.state = if once {
-            State::Done
-        } else {
-            State::Due(after.next)
-        };
-
         let _in_span = poll.span.enter();
         let was_failing = snapshot
             .last_poll
             .is_some_and(|poll| poll.failure.is_some());
-        let (last_poll, found) = conclude(ended, was_failing);
-        snapshot.next_poll = job.state.due();
-        snapshot.polls += 1;
-        snapshot.skipped += after.skipped;
-        if let Some(reason) = last_poll.failure {
-            snapshot.failures += 1;
-            self.poll_failures
-                .with_label_values(&[poll.collector.as_str(), reason.as_str()])
-                .inc();
+        let (last_poll, outcome) = conclude(ended, was_failing, now);
+        snapshot.skipped += job.plan(due, last_poll.failure, now);
+        if once {
+            job.state = State::Done;
         }
-        snapshot.last_poll = Some(last_poll);
-        if let Some(Found {
-            totals,
-            users,
-            pages,
-        }) = found
+        snapshot.next_poll = job.state.due();
+        let quarantined = job.quarantine.is_on();
+        if quarantined != snapshot.quarantined
+            && let Some(next_poll) = snapshot.next_poll
         {
-            snapshot.figures = Some(Figures {
-                at: now,
+            log_quarantine(quarantined, last_poll.failure, next_poll);
+        }
+        snapshot.quarantined = quarantined;
+        snapshot.polls += 1;
+        snapshot.last_poll = Some(last_poll);
+        match outcome {
+            Ok(Found {
+                totals,
+                users,
                 pages,
-                totals: Arc::new(totals),
-            });
-            if let Some(users) = users {
-                watched.references.insert(poll.collector, users);
+            }) => {
+                snapshot.figures = Some(Figures {
+                    at: now,
+                    pages,
+                    totals: Arc::new(totals),
+                });
+                if let Some(users) = users {
+                    watched.references.insert(poll.collector, users);
+                }
+            }
+            Err(failure) => {
+                snapshot.failures += 1;
+                self.poll_failures
+                    .with_label_values(&[poll.collector.as_str(), failure.reason.as_str()])
+                    .inc();
+                snapshot.last_failure = Some(failure);
             }
         }
         watched.start_those_who_waited(now);

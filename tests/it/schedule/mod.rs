@@ -3,6 +3,7 @@
 mod apis;
 mod held;
 mod life;
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ async fn a_join_is_made_with_a_fresh_listing_only_and_comes_back_at_the_next_pro
     let mut options = Options::new(World::seeded(5, 1, 60));
     // The security listing is had once, then refused five times.
     options.rules = vec![Rule::new(
-        Fault::Forbidden,
+        Fault::BadRequest,
         When::first(5).after(1).on(Listing::Security),
     )];
     let mut held = Held::start(
