@@ -154,7 +154,14 @@ async fn outputs(config: &str, token: &str, format: &str) -> Vec<(String, String
     })
     .await;
     let mut found = Vec::new();
-    for path in ["/", "/metrics", "/-/ready", "/-/healthy", "/nothing"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/status",
+        "/-/ready",
+        "/-/healthy",
+        "/nothing",
+    ] {
         let answer = get(&address, path).await;
         found.push((
             path.to_owned(),

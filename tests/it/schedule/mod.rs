@@ -316,6 +316,7 @@ impl Readiness {
         let now = Arc::clone(&seconds);
         let sources = Sources {
             tenants,
+            snapshots: watch::channel(Arc::default()).1,
             registry: Registry::new(),
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
