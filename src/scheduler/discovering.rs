@@ -11,7 +11,7 @@ use crate::config::{Config, Discovery};
 use crate::discovery::{Fleet, check_plausible};
 use crate::domain::{CustomerId, Reason, TenantId, Timestamp};
 use crate::snapshot::{Discovered, DiscoverySnapshot, LastFailure};
-use crate::upstream::{ApiError, Client, Customer};
+use crate::upstream::{ApiError, Client, Customer, ListingSize};
 
 use super::jobs::State;
 use super::outcome::PANICKED;
@@ -23,8 +23,8 @@ const STALE_INTERVALS: u32 = 3;
 /// As long as it has not succeeded it is tried again after so long, if the interval is not shorter.
 const FIRST_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// What a reading of the customers came to.
-pub(super) type Listed = Result<Vec<Customer>, ApiError>;
+/// What a reading of the customers came to, with its size.
+pub(super) type Listed = Result<(Vec<Customer>, ListingSize), ApiError>;
 
 /// Discovery, where it is on.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct Discovering {
     pub(super) running: JoinSet<Listed>,
     /// The customers of the last success.
     listed: Vec<Customer>,
+    /// How many pages they took; one at least, before the first success too.
+    pages: u64,
     snapshot: Arc<DiscoverySnapshot>,
     /// The tenants that several customers list, as far as the log says so.
     contested: BTreeMap<TenantId, CustomerId>,
@@ -64,6 +66,7 @@ impl Discovering {
             state: State::Due(now),
             running: JoinSet::new(),
             listed: Vec::new(),
+            pages: 1,
             snapshot: Arc::new(DiscoverySnapshot {
                 stale_after: settings.interval * STALE_INTERVALS,
                 polls: 0,
@@ -99,7 +102,11 @@ impl Discovering {
         }
         self.state = State::Running { due };
         let client = Arc::clone(client);
-        let reading = async move { client.customers().await };
+        let reading = async move {
+            let mut size = ListingSize::default();
+            let customers = client.customers(&mut size).await?;
+            Ok((customers, size))
+        };
         self.running
             .spawn(reading.instrument(tracing::error_span!("discovery")));
         None
@@ -120,7 +127,7 @@ impl Discovering {
         snapshot.polls += 1;
         snapshot.up = Some(outcome.is_ok());
         match outcome {
-            Ok(listed) => {
+            Ok((listed, size)) => {
                 let customers = listed.len();
                 if was_failing {
                     tracing::info!(customers, "discovery succeeded again");
@@ -128,6 +135,7 @@ impl Discovering {
                     tracing::debug!(customers, "discovery succeeded");
                 }
                 self.listed = listed;
+                self.pages = size.pages;
                 // What the patterns make of it is filled in with the next fleet.
                 snapshot.found = Some(Discovered {
                     at: now,
@@ -157,15 +165,15 @@ impl Discovering {
     fn conclude(
         &self,
         ended: Result<Listed, JoinError>,
-    ) -> Result<Vec<Customer>, (Reason, String)> {
+    ) -> Result<(Vec<Customer>, ListingSize), (Reason, String)> {
         let Ok(listed) = ended else {
             // The panic itself was logged where it happened.
             tracing::error!(reason = %Reason::Internal, "discovery failed by a fault of the exporter; please report it");
             return Err((Reason::Internal, PANICKED.to_owned()));
         };
         match listed {
-            Ok(listed) => match check_plausible(&self.listed, &listed) {
-                Ok(()) => Ok(listed),
+            Ok((listed, size)) => match check_plausible(&self.listed, &listed) {
+                Ok(()) => Ok((listed, size)),
                 Err(cause) => {
                     let reason = cause.reason();
                     tracing::warn!(%reason, error = %cause, "discovery failed");
@@ -193,6 +201,11 @@ impl Discovering {
     /// The customers of the last success; `None` before the first.
     pub(super) fn listed(&self) -> Option<&[Customer]> {
         self.snapshot.found.as_ref().map(|_| &*self.listed)
+    }
+
+    /// How many requests in a second it needs to keep its interval.
+    pub(super) fn required(&self) -> f64 {
+        self.pages as f64 / self.slots.interval().as_secs_f64()
     }
 
     /// What is known, for the snapshot.

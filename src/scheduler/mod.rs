@@ -2,6 +2,7 @@
 //! the only writer of the snapshot.
 
 mod discovering;
+mod forecast;
 mod jobs;
 mod outcome;
 mod quarantine;

@@ -431,7 +431,7 @@ async fn debug_shows_neither_users_nor_secrets() {
             Ok(())
         });
         errors.extend(read.await.err());
-        match client.customers().await {
+        match client.customers(size).await {
             Ok(customers) => write!(pages, "{customers:?}").unwrap(),
             Err(error) => errors.push(error),
         }
