@@ -158,6 +158,7 @@ impl Exporter {
         let (bodies, tenants) = watch::channel(first);
         let sources = Sources {
             tenants,
+            snapshots: self.snapshots.clone(),
             registry: self.registry,
             clock: self.clock.clone(),
             reload: web.reload,

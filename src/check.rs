@@ -279,6 +279,7 @@ fn series(config: &Config, customers: Vec<Customer>) -> usize {
             polls: 1,
             failures: BTreeMap::new(),
             up: Some(true),
+            last_failure: None,
             found: Some(Discovered {
                 at: now,
                 listed: Arc::default(),

@@ -35,6 +35,8 @@ pub struct DiscoverySnapshot {
     pub failures: BTreeMap<Reason, u64>,
     /// Whether the last one succeeded; `None` before the first.
     pub up: Option<bool>,
+    /// The last one that failed, however many have succeeded since.
+    pub last_failure: Option<LastFailure>,
     /// What the last successful one found.
     pub found: Option<Discovered>,
 }
@@ -74,8 +76,12 @@ pub struct CollectorSnapshot {
     pub failures: u64,
     /// Slots of the schedule that were left out.
     pub skipped: u64,
+    /// Whether it is polled less often than its interval says, since the API refuses it again and again.
+    pub quarantined: bool,
     /// The last poll that ended, be it in an earlier process.
     pub last_poll: Option<LastPoll>,
+    /// The last poll of this process that failed, however many have succeeded since.
+    pub last_failure: Option<LastFailure>,
     /// The figures of the last poll that succeeded, be it in an earlier process.
     pub figures: Option<Figures>,
 }
@@ -89,6 +95,17 @@ pub struct LastPoll {
     pub rows: u64,
     /// Why it failed, if it did.
     pub failure: Option<Reason>,
+}
+
+/// How a poll failed, or a reading of the API's customers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Why, as a word of the closed list.
+    pub reason: Reason,
+    /// Why, for people. It quotes no answer.
+    pub message: Arc<str>,
 }
 
 /// Figures and their time.
@@ -270,7 +287,9 @@ impl CollectorSnapshot {
             polls: 0,
             failures: 0,
             skipped: 0,
+            quarantined: false,
             last_poll: None,
+            last_failure: None,
             figures: None,
         }
     }

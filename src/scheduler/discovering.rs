@@ -10,11 +10,12 @@ use tracing::Instrument as _;
 use crate::config::{Config, Discovery};
 use crate::discovery::{Fleet, check_plausible};
 use crate::domain::{CustomerId, Reason, TenantId, Timestamp};
-use crate::snapshot::{Discovered, DiscoverySnapshot};
+use crate::snapshot::{Discovered, DiscoverySnapshot, LastFailure};
 use crate::state::SavedDiscovery;
-use crate::upstream::{ApiError, Client, Customer};
+use crate::upstream::{ApiError, Client, Customer, ListingSize};
 
 use super::jobs::State;
+use super::outcome::PANICKED;
 use super::slots::Slots;
 
 /// What was found is shown for so many intervals without success.
@@ -23,8 +24,8 @@ const STALE_INTERVALS: u32 = 3;
 /// As long as it has not succeeded it is tried again after so long, if the interval is not shorter.
 const FIRST_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// What a reading of the customers came to.
-pub(super) type Listed = Result<Vec<Customer>, ApiError>;
+/// What a reading of the customers came to, with its size.
+pub(super) type Listed = Result<(Vec<Customer>, ListingSize), ApiError>;
 
 /// Discovery, where it is on.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Discovering {
     pub(super) running: JoinSet<Listed>,
     /// The customers of the last success.
     listed: Arc<[Customer]>,
+    /// How many pages they took; one at least, before the first success too.
+    pages: u64,
     snapshot: Arc<DiscoverySnapshot>,
     /// The tenants that several customers list, as far as the log says so.
     contested: BTreeMap<TenantId, CustomerId>,
@@ -64,11 +67,13 @@ impl Discovering {
             state: State::Due(now),
             running: JoinSet::new(),
             listed: Arc::default(),
+            pages: 1,
             snapshot: Arc::new(DiscoverySnapshot {
                 stale_after: settings.interval * STALE_INTERVALS,
                 polls: 0,
                 failures: BTreeMap::new(),
                 up: None,
+                last_failure: None,
                 found: None,
             }),
             contested: BTreeMap::new(),
@@ -105,14 +110,18 @@ impl Discovering {
             return None;
         };
         // Further ahead than any slot: planned before the clock was set back.
-        let due = due.min(self.slots.furthest(now));
+        let due = due.min(self.slots.furthest(now, 1));
         self.state = State::Due(due);
         if due > now {
             return Some(due);
         }
         self.state = State::Running { due };
         let client = Arc::clone(client);
-        let reading = async move { client.customers().await };
+        let reading = async move {
+            let mut size = ListingSize::default();
+            let customers = client.customers(&mut size).await?;
+            Ok((customers, size))
+        };
         self.running
             .spawn(reading.instrument(tracing::error_span!("discovery")));
         None
@@ -122,12 +131,18 @@ impl Discovering {
     pub(super) fn end(&mut self, ended: Result<Listed, JoinError>, once: bool, now: Timestamp) {
         let _in_span = tracing::error_span!("discovery").entered();
         let was_failing = self.snapshot.up == Some(false);
-        let outcome = self.conclude(ended);
+        let outcome = self
+            .conclude(ended)
+            .map_err(|(reason, message)| LastFailure {
+                at: now,
+                reason,
+                message: message.into(),
+            });
         let snapshot = Arc::make_mut(&mut self.snapshot);
         snapshot.polls += 1;
         snapshot.up = Some(outcome.is_ok());
         match outcome {
-            Ok(listed) => {
+            Ok((listed, size)) => {
                 let customers = listed.len();
                 if was_failing {
                     tracing::info!(customers, "discovery succeeded again");
@@ -135,6 +150,7 @@ impl Discovering {
                     tracing::debug!(customers, "discovery succeeded");
                 }
                 self.listed = listed.into();
+                self.pages = size.pages;
                 // What the patterns make of it is filled in with the next fleet.
                 snapshot.found = Some(Discovered {
                     at: now,
@@ -143,10 +159,13 @@ impl Discovering {
                     excluded: 0,
                 });
             }
-            Err(reason) => *snapshot.failures.entry(reason).or_default() += 1,
+            Err(failure) => {
+                *snapshot.failures.entry(failure.reason).or_default() += 1;
+                snapshot.last_failure = Some(failure);
+            }
         }
         if let State::Running { due } = self.state {
-            let next = self.slots.after(due, now).next;
+            let next = self.slots.after(due, now, 1).next;
             self.state = if once {
                 State::Done
             } else if self.snapshot.found.is_none() {
@@ -159,25 +178,28 @@ impl Discovering {
     }
 
     /// Says what came of a reading, and logs a failure.
-    fn conclude(&self, ended: Result<Listed, JoinError>) -> Result<Vec<Customer>, Reason> {
+    fn conclude(
+        &self,
+        ended: Result<Listed, JoinError>,
+    ) -> Result<(Vec<Customer>, ListingSize), (Reason, String)> {
         let Ok(listed) = ended else {
             // The panic itself was logged where it happened.
             tracing::error!(reason = %Reason::Internal, "discovery failed by a fault of the exporter; please report it");
-            return Err(Reason::Internal);
+            return Err((Reason::Internal, PANICKED.to_owned()));
         };
         match listed {
-            Ok(listed) => match check_plausible(&self.listed, &listed) {
-                Ok(()) => Ok(listed),
+            Ok((listed, size)) => match check_plausible(&self.listed, &listed) {
+                Ok(()) => Ok((listed, size)),
                 Err(cause) => {
                     let reason = cause.reason();
                     tracing::warn!(%reason, error = %cause, "discovery failed");
-                    Err(reason)
+                    Err((reason, cause.to_string()))
                 }
             },
             // Said once, where the token was asked for, and not by all that share it.
             Err(error) if error.reason() == Reason::Credential => {
                 tracing::debug!("discovery failed for want of an access token");
-                Err(Reason::Credential)
+                Err((Reason::Credential, error.to_string()))
             }
             Err(error) => {
                 let reason = error.reason();
@@ -187,7 +209,7 @@ impl Discovering {
                     request_id = error.request_id.as_ref().map(tracing::field::display),
                     "discovery failed"
                 );
-                Err(reason)
+                Err((reason, error.to_string()))
             }
         }
     }
@@ -195,6 +217,11 @@ impl Discovering {
     /// The customers of the last success; `None` before the first.
     pub(super) fn listed(&self) -> Option<&[Customer]> {
         self.snapshot.found.as_ref().map(|_| &*self.listed)
+    }
+
+    /// How many requests in a second it needs to keep its interval.
+    pub(super) fn required(&self) -> f64 {
+        self.pages as f64 / self.slots.interval().as_secs_f64()
     }
 
     /// What is known, for the snapshot.

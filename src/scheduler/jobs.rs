@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::collectors::References;
 use crate::config::{CollectorKind, TenantConfig};
-use crate::domain::{Collector, TenantId, Timestamp};
+use crate::domain::{Collector, Reason, TenantId, Timestamp};
 use crate::snapshot::{CollectorSnapshot, TenantSnapshot};
 
+use super::quarantine::Quarantine;
 use super::slots::Slots;
 
 /// One tenant: what is known of it, and its polls.
@@ -24,6 +25,7 @@ pub(super) struct Watched {
 pub(super) struct Job {
     pub(super) slots: Slots,
     pub(super) state: State,
+    pub(super) quarantine: Quarantine,
 }
 
 /// What a job waits for.
@@ -55,7 +57,43 @@ impl Job {
         Self {
             slots,
             state: State::Due(now),
+            quarantine: Quarantine::default(),
         }
+    }
+
+    /// Plans what comes after a poll that was due at `due` and has ended like this by `now`. Returns how many polls
+    /// were missed meanwhile.
+    pub(super) fn plan(&mut self, due: Timestamp, failure: Option<Reason>, now: Timestamp) -> u64 {
+        self.quarantine = self.quarantine.after(failure);
+        let after = self.slots.after(due, now, self.every());
+        self.state = State::Due(after.next);
+        after.skipped
+    }
+
+    /// When the poll is due that waits for its time.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let State::Due(due) = self.state else {
+            return None;
+        };
+        // Further ahead than any slot: planned before the clock was set back.
+        let due = due.min(self.slots.furthest(now, self.every()));
+        self.state = State::Due(due);
+        Some(due)
+    }
+
+    /// One of so many slots is used.
+    fn every(&self) -> u32 {
+        self.quarantine.intervals(self.slots.interval())
+    }
+
+    /// Another client asks from now on: a poll in quarantine need not wait any longer than its next slot.
+    fn begin_anew(&mut self, now: Timestamp) {
+        if self.quarantine.is_on()
+            && let State::Due(due) = &mut self.state
+        {
+            *due = self.slots.at_or_after(now).min(*due);
+        }
+        self.quarantine = self.quarantine.begun_anew();
     }
 
     /// Goes on with these slots. What is overdue or runs is not put off.
@@ -67,7 +105,11 @@ impl Job {
             }
             state => state,
         };
-        Self { slots, state }
+        Self {
+            slots,
+            state,
+            ..self
+        }
     }
 }
 
@@ -142,6 +184,8 @@ impl Watched {
                         let counted = CollectorSnapshot {
                             config: config_of_one,
                             last_poll: None,
+                            last_failure: None,
+                            quarantined: false,
                             figures: None,
                             ..known
                         };
@@ -201,6 +245,17 @@ impl Watched {
             && let State::Running { due } = job.state
         {
             job.state = State::Due(due);
+        }
+    }
+
+    /// Another client asks for these collectors from now on, which may be given what was refused.
+    pub(super) fn ask_anew(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
+        for (snapshot, job) in self.collectors_mut() {
+            if is_asked(snapshot.config.kind.collector()) {
+                job.begin_anew(now);
+                snapshot.quarantined = job.quarantine.is_on();
+                snapshot.next_poll = job.state.due();
+            }
         }
     }
 

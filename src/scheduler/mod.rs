@@ -2,8 +2,10 @@
 //! the only writer of the snapshot.
 
 mod discovering;
+mod forecast;
 mod jobs;
 mod outcome;
+mod quarantine;
 mod roster;
 mod run;
 mod slots;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use crate::collectors::{Polled, ReferenceUsers, Totals};
-use crate::domain::Reason;
-use crate::snapshot::LastPoll;
+use crate::domain::{Reason, Timestamp};
+use crate::snapshot::{LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
 
 /// What a successful poll found.
@@ -19,11 +19,16 @@ pub(super) struct Found {
     pub(super) pages: u64,
 }
 
-/// Says how a poll went. A panic is a failure of its poll alone.
+/// What people read of a panic. What it says itself was logged where it happened.
+pub(super) const PANICKED: &str =
+    "the exporter has a fault; please report it, with the log of this time";
+
+/// Says how a poll went that has ended now. A panic is a failure of its poll alone.
 pub(super) fn conclude(
     ended: Result<(Polled, Duration), JoinError>,
     was_failing: bool,
-) -> (LastPoll, Option<Found>) {
+    now: Timestamp,
+) -> (LastPoll, Result<Found, LastFailure>) {
     let Ok((Polled { size, outcome }, duration)) = ended else {
         // The panic itself was logged where it happened.
         tracing::error!(reason = %Reason::Internal, "poll failed by a fault of the exporter; please report it");
@@ -33,7 +38,11 @@ pub(super) fn conclude(
                 Duration::ZERO,
                 Some(Reason::Internal),
             ),
-            None,
+            Err(LastFailure {
+                at: now,
+                reason: Reason::Internal,
+                message: PANICKED.into(),
+            }),
         );
     };
     match outcome {
@@ -49,11 +58,17 @@ pub(super) fn conclude(
                 users,
                 pages: size.pages,
             };
-            (last_poll(size, duration, None), Some(found))
+            (last_poll(size, duration, None), Ok(found))
         }
         Err(error) => {
             log_failure(&error, duration);
-            (last_poll(size, duration, Some(error.reason())), None)
+            let reason = error.reason();
+            let failure = LastFailure {
+                at: now,
+                reason,
+                message: error.to_string().into(),
+            };
+            (last_poll(size, duration, Some(reason)), Err(failure))
         }
     }
 }
@@ -63,6 +78,18 @@ fn last_poll(size: ListingSize, duration: Duration, failure: Option<Reason>) -> 
         duration,
         rows: size.rows,
         failure,
+    }
+}
+
+/// Says that a collector is in quarantine from now on, or not any longer.
+pub(super) fn log_quarantine(is_on: bool, failure: Option<Reason>, next_poll: Timestamp) {
+    match failure {
+        Some(reason) if is_on => tracing::warn!(
+            %reason,
+            %next_poll,
+            "refused again; polled less and less often from now on, until a poll succeeds"
+        ),
+        _ => tracing::info!(%next_poll, "polled as often as usual again"),
     }
 }
 

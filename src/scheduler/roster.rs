@@ -1,6 +1,6 @@
 //! All tenants that are watched, and what becomes of them when others are to be. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
@@ -17,7 +17,12 @@ pub(super) struct Roster {
     pub(super) tenants: Vec<Watched>,
     /// Those that the API lists no more, by id: shown until their last figures are stale.
     pub(super) gone: Vec<Watched>,
+    /// Where in `tenants` each of them is.
+    places: Places,
 }
+
+/// Places in a list, by the tenants that are there.
+type Places = HashMap<TenantId, usize>;
 
 /// How many tenants came and went.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,14 +48,14 @@ impl Roster {
             tenants: tenants
                 .map(|one| Watched::restored(Arc::clone(one), now))
                 .collect(),
-            gone: Vec::new(),
+            ..Self::default()
         }
     }
 
     /// Watches these tenants from now on. One that was watched before goes on as it was. One that is missing goes
     /// at once, unless it has only disappeared from the API: then it is polled no more, and goes with its figures.
     pub(super) fn change(&mut self, fleet: &Fleet, now: Timestamp) -> Change {
-        let before: HashSet<TenantId> = self.tenants.iter().map(Watched::id).collect();
+        let before = mem::take(&mut self.places);
         let known = self.tenants.drain(..).chain(mem::take(&mut self.gone));
         let mut known: HashMap<TenantId, Watched> = known.map(|one| (one.id(), one)).collect();
         for config in &fleet.tenants {
@@ -68,10 +73,14 @@ impl Roster {
         self.gone.iter_mut().for_each(Watched::pause);
         self.gone.sort_unstable_by_key(Watched::id);
         self.drop_stale(now);
-        let after: HashSet<TenantId> = self.tenants.iter().map(Watched::id).collect();
+        let places = self.tenants.iter().enumerate();
+        self.places = places.map(|(place, one)| (one.id(), place)).collect();
+        let missing_in = |others: &Places, ids: &Places| {
+            ids.keys().filter(|id| !others.contains_key(*id)).count()
+        };
         Change {
-            came: after.difference(&before).count(),
-            went: before.difference(&after).count(),
+            came: missing_in(&before, &self.places),
+            went: missing_in(&self.places, &before),
         }
     }
 
@@ -91,15 +100,26 @@ impl Roster {
             .min()
     }
 
+    /// The tenants that are polled, and those that are gone.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Watched> {
+        self.tenants.iter_mut().chain(&mut self.gone)
+    }
+
     /// A tenant that is polled.
     pub(super) fn get_mut(&mut self, id: TenantId) -> Option<&mut Watched> {
-        self.tenants.iter_mut().find(|one| one.id() == id)
+        let place = self.place(id)?;
+        self.tenants.get_mut(place)
+    }
+
+    /// Where among those that are polled a tenant is.
+    pub(super) fn place(&self, id: TenantId) -> Option<usize> {
+        self.places.get(&id).copied()
     }
 
     /// Whether a poll of this collector of this tenant is meant to run.
     pub(super) fn runs(&self, id: TenantId, collector: Collector) -> bool {
-        let mut tenants = self.tenants.iter();
-        tenants.any(|one| one.id() == id && one.runs(collector))
+        let tenant = self.place(id).and_then(|place| self.tenants.get(place));
+        tenant.is_some_and(|one| one.runs(collector))
     }
 }
 

@@ -15,13 +15,14 @@ use crate::collectors::{self, Earlier, Polled};
 use crate::config::{Config, RateLimit};
 use crate::discovery::{Fleet, Names};
 use crate::domain::{Clock, Collector, Reason, TenantId, Timestamp};
-use crate::snapshot::{Figures, Snapshot, Snapshots};
+use crate::snapshot::{Figures, Snapshot, Snapshots, TenantSnapshot};
 use crate::state::Saved;
 use crate::upstream::{Api, Clients, Stats};
 
 use super::discovering::{Discovering, Listed};
+use super::forecast::{Forecast, Need};
 use super::jobs::{State, Watched};
-use super::outcome::{Found, conclude};
+use super::outcome::{Found, conclude, log_quarantine};
 use super::roster::{Change, Roster};
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
@@ -31,6 +32,9 @@ const LISTINGS_PER_REQUEST: usize = 2;
 
 /// The longest sleep between two looks at the clock, should it be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// After a poll the forecast is made anew, but not for each of them.
+const FORECAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the scheduler goes by. It changes as a whole when the configuration is read again.
 #[derive(Debug)]
@@ -71,6 +75,9 @@ pub struct Scheduler {
     running_polls: HashMap<task::Id, RunningPoll>,
     poll_failures: IntCounterVec,
     stats: Stats,
+    forecast: Forecast,
+    /// When the forecast is to be made anew; `None` while nothing has changed.
+    forecast_due: Option<Instant>,
 }
 
 /// A poll that runs.
@@ -128,6 +135,8 @@ impl Scheduler {
             running_polls: HashMap::new(),
             poll_failures,
             stats,
+            forecast: Forecast::default(),
+            forecast_due: None,
         };
         scheduler.change_roster();
         Ok((scheduler, snapshots))
@@ -136,7 +145,7 @@ impl Scheduler {
     /// Polls until the shutdown; polls that are under way then are cancelled and count nowhere.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
-            let sleep = self.start_what_is_due();
+            let sleep = self.start_what_is_due().min(self.forecast_if_due());
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 Ok(()) = self.changes.changed() => self.take_in_change(),
@@ -155,6 +164,7 @@ impl Scheduler {
                 Some(ended) = reading_ended(&mut self.discovering) => self.end_discovery(ended, true),
                 Some(ended) = self.running.join_next_with_id() => self.end(ended, true),
                 else => {
+                    self.forecast();
                     let snapshot = self.published.borrow();
                     let discovery = snapshot.discovery.iter().flat_map(|one| one.failures.values());
                     let polls = snapshot.collectors().map(|collector| &collector.failures);
@@ -185,6 +195,9 @@ impl Scheduler {
             {
                 watched.begin_again(poll.collector);
             }
+        }
+        for watched in self.roster.all_mut() {
+            watched.ask_anew(|collector| !stays(collectors::api(collector)), now);
         }
         self.discovering =
             Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
@@ -235,20 +248,20 @@ impl Scheduler {
             .discovering
             .as_mut()
             .and_then(|discovering| discovering.start_if_due(client, now));
-        let mut waiting: Vec<(Timestamp, TenantId, Collector)> = Vec::new();
+        let mut due: Vec<(Timestamp, TenantId, Collector)> = Vec::new();
+        let mut later = None;
         for tenant in &mut self.roster.tenants {
             let id = tenant.id();
             for (collector, job) in tenant.jobs_mut() {
-                if let State::Due(due) = &mut job.state {
-                    // Further ahead than any slot: planned before the clock was set back.
-                    *due = (*due).min(job.slots.furthest(now));
-                    waiting.push((*due, id, collector));
+                match job.due(now) {
+                    Some(at) if at <= now => due.push((at, id, collector)),
+                    Some(at) => later = Some(later.map_or(at, |later| at.min(later))),
+                    None => {}
                 }
             }
         }
         // By the order of the tenants where they are due at the same time.
-        waiting.sort_by_key(|(due, ..)| *due);
-        let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(due, ..)| *due <= now);
+        due.sort_by_key(|(due, ..)| *due);
         // Of each API its own, so that one that hangs does not hold up the polls of the other.
         let in_force = Arc::clone(&self.in_force);
         for (api, limit) in in_force.rate_limits() {
@@ -264,7 +277,6 @@ impl Scheduler {
             }
         }
         // When there is no room, the next look comes with the end of a poll.
-        let later = later.first().map(|(due, ..)| *due);
         let next = [later, discovery, self.roster.next_stale()];
         let next = next.into_iter().flatten().min();
         next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP))
@@ -337,47 +349,67 @@ impl Scheduler {
             return;
         };
         let now = self.clock.now();
-        let after = job.slots.after(due, now);
-        job.state = if once {
-            State::Done
-        } else {
-            State::Due(after.next)
-        };
-
         let _in_span = poll.span.enter();
         let was_failing = snapshot
             .last_poll
             .is_some_and(|poll| poll.failure.is_some());
-        let (last_poll, found) = conclude(ended, was_failing);
-        snapshot.next_poll = job.state.due();
-        snapshot.polls += 1;
-        snapshot.skipped += after.skipped;
-        if let Some(reason) = last_poll.failure {
-            snapshot.failures += 1;
-            self.poll_failures
-                .with_label_values(&[poll.collector.as_str(), reason.as_str()])
-                .inc();
+        let (last_poll, outcome) = conclude(ended, was_failing, now);
+        snapshot.skipped += job.plan(due, last_poll.failure, now);
+        if once {
+            job.state = State::Done;
         }
-        snapshot.last_poll = Some(last_poll);
-        if let Some(Found {
-            totals,
-            users,
-            pages,
-        }) = found
+        snapshot.next_poll = job.state.due();
+        let quarantined = job.quarantine.is_on();
+        if quarantined != snapshot.quarantined
+            && let Some(next_poll) = snapshot.next_poll
         {
-            snapshot.figures = Some(Figures {
-                at: now,
+            log_quarantine(quarantined, last_poll.failure, next_poll);
+        }
+        snapshot.quarantined = quarantined;
+        snapshot.polls += 1;
+        snapshot.last_poll = Some(last_poll);
+        match outcome {
+            Ok(Found {
+                totals,
+                users,
                 pages,
-                totals: Arc::new(totals),
-            });
-            if let Some(users) = users {
-                watched.references.insert(poll.collector, users);
+            }) => {
+                snapshot.figures = Some(Figures {
+                    at: now,
+                    pages,
+                    totals: Arc::new(totals),
+                });
+                if let Some(users) = users {
+                    watched.references.insert(poll.collector, users);
+                }
+            }
+            Err(failure) => {
+                snapshot.failures += 1;
+                self.poll_failures
+                    .with_label_values(&[poll.collector.as_str(), failure.reason.as_str()])
+                    .inc();
+                snapshot.last_failure = Some(failure);
             }
         }
         watched.start_those_who_waited(now);
-        self.publish();
+        let known = Arc::clone(&watched.snapshot);
+        self.publish_one(poll.tenant, known);
+        self.forecast_due
+            .get_or_insert_with(|| Instant::now() + FORECAST_PAUSE);
     }
 
+    /// Publishes what is known now of one tenant. The snapshot is copied only where somebody looks at it meanwhile.
+    fn publish_one(&self, id: TenantId, known: Arc<TenantSnapshot>) {
+        self.published.send_modify(|published| {
+            let tenants = &mut Arc::make_mut(published).tenants;
+            let place = self.roster.place(id);
+            if let Some(shown) = place.and_then(|place| tenants.get_mut(place)) {
+                *shown = known;
+            }
+        });
+    }
+
+    /// Publishes what is known of all tenants, who may be others than before.
     fn publish(&mut self) {
         let snapshots = |watched: &[Watched]| {
             let snapshots = watched.iter().map(|one| Arc::clone(&one.snapshot));
@@ -388,10 +420,45 @@ impl Scheduler {
             gone: snapshots(&self.roster.gone),
             discovery: self.discovering.as_ref().map(Discovering::snapshot),
         };
-        for (api, limit) in self.in_force.rate_limits() {
-            self.stats.forecast(api, snapshot.required(api), limit);
-        }
         self.published.send_replace(Arc::new(snapshot));
+        self.forecast();
+    }
+
+    /// Makes the forecast when it is time to. Returns how long to sleep until then.
+    fn forecast_if_due(&mut self) -> Duration {
+        let Some(due) = self.forecast_due else {
+            return Duration::MAX;
+        };
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.forecast();
+            return Duration::MAX;
+        }
+        left
+    }
+
+    /// Says whether the tenants fit into their intervals: by metrics always, and in the log once each poll was
+    /// tried, since nobody knows before how long the listings are.
+    fn forecast(&mut self) {
+        self.forecast_due = None;
+        let snapshot = Arc::clone(&self.published.borrow());
+        let discovery = self.discovering.as_ref().map(Discovering::required);
+        let needs = self.in_force.rate_limits().map(|(api, limit)| {
+            let discovery = discovery.filter(|_| api == Api::Elements);
+            let required = snapshot.required(api) + discovery.unwrap_or(0.0);
+            Need {
+                api,
+                required,
+                capacity: self.stats.forecast(api, required, limit),
+                limit,
+            }
+        });
+        let needs: Vec<_> = needs.collect();
+        if snapshot.first_round_ended() {
+            for news in self.forecast.judge(&needs) {
+                news.log();
+            }
+        }
     }
 }
 

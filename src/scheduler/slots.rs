@@ -18,7 +18,7 @@ pub(super) struct Slots {
 pub(super) struct After {
     /// The next slot.
     pub(super) next: Timestamp,
-    /// Slots that passed while the poll ran or waited.
+    /// Slots in use that passed while the poll ran or waited.
     pub(super) skipped: u64,
 }
 
@@ -42,26 +42,32 @@ impl Slots {
         }
     }
 
-    /// The slot after a poll that was due at `due` and has ended by `now`.
-    pub(super) fn after(&self, due: Timestamp, now: Timestamp) -> After {
-        // Half an interval after `due`: for a slot that is the next one, and it keeps the second poll from
-        // following at once on the first, which is not due at a slot.
-        let planned = self.at_or_after(due.after(self.interval / 2));
-        let next = if planned > now {
-            planned
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The slot after a poll that was due at `due` and has ended by `now`, with every so many slots in use.
+    pub(super) fn after(&self, due: Timestamp, now: Timestamp, every: u32) -> After {
+        let step = self.interval * every;
+        // Half an interval before the step's end: for a slot that is the one a step later, and it keeps the second
+        // poll from following at once on the first, which is not due at a slot.
+        let left_out = self.interval * every.saturating_sub(1);
+        let planned = self.at_or_after(due.after(left_out + self.interval / 2));
+        let skipped = if planned > now {
+            0
         } else {
-            self.at_or_after(now.after(Duration::from_nanos(1)))
+            now.since(planned).as_nanos() / step.as_nanos().max(1) + 1
         };
-        let passed = next.since(planned).as_nanos() / self.interval.as_nanos().max(1);
+        let skipped = u64::try_from(skipped).unwrap_or(u64::MAX);
         After {
-            next,
-            skipped: u64::try_from(passed).unwrap_or(u64::MAX),
+            next: planned.after(times(step, skipped)),
+            skipped,
         }
     }
 
-    /// No poll is planned further ahead than this.
-    pub(super) fn furthest(&self, now: Timestamp) -> Timestamp {
-        now.after(self.interval * 2)
+    /// No poll is planned further ahead than this, with every so many slots in use.
+    pub(super) fn furthest(&self, now: Timestamp, every: u32) -> Timestamp {
+        now.after(self.interval * every.saturating_add(1))
     }
 
     /// The first slot that is not before `time`.
@@ -76,6 +82,12 @@ impl Slots {
         let nanos = u64::try_from(intervals * interval + phase).unwrap_or(u64::MAX);
         Timestamp::from_unix(Duration::from_nanos(nanos))
     }
+}
+
+/// So many times this long.
+fn times(step: Duration, times: u64) -> Duration {
+    let nanos = step.as_nanos().saturating_mul(u128::from(times));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Spreads bits evenly (splitmix64).
@@ -117,8 +129,13 @@ mod tests {
 
     #[track_caller]
     fn check(due: u64, now: u64, next: u64, skipped: u64) {
+        check_every(1, due, now, next, skipped);
+    }
+
+    #[track_caller]
+    fn check_every(every: u32, due: u64, now: u64, next: u64, skipped: u64) {
         assert_eq!(
-            SLOTS.after(at(due), at(now)),
+            SLOTS.after(at(due), at(now), every),
             After {
                 next: at(next),
                 skipped
@@ -149,6 +166,27 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_breaks_nothing() {
         check(1000, 0, 1300, 0);
+    }
+
+    #[test]
+    fn slots_that_are_not_in_use_are_no_missed_ones() {
+        check_every(2, 1000, 1001, 1600, 0);
+        check_every(16, 1000, 1001, 5800, 0);
+        // The one at 2200 is missed, and the next in use is as far from it again.
+        check_every(4, 1000, 2199, 2200, 0);
+        check_every(4, 1000, 2200, 3400, 1);
+        check_every(4, 1000, 3399, 3400, 1);
+        check_every(4, 1000, 3400, 4600, 2);
+    }
+
+    #[test]
+    fn no_poll_is_planned_further_ahead_than_the_furthest() {
+        for every in [1, 2, 16] {
+            for due in 1000..1300 {
+                let next = SLOTS.after(at(due), at(due + 1), every).next;
+                assert!(next <= SLOTS.furthest(at(due + 1), every), "{every} {due}");
+            }
+        }
     }
 
     #[test]

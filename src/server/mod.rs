@@ -7,6 +7,7 @@ mod pages;
 mod parts;
 mod ready;
 mod reload;
+mod status;
 
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};

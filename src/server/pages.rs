@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, opts};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
+use crate::snapshot::Snapshots;
 
 use super::encoding::accepts_gzip;
 use super::parts::Parts;
 use super::ready::Ready;
 use super::reload::Reload;
+use super::status;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -28,6 +32,8 @@ const EXPOSITION: HeaderValue =
 pub struct Sources {
     /// The tenants' series, rendered.
     pub tenants: watch::Receiver<Body>,
+    /// What is known, for people and scripts.
+    pub snapshots: Snapshots,
     /// The exporter's own series.
     pub registry: Registry,
     /// Tells the time of day.
@@ -47,7 +53,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages, with the exposition at `telemetry_path` and at most `max_requests` scrapes at once.
+    /// The pages, with the exposition at `telemetry_path`, and at most `max_requests` times at once this and the
+    /// status.
     ///
     /// # Errors
     /// When the registry holds the counter of requests already.
@@ -93,6 +100,7 @@ impl Pages {
             "reload" => not_allowed("POST", "only POST is allowed\n"),
             _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
             "metrics" => self.metrics(accepts_gzip(&request.headers)),
+            "status" => self.status(accepts_gzip(&request.headers)).await,
             "ready" => self.ready(),
             "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
             _ => self.root(),
@@ -125,15 +133,8 @@ impl Pages {
     }
 
     fn metrics(&self, gzip: bool) -> Response<Parts> {
-        let Ok(permit) = Arc::clone(&self.scrapes).try_acquire_owned() else {
-            let mut response = text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many scrapes at once; see --web.max-requests\n",
-            );
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+        let Some(permit) = self.place() else {
+            return too_many();
         };
         let own = match exposition::render_registry(&self.sources.registry) {
             Ok(own) => own,
@@ -149,14 +150,39 @@ impl Pages {
         } else {
             Parts::new([tenants.plain, own.into()])
         };
-        let mut response = Response::new(parts.holding(permit));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, EXPOSITION);
-        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        encoded(parts.holding(permit), EXPOSITION, gzip)
+    }
+
+    async fn status(&self, gzip: bool) -> Response<Parts> {
+        let Some(permit) = self.place() else {
+            return too_many();
+        };
+        let snapshot = Arc::clone(&self.sources.snapshots.borrow());
+        let now = self.sources.clock.now();
+        // Some megabytes for a large fleet, which are not to hold up the scrapes.
+        let rendered = tokio::task::spawn_blocking(move || {
+            let json = status::render(&snapshot, now).ok()?;
+            let body = if gzip {
+                exposition::gzip(&json)
+            } else {
+                json.into()
+            };
+            Some(Parts::new([body]).holding(permit))
+        });
+        let Ok(Some(body)) = rendered.await else {
+            let why = "failed to render the status; see the log\n";
+            return text(StatusCode::INTERNAL_SERVER_ERROR, why);
+        };
+        let mut response = encoded(body, JSON, gzip);
         response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// A place among the large answers that are rendered and sent at once.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.scrapes).try_acquire_owned().ok()
     }
 
     fn ready(&self) -> Response<Parts> {
@@ -178,6 +204,7 @@ impl Pages {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>avepoint-exporter</title></head>\n\
              <body>\n<h1>avepoint-exporter</h1>\n<p>Version {}.</p>\n<ul>\n\
              <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
+             <li><a href=\"/api/v1/status\">/api/v1/status</a>: how each poll of each tenant fares, as JSON</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
              <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, at once after a warm start, or after 2 minutes</li>\n\
              <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n\
@@ -192,6 +219,7 @@ impl Pages {
 fn handler(path: &str) -> Option<&'static str> {
     match path {
         "/" => Some("root"),
+        "/api/v1/status" => Some("status"),
         "/-/healthy" => Some("healthy"),
         "/-/ready" => Some("ready"),
         "/-/reload" => Some("reload"),
@@ -209,6 +237,29 @@ fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Parts> {
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn too_many() -> Response<Parts> {
+    let mut response = text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many scrapes at once; see --web.max-requests\n",
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// An answer that comes compressed to those who accept that.
+fn encoded(body: Parts, content_type: HeaderValue, gzip: bool) -> Response<Parts> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     response
 }
 

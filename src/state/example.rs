@@ -216,6 +216,7 @@ fn discovery() -> DiscoverySnapshot {
         polls: 5,
         failures: [(Reason::Timeout, 1)].into(),
         up: Some(false),
+        last_failure: None,
         found: Some(Discovered {
             at: at(700),
             listed: [contoso, nameless].into(),

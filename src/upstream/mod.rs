@@ -31,4 +31,4 @@ pub use partner_center::{PartnerUser, UsageLocation, partner_pages_of};
 pub use personal::Pseudonyms;
 pub use request_id::RequestId;
 pub use rows::ListingSize;
-pub use stats::{Api, Stats};
+pub use stats::{Api, Capacity, Stats};

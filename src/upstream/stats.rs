@@ -75,6 +75,22 @@ impl fmt::Display for Api {
 /// Buckets for an answer's time in seconds: a page takes from some milliseconds on a near host to the timeout.
 const DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// How many requests in a second an API can be asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Capacity {
+    /// The configured rate.
+    pub by_rate: f64,
+    /// What as many requests at once as may be can do; infinite before the first answer.
+    pub by_concurrency: f64,
+}
+
+impl Capacity {
+    /// The smaller of the two.
+    pub fn requests_per_second(self) -> f64 {
+        self.by_rate.min(self.by_concurrency)
+    }
+}
+
 /// Counters of requests, tokens and waiting.
 #[derive(Debug, Clone)]
 pub struct Stats {
@@ -155,7 +171,7 @@ impl Stats {
             )?,
             required_rate: gauges(
                 "avepoint_api_required_requests_per_second",
-                "Requests per second that all tenants need to keep their intervals, by the pages of their last polls.",
+                "Requests per second that all tenants, and discovery, need to keep their intervals, by the pages of their last polls.",
                 &["api"],
             )?,
             capacity: gauges(
@@ -248,18 +264,20 @@ impl Stats {
         }
     }
 
-    /// Compares what the tenants need, in requests per second, with what the API gives: the configured rate, or
-    /// what as many requests at once can do at the latency seen so far.
-    pub fn forecast(&self, api: Api, required: f64, limit: RateLimit) {
-        let mean_latency = self.mean_latency(api);
+    /// Shows what is asked of an API, in requests per second, beside what it gives at the latency seen so far.
+    pub fn forecast(&self, api: Api, required: f64, limit: RateLimit) -> Capacity {
+        let capacity = Capacity {
+            by_rate: limit.requests_per_second,
+            by_concurrency: self.mean_latency(api).map_or(f64::INFINITY, |latency| {
+                limit.max_concurrent_requests as f64 / latency
+            }),
+        };
         let api = api.as_str();
-        let by_latency = mean_latency.map_or(f64::INFINITY, |latency| {
-            limit.max_concurrent_requests as f64 / latency
-        });
         self.required_rate.with_label_values(&[api]).set(required);
         self.capacity
             .with_label_values(&[api])
-            .set(limit.requests_per_second.min(by_latency));
+            .set(capacity.requests_per_second());
+        capacity
     }
 
     /// Seconds that an answer took on average so far; `None` before the first.

@@ -2,6 +2,7 @@
 
 mod demo;
 mod end;
+mod fleet;
 mod log;
 mod poll;
 mod reload;

@@ -157,7 +157,14 @@ async fn outputs(config: &str, token: &str, format: &str) -> Vec<(String, String
     })
     .await;
     let mut found = Vec::new();
-    for path in ["/", "/metrics", "/-/ready", "/-/healthy", "/nothing"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/status",
+        "/-/ready",
+        "/-/healthy",
+        "/nothing",
+    ] {
         let answer = get(&address, path).await;
         found.push((
             path.to_owned(),
@@ -456,7 +463,7 @@ async fn debug_shows_neither_users_nor_secrets() {
             Ok(())
         });
         errors.extend(read.await.err());
-        match client.customers().await {
+        match client.customers(size).await {
             Ok(customers) => write!(pages, "{customers:?}").unwrap(),
             Err(error) => errors.push(error),
         }

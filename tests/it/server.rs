@@ -3,6 +3,7 @@
 mod hostile;
 mod pages;
 mod slow;
+mod status;
 
 use std::time::Duration;
 

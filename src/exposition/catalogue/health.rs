@@ -95,7 +95,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         name: "avepoint_collector_skipped_polls_total",
         kind: Kind::Counter,
-        help: "Polls that were left out since the one before took too long.",
+        help: "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
         labels: &["collector"],
         samples: Source::Collector(|collector, name, out| out.count(&[name], collector.skipped)),
     },
@@ -108,6 +108,15 @@ pub(super) const METRICS: &[Metric] = &[
             if let Some(reason) = collector.last_poll.and_then(|poll| poll.failure) {
                 out.put(&[name, reason.as_str()], 1.0);
             }
+        }),
+    },
+    Metric {
+        name: "avepoint_collector_quarantined",
+        kind: Kind::Gauge,
+        help: "Whether polls are fewer than the interval says, since the API refuses them with 403 or 404.",
+        labels: &["collector"],
+        samples: Source::Collector(|collector, name, out| {
+            out.put(&[name], f64::from(u8::from(collector.quarantined)));
         }),
     },
     Metric {

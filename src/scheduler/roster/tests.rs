@@ -11,7 +11,7 @@ use crate::collectors::{
 };
 use crate::config::{Config, Source};
 use crate::discovery::Names;
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Reason};
 use crate::scheduler::jobs::State;
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
 use crate::upstream::{Customer, CustomerTenant};
@@ -468,4 +468,77 @@ fn after_a_restart_a_tenant_that_had_disappeared_still_stays_until_its_figures_a
     assert!(gone.snapshot.exposure(at(20)).is_some());
     watching.restart(10 + 3 * 900);
     assert!(watching.roster.gone.is_empty());
+}
+
+/// Lets the security listing of a tenant be refused until its quarantine leaves out seven slots of eight, from the
+/// second 3000 on.
+fn refuse(watching: &mut Watching, tenant: TenantId) {
+    let watched = watching.roster.get_mut(tenant).unwrap();
+    let (snapshot, job) = watched.of(Security).unwrap();
+    for poll in 0..4 {
+        job.plan(at(3000), Some(Reason::Forbidden), at(3001));
+        assert_eq!(job.quarantine.is_on(), poll > 0);
+    }
+    snapshot.quarantined = job.quarantine.is_on();
+    snapshot.next_poll = job.state.due();
+}
+
+fn due(watching: &mut Watching, tenant: TenantId, seconds: u64) -> Option<Timestamp> {
+    let watched = watching.roster.get_mut(tenant).unwrap();
+    watched.of(Security).unwrap().1.due(at(seconds))
+}
+
+#[test]
+fn a_quarantine_outlives_a_change_of_the_tenants_and_ends_with_what_was_refused() {
+    let mut watching = Watching::polled();
+    refuse(&mut watching, OWN);
+    let planned = due(&mut watching, OWN, 3001);
+    let ahead = planned.unwrap().since(at(3000));
+    assert!(ahead >= Duration::from_secs(300 * 7), "{ahead:?}");
+    watching.change(3002);
+    assert_eq!(due(&mut watching, OWN, 3002), planned);
+    assert!(watching.known(OWN, Security).quarantined);
+
+    watching.config = config("security_users: { exclude_test_users: true }");
+    watching.change(3003);
+    assert_eq!(due(&mut watching, OWN, 3003), Some(at(3003)));
+    assert!(!watching.known(OWN, Security).quarantined);
+    let watched = watching.roster.get_mut(OWN).unwrap();
+    assert!(!watched.of(Security).unwrap().1.quarantine.is_on());
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_no_poll_in_quarantine_for_ever() {
+    let mut watching = Watching::polled();
+    refuse(&mut watching, OWN);
+    let planned = due(&mut watching, OWN, 3001).unwrap();
+    assert_eq!(due(&mut watching, OWN, 2900), Some(planned));
+    let back = due(&mut watching, OWN, 0).unwrap();
+    assert_eq!(
+        back,
+        at(300 * 9),
+        "one interval more than it would be in use"
+    );
+}
+
+#[test]
+fn another_client_asks_at_the_next_slot_for_what_is_in_quarantine_and_for_nothing_else() {
+    let mut watching = Watching::polled();
+    for tenant in [OWN, FOUND] {
+        refuse(&mut watching, tenant);
+    }
+    let planned = due(&mut watching, FOUND, 3001);
+    let protected = watching.state(OWN, ProtectedUsers);
+    let watched = watching.roster.get_mut(OWN).unwrap();
+    watched.ask_anew(|collector| collector == Security, at(3002));
+    let next = due(&mut watching, OWN, 3002).unwrap();
+    assert!(next >= at(3002) && next <= at(3302), "{next:?}");
+    let known = watching.known(OWN, Security);
+    assert_eq!((known.quarantined, known.next_poll), (false, Some(next)));
+    assert_eq!(watching.state(OWN, ProtectedUsers), protected);
+
+    let watched = watching.roster.get_mut(FOUND).unwrap();
+    watched.ask_anew(|collector| collector != Security, at(3002));
+    assert_eq!(due(&mut watching, FOUND, 3002), planned);
+    assert!(watching.known(FOUND, Security).quarantined);
 }

@@ -54,15 +54,15 @@ impl Customer {
 }
 
 impl Client {
-    /// Reads all customers, by id in ascending order. One that is on several pages counts once.
+    /// Reads all customers, by id in ascending order. One that is on several pages counts once. `size` says how much
+    /// was read, even when it fails.
     ///
     /// # Errors
     /// What the request that failed says; `Limit` for more tenants or codes than any real listing has.
-    pub async fn customers(&self) -> Result<Vec<Customer>, ApiError> {
-        let mut size = ListingSize::default();
+    pub async fn customers(&self, size: &mut ListingSize) -> Result<Vec<Customer>, ApiError> {
         let mut all = Customers::default();
         let url = self.common_listing_url(ENDPOINT.route);
-        self.list_at(None, url, &ENDPOINT, &CustomerRows, &mut size, |page| {
+        self.list_at(None, url, &ENDPOINT, &CustomerRows, size, |page| {
             all.page(page)
         })
         .await?;

@@ -170,6 +170,11 @@ pub(super) const TENANTS: &[Row] = &[
         of_tenant!("collector", "reason"),
     ),
     (
+        "avepoint_collector_quarantined",
+        "gauge",
+        of_tenant!("collector"),
+    ),
+    (
         "avepoint_collector_info",
         "gauge",
         of_tenant!("collector", "mode", "source_endpoint", "exclude_test_users"),

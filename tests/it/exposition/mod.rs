@@ -6,6 +6,7 @@ pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::app::Exporter;
@@ -231,6 +232,7 @@ fn pages(tenants: Body) -> Pages {
     }
     let sources = Sources {
         tenants: watch::channel(tenants).1,
+        snapshots: watch::channel(Arc::default()).1,
         registry,
         clock: Clock::system(),
         reload: None,

@@ -15,7 +15,8 @@ use avepoint_exporter::domain::{
     SecurityStatus, Tenant, TenantId, TenantSource, Timestamp, UserState,
 };
 use avepoint_exporter::snapshot::{
-    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot,
+    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastFailure, LastPoll, Snapshot,
+    TenantSnapshot,
 };
 use avepoint_exporter::upstream::{Customer, CustomerTenant};
 use proptest::collection::{btree_map, vec};
@@ -37,16 +38,16 @@ const fn scan(exclude_test_users: bool) -> CollectorKind {
     }
 }
 
-pub(super) fn at(seconds: f64) -> Timestamp {
+pub(crate) fn at(seconds: f64) -> Timestamp {
     Timestamp::from_unix(Duration::from_secs_f64(seconds))
 }
 
 /// The time at which the golden snapshot is rendered.
-pub(super) const NOW: f64 = 1_790_000_000.25;
+pub(crate) const NOW: f64 = 1_790_000_000.25;
 
 /// A small fleet with all there can be: hostile names, operator's labels, unknown codes, and listings that
 /// are fresh, stale, failing, never read, or off.
-pub(super) fn golden() -> Snapshot {
+pub(crate) fn golden() -> Snapshot {
     let quoted = TenantSnapshot {
         tenant: tenant(
             1,
@@ -98,7 +99,9 @@ pub(super) fn golden() -> Snapshot {
                 next_poll: Some(at(NOW + 1.0)),
                 polls: 10,
                 failures: 4,
+                quarantined: true,
                 last_poll: Some(last_poll(60.25, 0, Some(Reason::Throttled))),
+                last_failure: Some(last_failure(NOW - 5.5, Reason::Throttled)),
                 figures: Some(figures(
                     NOW - 900.0,
                     Totals::SecurityUsers(security(5, &[(3, 5)])),
@@ -124,16 +127,7 @@ pub(super) fn golden() -> Snapshot {
             },
         ],
     };
-    let failing = TenantSnapshot {
-        tenant: tenant(4, "Only backup", "Contoso", []),
-        collectors: vec![CollectorSnapshot {
-            next_poll: Some(at(NOW + 600.0)),
-            polls: 1,
-            failures: 1,
-            last_poll: Some(last_poll(0.0, 0, Some(Reason::Internal))),
-            ..never(CollectorKind::ProtectedUsers)
-        }],
-    };
+    let failing = failing();
     let mut gone = failing.clone();
     gone.tenant = Arc::new(Tenant {
         source: TenantSource::Discovery,
@@ -144,6 +138,21 @@ pub(super) fn golden() -> Snapshot {
         tenants: [quoted, stale, unread(), failing].map(Arc::new).into(),
         gone: vec![Arc::new(gone)],
         discovery: Some(Arc::new(discovery())),
+    }
+}
+
+/// A tenant of which nothing could be read yet.
+fn failing() -> TenantSnapshot {
+    TenantSnapshot {
+        tenant: tenant(4, "Only backup", "Contoso", []),
+        collectors: vec![CollectorSnapshot {
+            next_poll: Some(at(NOW + 600.0)),
+            polls: 1,
+            failures: 1,
+            last_poll: Some(last_poll(0.0, 0, Some(Reason::Internal))),
+            last_failure: Some(last_failure(NOW - 2.0, Reason::Internal)),
+            ..never(CollectorKind::ProtectedUsers)
+        }],
     }
 }
 
@@ -187,6 +196,7 @@ fn discovery() -> DiscoverySnapshot {
         polls: 7,
         failures: [(Reason::Implausible, 1)].into(),
         up: Some(false),
+        last_failure: Some(last_failure(NOW - 60.0, Reason::Implausible)),
         found: Some(Discovered {
             at: at(NOW - 3600.0),
             listed: customers.as_slice().into(),
@@ -221,7 +231,9 @@ pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
         polls: 0,
         failures: 0,
         skipped: 0,
+        quarantined: false,
         last_poll: None,
+        last_failure: None,
         figures: None,
     }
 }
@@ -239,6 +251,14 @@ pub(crate) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> Las
         duration: Duration::from_secs_f64(seconds),
         rows,
         failure,
+    }
+}
+
+fn last_failure(seconds: f64, reason: Reason) -> LastFailure {
+    LastFailure {
+        at: at(seconds),
+        reason,
+        message: format!("\"{reason}\" \\ for\na test").into(),
     }
 }
 
@@ -395,6 +415,7 @@ fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
             polls,
             failures: [(Reason::Timeout, failures)].into(),
             up,
+            last_failure: None,
             found,
         })
 }
@@ -520,7 +541,7 @@ fn any_collector(
     (
         (any_duration(), any_duration()),
         option::of(any_duration().prop_map(Timestamp::from_unix)),
-        any::<[u64; 3]>(),
+        (any::<[u64; 3]>(), any::<bool>()),
         option::of(last_poll),
         option::of(figures),
     )
@@ -528,7 +549,7 @@ fn any_collector(
             move |(
                 (interval, stale_after),
                 next_poll,
-                [polls, failures, skipped],
+                ([polls, failures, skipped], quarantined),
                 last_poll,
                 figures,
             )| {
@@ -542,7 +563,9 @@ fn any_collector(
                     polls,
                     failures,
                     skipped,
+                    quarantined,
                     last_poll,
+                    last_failure: None,
                     figures,
                 }
             },

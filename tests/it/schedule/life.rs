@@ -405,6 +405,28 @@ async fn a_certificate_that_is_replaced_is_used_within_15_seconds() {
 }
 
 #[tokio::test]
+async fn what_an_api_is_to_be_asked_is_the_pages_of_all_listings_in_their_intervals_and_of_discovery()
+ {
+    let simulator = simulator(Options::new(World::seeded(7, 230, 3))).await;
+    let sections = "discovery: { enabled: true, interval: 10s }\ncollectors:\n  security_users: { interval: 20s }\n  \
+                    protected_users: { enabled: false }\n";
+    let shown = poll(&config(&simulator, "", sections)).await;
+    let (tenants, customers) = (
+        simulator.world().tenants().len(),
+        simulator.world().customers().len(),
+    );
+    assert!(customers > 100, "{customers} are one page");
+    // None of the security listings is longer than a page of 100.
+    let required = tenants as f64 / 20.0 + customers.div_ceil(100) as f64 / 10.0;
+    let labels = [("api", "elements")];
+    let told = shown.get("avepoint_api_required_requests_per_second", &labels);
+    assert!(
+        (told.unwrap() - required).abs() < 1e-6,
+        "{told:?}, and not {required}"
+    );
+}
+
+#[tokio::test]
 async fn all_tenants_of_the_simulated_service_are_found_by_their_names() {
     let simulator = simulator(Options::new(World::seeded(7, 130, 3))).await;
     let mut config = config(&simulator, "", "discovery: { enabled: true }\n");

@@ -3,6 +3,7 @@
 mod apis;
 mod held;
 mod life;
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -175,7 +176,7 @@ async fn a_join_is_made_with_a_fresh_listing_only_and_comes_back_at_the_next_pro
     let mut options = Options::new(World::seeded(5, 1, 60));
     // The security listing is had once, then refused five times.
     options.rules = vec![Rule::new(
-        Fault::Forbidden,
+        Fault::BadRequest,
         When::first(5).after(1).on(Listing::Security),
     )];
     let mut held = Held::start(
@@ -340,6 +341,7 @@ impl Readiness {
         let now = Arc::clone(&seconds);
         let sources = Sources {
             tenants,
+            snapshots: watch::channel(Arc::default()).1,
             registry: Registry::new(),
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))

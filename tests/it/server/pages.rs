@@ -11,6 +11,7 @@ use crate::support::Exposition;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An exposition without what is different at each scrape.
@@ -32,6 +33,7 @@ async fn every_page_has_its_type_and_length_and_head_tells_the_same() {
         ("/", HTML),
         ("/metrics", EXPOSITION),
         ("/metrics?format=x", EXPOSITION),
+        ("/api/v1/status", JSON),
         ("/-/healthy", TEXT),
         ("/-/ready", TEXT),
     ] {
@@ -63,7 +65,7 @@ async fn the_first_page_links_to_all_others() {
         let path = link.split('"').next().unwrap();
         assert_eq!(get(&server.address, path).await.status, 200, "{path}");
     }
-    assert_eq!(root.matches("href=").count(), 3);
+    assert_eq!(root.matches("href=").count(), 4);
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_is_405() {
             "{path}"
         );
     }
-    for path in ["/", "/metrics", "/-/healthy", "/-/ready"] {
+    for path in ["/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready"] {
         for method in [
             "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE",
         ] {

@@ -1,0 +1,214 @@
+//! Whether an API can be asked as often as the tenants' intervals need, and what the log says of it. Pure.
+
+use std::fmt;
+
+use crate::config::RateLimit;
+use crate::upstream::{Api, Capacity};
+
+/// They fit again when they need less than this part of what is possible, and not at once: what is possible moves
+/// with the time that answers take.
+const FITS_AGAIN_BELOW: f64 = 0.95;
+
+/// What is asked of an API, and what it gives, in requests per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Need {
+    pub(super) api: Api,
+    pub(super) required: f64,
+    pub(super) capacity: Capacity,
+    pub(super) limit: RateLimit,
+}
+
+/// What the log is to say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum News {
+    TooMuch(Need),
+    FitsAgain(Need),
+}
+
+/// The APIs of which the log has said that they are asked for too much, each with the limit that it had then.
+#[derive(Debug, Default)]
+pub(super) struct Forecast {
+    said: Vec<(Api, RateLimit)>,
+}
+
+impl Forecast {
+    /// Says what is new: once when the tenants do not fit, again when the limit is another and they still do not,
+    /// and once when they do.
+    pub(super) fn judge(&mut self, needs: &[Need]) -> Vec<News> {
+        let mut news = Vec::new();
+        let before = std::mem::take(&mut self.said);
+        for need in needs {
+            let said = before.iter().find(|(api, _)| *api == need.api);
+            let possible = need.capacity.requests_per_second();
+            let too_much = match said {
+                None => need.required > possible,
+                Some(_) => need.required > possible * FITS_AGAIN_BELOW,
+            };
+            if too_much {
+                self.said.push((need.api, need.limit));
+                if said.is_none_or(|(_, limit)| *limit != need.limit) {
+                    news.push(News::TooMuch(*need));
+                }
+            } else if said.is_some() {
+                news.push(News::FitsAgain(*need));
+            }
+        }
+        news
+    }
+}
+
+impl News {
+    pub(super) fn log(&self) {
+        let (Self::TooMuch(need) | Self::FitsAgain(need)) = self;
+        let api = need.api;
+        let required = need.required;
+        let capacity = need.capacity.requests_per_second();
+        match self {
+            Self::TooMuch(_) => tracing::warn!(%api, required, capacity, "{self}"),
+            Self::FitsAgain(_) => tracing::info!(%api, required, capacity, "{self}"),
+        }
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::TooMuch(need) | Self::FitsAgain(need)) = self;
+        let Need {
+            api,
+            required,
+            capacity,
+            limit,
+        } = need;
+        let possible = capacity.requests_per_second();
+        if matches!(self, Self::FitsAgain(_)) {
+            return write!(
+                f,
+                "the tenants fit into their intervals again: {api} is to be asked {required:.2} times per second, and \
+                 {possible:.2} are possible"
+            );
+        }
+        write!(
+            f,
+            "the tenants do not fit into their intervals, so that polls come late: {api} is to be asked {required:.2} \
+             times per second, and {possible:.2} are possible "
+        )?;
+        if capacity.by_rate <= capacity.by_concurrency {
+            write!(
+                f,
+                "by the configured rate; raise {api}.rate_limit.requests_per_second if the API allows it"
+            )?;
+        } else {
+            let at_once = limit.max_concurrent_requests;
+            let latency = at_once as f64 / capacity.by_concurrency;
+            write!(
+                f,
+                "with {at_once} requests at once that take {latency:.2} s on average; raise \
+                 {api}.rate_limit.max_concurrent_requests"
+            )?;
+        }
+        // Rounded up, so that it is enough.
+        let factor = (required / possible * 10.0).ceil() / 10.0;
+        write!(
+            f,
+            ", or lengthen the intervals of collectors by a factor of {factor:.1}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: RateLimit = RateLimit {
+        requests_per_second: 10.0,
+        burst: 20,
+        max_concurrent_requests: 8,
+    };
+
+    /// What an API needs that gives 10 requests per second.
+    fn need(api: Api, required: f64) -> Need {
+        Need {
+            api,
+            required,
+            capacity: Capacity {
+                by_rate: 10.0,
+                by_concurrency: 80.0,
+            },
+            limit: LIMIT,
+        }
+    }
+
+    #[track_caller]
+    fn check(forecast: &mut Forecast, required: f64, expected: fn(Need) -> Option<News>) {
+        let need = need(Api::Elements, required);
+        let expected: Vec<_> = expected(need).into_iter().collect();
+        assert_eq!(forecast.judge(&[need]), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_once_and_so_is_what_fits_again() {
+        let mut forecast = Forecast::default();
+        check(&mut forecast, 10.0, |_| None);
+        check(&mut forecast, 10.1, |need| Some(News::TooMuch(need)));
+        check(&mut forecast, 25.0, |_| None);
+        check(&mut forecast, 9.6, |_| None);
+        check(&mut forecast, 10.1, |_| None);
+        check(&mut forecast, 9.5, |need| Some(News::FitsAgain(need)));
+        check(&mut forecast, 9.9, |_| None);
+        check(&mut forecast, 11.0, |need| Some(News::TooMuch(need)));
+    }
+
+    #[test]
+    fn another_limit_that_is_too_low_is_said_again() {
+        let mut forecast = Forecast::default();
+        let short = need(Api::Elements, 30.0);
+        assert_eq!(forecast.judge(&[short]), [News::TooMuch(short)]);
+        let raised = Need {
+            limit: RateLimit {
+                requests_per_second: 20.0,
+                ..LIMIT
+            },
+            ..short
+        };
+        assert_eq!(forecast.judge(&[raised]), [News::TooMuch(raised)]);
+        assert_eq!(forecast.judge(&[raised]), []);
+    }
+
+    #[test]
+    fn each_api_is_judged_for_itself_and_forgotten_when_it_is_asked_no_more() {
+        let mut forecast = Forecast::default();
+        let fits = need(Api::Elements, 1.0);
+        let short = need(Api::PartnerCenter, 11.0);
+        assert_eq!(forecast.judge(&[fits, short]), [News::TooMuch(short)]);
+        assert_eq!(forecast.judge(&[fits]), []);
+        assert_eq!(forecast.judge(&[fits, short]), [News::TooMuch(short)]);
+    }
+
+    #[test]
+    fn the_log_says_what_bounds_it_and_what_to_change() {
+        assert_eq!(
+            News::TooMuch(need(Api::Elements, 25.01)).to_string(),
+            "the tenants do not fit into their intervals, so that polls come late: elements is to be asked 25.01 times \
+             per second, and 10.00 are possible by the configured rate; raise elements.rate_limit.requests_per_second if \
+             the API allows it, or lengthen the intervals of collectors by a factor of 2.6"
+        );
+        let slow = Need {
+            capacity: Capacity {
+                by_rate: 10.0,
+                by_concurrency: 4.0,
+            },
+            ..need(Api::PartnerCenter, 6.0)
+        };
+        assert_eq!(
+            News::TooMuch(slow).to_string(),
+            "the tenants do not fit into their intervals, so that polls come late: partner_center is to be asked 6.00 \
+             times per second, and 4.00 are possible with 8 requests at once that take 2.00 s on average; raise \
+             partner_center.rate_limit.max_concurrent_requests, or lengthen the intervals of collectors by a factor of 1.5"
+        );
+        assert_eq!(
+            News::FitsAgain(need(Api::Elements, 2.0)).to_string(),
+            "the tenants fit into their intervals again: elements is to be asked 2.00 times per second, and 10.00 are \
+             possible"
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! The page `/api/v1/status`: how each poll of each tenant fares, as JSON. It shows no figure of any user.
+
+use jiff::Timestamp as Date;
+use serde::{Serialize, Serializer};
+
+use crate::domain::{Tenant, Timestamp};
+use crate::snapshot::{
+    CollectorSnapshot, DiscoverySnapshot, LastFailure, Snapshot, TenantSnapshot,
+};
+
+/// Renders what is known at this moment.
+pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
+    let tenants = snapshot.tenants.iter().map(|one| (one, false));
+    let gone = snapshot.gone.iter().map(|one| (one, true));
+    serde_json::to_vec(&Status {
+        version: env!("CARGO_PKG_VERSION"),
+        now: Time(now),
+        totals: Totals::of(snapshot, now),
+        discovery: snapshot.discovery.as_deref().map(DiscoveryStatus::of),
+        tenants: tenants
+            .chain(gone)
+            .map(|(one, gone)| TenantStatus::of(one, gone, now))
+            .collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    version: &'static str,
+    now: Time,
+    totals: Totals,
+    discovery: Option<DiscoveryStatus<'a>>,
+    tenants: Vec<TenantStatus<'a>>,
+}
+
+/// How many there are of what needs a look. Tenants that are gone count as such only.
+#[derive(Serialize, Default)]
+struct Totals {
+    tenants: usize,
+    gone: usize,
+    collectors: usize,
+    failing: usize,
+    stale: usize,
+    quarantined: usize,
+    never_polled: usize,
+}
+
+impl Totals {
+    fn of(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut totals = Self {
+            tenants: snapshot.tenants.len(),
+            gone: snapshot.gone.len(),
+            ..Self::default()
+        };
+        for one in snapshot.collectors() {
+            totals.collectors += 1;
+            totals.failing += usize::from(up(one) == Some(false));
+            totals.stale += usize::from(one.figures.is_some() && one.fresh(now).is_none());
+            totals.quarantined += usize::from(one.quarantined);
+            totals.never_polled += usize::from(one.polls == 0);
+        }
+        totals
+    }
+}
+
+#[derive(Serialize)]
+struct DiscoveryStatus<'a> {
+    up: Option<bool>,
+    last_success: Option<Time>,
+    last_failure: Option<Failure<'a>>,
+    customers: Option<usize>,
+    excluded: Option<u64>,
+}
+
+impl<'a> DiscoveryStatus<'a> {
+    fn of(discovery: &'a DiscoverySnapshot) -> Self {
+        let found = discovery.found.as_ref();
+        Self {
+            up: discovery.up,
+            last_success: found.map(|found| Time(found.at)),
+            last_failure: discovery.last_failure.as_ref().map(Failure::of),
+            customers: found.map(|found| found.customers.len()),
+            excluded: found.map(|found| found.excluded),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TenantStatus<'a> {
+    tenant_id: String,
+    tenant_name: Option<&'a str>,
+    customer_id: String,
+    customer_name: Option<&'a str>,
+    source: &'static str,
+    gone: bool,
+    collectors: Vec<CollectorStatus<'a>>,
+}
+
+impl<'a> TenantStatus<'a> {
+    fn of(known: &'a TenantSnapshot, gone: bool, now: Timestamp) -> Self {
+        let Tenant {
+            customer_id,
+            tenant_id,
+            customer_name,
+            tenant_name,
+            source,
+            ..
+        } = &*known.tenant;
+        let collectors = known.collectors.iter();
+        Self {
+            tenant_id: tenant_id.to_string(),
+            tenant_name: tenant_name.as_deref(),
+            customer_id: customer_id.to_string(),
+            customer_name: customer_name.as_deref(),
+            source: source.as_str(),
+            gone,
+            collectors: collectors
+                .map(|one| CollectorStatus::of(one, now))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CollectorStatus<'a> {
+    collector: &'static str,
+    up: Option<bool>,
+    fresh: bool,
+    quarantined: bool,
+    last_success: Option<Time>,
+    last_failure: Option<Failure<'a>>,
+    next_poll: Option<Time>,
+    rows: Option<u64>,
+    duration_seconds: Option<f64>,
+    polls: u64,
+    failures: u64,
+    skipped_polls: u64,
+    interval_seconds: f64,
+    stale_after_seconds: f64,
+}
+
+impl<'a> CollectorStatus<'a> {
+    fn of(known: &'a CollectorSnapshot, now: Timestamp) -> Self {
+        Self {
+            collector: known.config.kind.collector().as_str(),
+            up: up(known),
+            fresh: known.fresh(now).is_some(),
+            quarantined: known.quarantined,
+            last_success: known.figures.as_ref().map(|figures| Time(figures.at)),
+            last_failure: known.last_failure.as_ref().map(Failure::of),
+            next_poll: known.next_poll.map(Time),
+            rows: known.last_poll.map(|poll| poll.rows),
+            duration_seconds: known.last_poll.map(|poll| poll.duration.as_secs_f64()),
+            polls: known.polls,
+            failures: known.failures,
+            skipped_polls: known.skipped,
+            interval_seconds: known.config.interval.as_secs_f64(),
+            stale_after_seconds: known.config.stale_after.as_secs_f64(),
+        }
+    }
+}
+
+/// Whether the last poll succeeded; `None` before the first.
+fn up(collector: &CollectorSnapshot) -> Option<bool> {
+    collector.last_poll.map(|poll| poll.failure.is_none())
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    at: Time,
+    reason: &'static str,
+    message: &'a str,
+}
+
+impl<'a> Failure<'a> {
+    fn of(failure: &'a LastFailure) -> Self {
+        Self {
+            at: Time(failure.at),
+            reason: failure.reason.as_str(),
+            message: &failure.message,
+        }
+    }
+}
+
+/// A time of day as RFC 3339 has it, in UTC.
+struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = i64::try_from(self.0.since_unix().as_millis()).ok();
+        let date = millis.and_then(|millis| Date::from_millisecond(millis).ok());
+        // There is no form for what comes after the year 9999.
+        let date = date.unwrap_or(Date::MAX);
+        serializer.collect_str(&format_args!("{date:.3}"))
+    }
+}
