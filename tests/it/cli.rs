@@ -179,7 +179,7 @@ async fn a_check_says_what_would_run_and_opens_no_connection() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     upstream.set_nonblocking(true).unwrap();
     let url = format!("http://{}", upstream.local_addr().unwrap());
-    // A tenant with both collectors has 77 series, one with security_users alone 22; one is of the fleet.
+    // A tenant with both collectors has 79 series, one with security_users alone 23; one is of the fleet.
     let tenant = |n: u32| {
         format!(
             "  - {{ customer_id: {n:08}-0000-0000-0000-000000000000, tenant_id: {n:08}-0000-0000-0000-000000000000 }}\n"
@@ -205,7 +205,7 @@ security_users       3 tenants, every 5m to 1h
 directory            off
 partner_center       off
 protected_users      2 tenants, every 15m
-series               177 of tenants, and those of the exporter itself
+series               182 of tenants, and those of the exporter itself
 requests per hour    330 to elements, with 1000 users in each listing (--assume-users)
 requests per second  0.09 to elements on average, 10 allowed
 "
@@ -270,7 +270,7 @@ partner_center       1 tenant, every 30m; each that is discovered, every 30m
 protected_users      1 tenant, every 15m; each that is discovered, every 15m
 mode counts          counts security users and does not read them: where it is set, there is no join with the backup \
 listing (avepoint_exposed_*)
-series               97 of tenants, and those of the exporter itself
+series               101 of tenants, and those of the exporter itself
 requests per hour    170 to elements, with 1000 users in each listing (--assume-users)
 requests per second  0.05 to elements on average, 10 allowed
 requests per hour    6 to partner_center, with 1000 users in each listing (--assume-users)

@@ -47,6 +47,20 @@ async fn the_first_round_is_polled_at_once() {
 }
 
 #[tokio::test]
+async fn where_there_is_room_for_few_polls_the_one_that_is_due_longest_comes_first() {
+    let simulator = simulator(Options::new(World::seeded(8, 12, 20))).await;
+    let one_at_once =
+        "  rate_limit: { requests_per_second: 10000, burst: 1000, max_concurrent_requests: 1 }\n";
+    poll(&config(&simulator, one_at_once, "")).await;
+    let log = simulator.stats().log;
+    let arrived = log.iter().filter(|(moment, ..)| *moment == Moment::Arrived);
+    let listings: Vec<_> = arrived.map(|(_, listing, _)| *listing).collect();
+    // Each is one page. The protected users were due as soon as their tenant's other listing was read.
+    let expected = [[Listing::Security; 12], [Listing::Protected; 12]].concat();
+    assert_eq!(listings, expected);
+}
+
+#[tokio::test]
 async fn the_protected_listing_is_read_after_the_security_listing_ended_well_or_badly() {
     let world = World::seeded(2, 4, 700);
     let refused = world.tenants()[2].tenant_id;
