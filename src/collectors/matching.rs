@@ -7,7 +7,7 @@ use crate::domain::{SecurityStatus, UserKey, UserKeys};
 
 use super::codes::{CodeTable, Mask};
 
-/// A user to be found: 32 bytes.
+/// A user to be found.
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) keys: UserKeys,
@@ -15,16 +15,17 @@ pub(super) struct Reference {
     pub(super) statuses: Mask,
 }
 
-/// The users of one listing who are to be found in the backup listing: at most 40 bytes for each.
+/// The users of one listing who are to be found in the backup listing: at most 40 bytes for each. Keys lie close
+/// together, since a search among those of many users waits for memory at nearly each of its steps.
 #[derive(Debug)]
 pub struct ReferenceUsers {
-    /// In the order of their ids.
-    pub(super) users: Vec<Reference>,
-    /// Places in `users`, in the order of their mail addresses; those without one are left out.
-    by_mail: Vec<u32>,
-    /// Places in `users`, in the order of their principal names; those whose mail address is the same, as
-    /// it is for most, are left out.
-    by_principal: Vec<u32>,
+    /// In ascending order, which gives each user a place.
+    ids: Vec<Option<UserKey>>,
+    /// What is the matter with each user, in the same order.
+    findings: Vec<Mask>,
+    mails: Addresses,
+    /// Those of users whose mail address is the same, as it is for most, are left out.
+    principals: Addresses,
     pub(super) statuses: CodeTable,
     /// The findings that are shown even where nobody has them.
     pub(super) known: Vec<SecurityStatus>,
@@ -37,13 +38,13 @@ impl ReferenceUsers {
         known: Vec<SecurityStatus>,
     ) -> Self {
         users.sort_unstable_by_key(|user| user.keys.id);
-        users.shrink_to_fit();
-        let by_mail = order(&users, |keys| keys.mail);
-        let by_principal = order(&users, principal_if_different);
         Self {
-            users,
-            by_mail,
-            by_principal,
+            mails: Addresses::new(&users, |keys| keys.mail),
+            principals: Addresses::new(&users, |keys| {
+                keys.principal.filter(|_| keys.principal != keys.mail)
+            }),
+            ids: users.iter().map(|user| user.keys.id).collect(),
+            findings: users.iter().map(|user| user.statuses).collect(),
             statuses,
             known,
         }
@@ -55,22 +56,40 @@ impl ReferenceUsers {
     }
 }
 
-fn principal_if_different(keys: &UserKeys) -> Option<UserKey> {
-    keys.principal.filter(|_| keys.principal != keys.mail)
+/// One address of each user that has it.
+#[derive(Debug)]
+struct Addresses {
+    /// In ascending order.
+    keys: Vec<UserKey>,
+    /// The places of their users.
+    places: Vec<u32>,
 }
 
-/// The places of the users that have this key, in its order.
-fn order(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Vec<u32> {
-    let mut keyed: Vec<(UserKey, u32)> = users
-        .iter()
-        .zip(0..)
-        .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
-        .collect();
-    keyed.sort_unstable();
-    let mut places: Vec<u32> = keyed.into_iter().map(|(_, place)| place).collect();
-    // They stand in the room that the keys took, four times what they need.
-    places.shrink_to_fit();
-    places
+impl Addresses {
+    fn new(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Self {
+        let mut keyed: Vec<(UserKey, u32)> = users
+            .iter()
+            .zip(0..)
+            .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
+            .collect();
+        keyed.sort_unstable();
+        let (keys, places) = (keyed.iter().map(|one| one.0), keyed.iter().map(|one| one.1));
+        Self {
+            keys: keys.collect(),
+            places: places.collect(),
+        }
+    }
+
+    /// The places of the users who have this address.
+    fn places_of(&self, wanted: UserKey) -> impl Iterator<Item = usize> + '_ {
+        let start = self.keys.partition_point(|key| *key < wanted);
+        let keys = self.keys.get(start..).unwrap_or_default();
+        let places = self.places.get(start..).unwrap_or_default();
+        keys.iter()
+            .zip(places)
+            .take_while(move |(key, _)| **key == wanted)
+            .map(|(_, place)| *place as usize)
+    }
 }
 
 /// By which of its keys a user was found in the backup listing. A better one replaces a lesser.
@@ -113,13 +132,14 @@ pub(super) struct Matching {
 
 impl Matching {
     pub(super) fn new(reference: Arc<ReferenceUsers>) -> Self {
-        let found = vec![Found::default(); reference.users.len()];
+        let found = vec![Found::default(); reference.ids.len()];
         Self { reference, found }
     }
 
-    /// The reference's users, and what the backup listing says of each.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Reference, &Found)> {
-        self.reference.users.iter().zip(&self.found)
+    /// What is the matter with each of the reference's users, and what the backup listing says of the same.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Mask, Found)> {
+        let findings = self.reference.findings.iter().copied();
+        findings.zip(self.found.iter().copied())
     }
 
     /// How many of the reference's users are not in the backup listing at all.
@@ -136,23 +156,19 @@ impl Matching {
             unprotected,
         };
         let ReferenceUsers {
-            users,
-            by_mail,
-            by_principal,
+            ids,
+            mails,
+            principals,
             ..
         } = &*self.reference;
-        if let Some(id) = keys.id {
-            let id_at = |place: usize| users.get(place).and_then(|user| user.keys.id);
-            let place = first_not_below(users.len(), id, id_at);
-            if id_at(place) == Some(id) {
-                improve(&mut self.found, place, found(FoundBy::Id));
-            }
+        if let Some(place) = keys.id.and_then(|id| ids.binary_search(&Some(id)).ok()) {
+            improve(&mut self.found, place, found(FoundBy::Id));
         }
         if let Some(mail) = keys.mail {
-            for place in equal(users, by_mail, mail, |keys| keys.mail) {
+            for place in mails.places_of(mail) {
                 improve(&mut self.found, place, found(FoundBy::Mail));
             }
-            for place in equal(users, by_principal, mail, |keys| keys.principal) {
+            for place in principals.places_of(mail) {
                 improve(&mut self.found, place, found(FoundBy::Principal));
             }
         }
@@ -166,128 +182,24 @@ fn improve(found: &mut [Found], place: usize, better: Found) {
     }
 }
 
-/// The places of the users whose key is this one, by an order made with [`order`].
-fn equal<'a>(
-    users: &'a [Reference],
-    order: &'a [u32],
-    wanted: UserKey,
-    key: fn(&UserKeys) -> Option<UserKey>,
-) -> impl Iterator<Item = usize> + 'a {
-    let key_at = move |place: &u32| users.get(*place as usize).and_then(|user| key(&user.keys));
-    let start = first_not_below(order.len(), wanted, |at| order.get(at).and_then(key_at));
-    let rest = order.get(start..).unwrap_or_default();
-    rest.iter()
-        .take_while(move |place| key_at(place) == Some(wanted))
-        .map(|place| *place as usize)
-}
-
-/// So often a place is guessed before the search goes on by halves.
-const GUESSES: usize = 8;
-
-/// The first of so many places, in the order of their keys, whose key is not below the wanted one; `places` where
-/// there is none.
-///
-/// Keys are hashes and lie evenly, so that a key tells about where it stands: that takes four or five looks into a
-/// listing of 10,000 users, where halves take fourteen, each of them a wait for memory. Many places with one key, or
-/// with none, lead guesses astray; what they leave is searched by halves.
-fn first_not_below(
-    places: usize,
-    wanted: UserKey,
-    key_at: impl Fn(usize) -> Option<UserKey>,
-) -> usize {
-    // Without the lower bits, products of keys and places fit their type.
-    let coarse = |key: Option<UserKey>| key.map_or(0, |key| key.get() >> 32);
-    let target = coarse(Some(wanted));
-    // What is wanted is at `low` or beyond, up to `high`; their keys are not below `least` and not above `most`.
-    let (mut low, mut high) = (0, places);
-    let (mut least, mut most) = (0, u64::from(u32::MAX));
-    let mut looks = 0;
-    while low < high {
-        let rest = high - low - 1;
-        let ahead = if looks < GUESSES {
-            let share = (target - least).saturating_mul(rest as u64) / (most - least).max(1);
-            usize::try_from(share).map_or(rest, |share| share.min(rest))
-        } else {
-            rest / 2
-        };
-        looks += 1;
-        let key = key_at(low + ahead);
-        if key < Some(wanted) {
-            low += ahead + 1;
-            least = coarse(key);
-        } else {
-            high = low + ahead;
-            most = coarse(key);
-        }
-    }
-    low
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_key_is_found_however_keys_lie(
-            mut keys in prop::collection::vec(prop_oneof![any::<u64>(), 0..3_u64, u64::MAX - 2..=u64::MAX], 0..500),
-            wanted in prop_oneof![any::<u64>(), 0..3_u64, u64::MAX - 2..=u64::MAX],
-            repeated in 0..500_usize,
-        ) {
-            // Some of those that are there are asked for, and one is there many times.
-            let wanted = keys.get(repeated).copied().unwrap_or(wanted).max(1);
-            keys.extend(keys.first().copied().map_or(Vec::new(), |key| vec![key; repeated]));
-            keys.sort_unstable();
-            let wanted = UserKey::new(wanted).unwrap();
-            let key_at = |place: usize| UserKey::new(keys[place]);
-            let place = keys.partition_point(|key| UserKey::new(*key) < Some(wanted));
-            prop_assert_eq!(first_not_below(keys.len(), wanted, key_at), place);
-        }
-    }
-
-    #[test]
-    fn few_looks_find_a_key_in_a_long_listing_and_keys_that_lie_badly_cost_few_more() {
-        let looks = |keys: &[u64], wanted: u64| {
-            let looks = std::cell::Cell::new(0);
-            first_not_below(keys.len(), UserKey::new(wanted).unwrap(), |place| {
-                looks.set(looks.get() + 1);
-                UserKey::new(keys[place])
-            });
-            looks.get()
-        };
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut even: Vec<u64> = (0..10_000).map(|_| random.u64(1..)).collect();
-        even.sort_unstable();
-        let all: u32 = even.iter().map(|key| looks(&even, *key)).sum();
-        assert!(all < 5 * 10_000, "{all} looks for 10,000 keys");
-        let mut astray = vec![0; 10_000];
-        astray.extend((1..10_000).map(|n| u64::MAX - 10_000 + n));
-        let most = astray.iter().map(|key| looks(&astray, (*key).max(1))).max();
-        assert!(most.unwrap() < 8 + 16, "{most:?} looks for one key");
-    }
 
     #[test]
     fn forty_bytes_are_kept_for_a_user_at_most() {
-        assert_eq!(size_of::<Reference>() + 2 * size_of::<u32>(), 40);
-    }
-
-    #[test]
-    fn nothing_is_kept_but_the_users() {
-        let users = (1..=1000).map(|user| Reference {
+        let users = (1..=1000).map(|n| Reference {
             keys: UserKeys {
-                id: UserKey::new(user),
-                mail: UserKey::new(2 * user),
-                principal: UserKey::new(3 * user),
+                id: UserKey::new(n),
+                mail: UserKey::new(n + 1000),
+                principal: UserKey::new(n + 2000),
             },
             statuses: 0,
         });
-        let kept = ReferenceUsers::without_statuses(users.collect());
-        let rooms = [
-            kept.users.capacity(),
-            kept.by_mail.capacity(),
-            kept.by_principal.capacity(),
-        ];
-        assert_eq!(rooms, [1000; 3]);
+        let mut kept = None;
+        let info = allocation_counter::measure(|| {
+            kept = Some(ReferenceUsers::without_statuses(users.collect()));
+        });
+        assert_eq!(info.bytes_current, 40 * 1000);
     }
 }
