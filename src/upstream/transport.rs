@@ -27,6 +27,9 @@ const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// And for so long.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
 
+/// What an answer says of its own size is believed up to here: several times the size of a page.
+const MOST_RESERVED: u64 = 1024 * 1024;
+
 /// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
 const REQUEST_IDS: [&str; 3] = ["request-id", "ms-requestid", "x-ms-request-id"];
 
@@ -252,7 +255,8 @@ async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result
         .headers()
         .get(CONTENT_ENCODING)
         .map(|value| value.as_bytes().to_owned());
-    let mut body = Vec::new();
+    let expected = response.content_length().unwrap_or(0).min(MOST_RESERVED);
+    let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > max_bytes {
             return Err(Fault::TooLarge { max_bytes });
