@@ -26,11 +26,17 @@ impl Pseudonyms {
         mail: Option<&Text<'_>>,
         principal: Option<&Text<'_>>,
     ) -> Option<UserKeys> {
-        let address = |text: &Text<'_>| self.address(&text.0);
+        let address = |text: Option<&Text<'_>>| self.address(&text?.0);
+        let mail_key = address(mail);
+        let text_of_both = |mail: &Text<'_>| principal.is_some_and(|text| text.0 == mail.0);
         let keys = UserKeys {
             id: id.and_then(|id| self.id(&id.0)),
-            mail: mail.and_then(address),
-            principal: principal.and_then(address),
+            mail: mail_key,
+            // Of most users it is the same text, and its hash is known then.
+            principal: match mail {
+                Some(mail) if text_of_both(mail) => mail_key,
+                _ => address(principal),
+            },
         };
         keys.identity().map(|_| keys)
     }
@@ -98,6 +104,26 @@ mod tests {
             keys.id("alice@contoso.example"),
             keys.address("alice@contoso.example")
         );
+    }
+
+    #[test]
+    fn a_mail_address_and_a_principal_name_are_compared_like_two_mail_addresses() {
+        let text = |text: &'static str| Text(text.into());
+        let pseudonyms = Pseudonyms::default();
+        let keys =
+            |mail, principal| pseudonyms.keys(None, Some(&text(mail)), Some(&text(principal)));
+        for (mail, principal, equal) in [
+            ("alice@contoso.example", "alice@contoso.example", true),
+            ("Alice@contoso.example", "alice@contoso.example", true),
+            ("alice@contoso.example", "bob@contoso.example", false),
+            ("alice@contoso.example", "", false),
+        ] {
+            let keys = keys(mail, principal).unwrap();
+            assert_eq!(keys.mail == keys.principal, equal, "{mail} {principal}");
+            assert_eq!(keys.mail, pseudonyms.address(mail));
+            assert_eq!(keys.principal, pseudonyms.address(principal));
+        }
+        assert_eq!(keys("", ""), None);
     }
 
     #[test]

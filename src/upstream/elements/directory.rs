@@ -57,7 +57,7 @@ impl Client {
 }
 
 /// Reads users of the directory.
-struct DirectoryRows<'a>(SecurityRows<'a>);
+pub(super) struct DirectoryRows<'a>(pub(super) SecurityRows<'a>);
 
 impl Rows for DirectoryRows<'_> {
     type Row = DirectoryUser;
@@ -78,7 +78,7 @@ impl Rows for DirectoryRows<'_> {
 
 /// The fields that are read of a row.
 #[derive(Default)]
-struct Wire<'de> {
+pub(super) struct Wire<'de> {
     user: security_users::Wire<'de>,
     age: Option<i64>,
     end_date: Option<Text<'de>>,

@@ -4,8 +4,10 @@ use crate::config::StatusEncoding;
 use crate::upstream::Page;
 use crate::upstream::json::JsonError;
 use crate::upstream::personal::Pseudonyms;
+use crate::upstream::rows::Rows;
 
 use super::SecurityUser;
+use super::directory::DirectoryRows;
 use super::listing::read_page;
 use super::protected_users::ProtectedRows;
 use super::security_users::SecurityRows;
@@ -83,5 +85,53 @@ fn a_row_that_nothing_tells_apart_fails_its_page() {
     assert_eq!(
         text,
         "row 2 of the page has neither id nor mail address nor principal name"
+    );
+}
+
+/// How many allocations it takes to read a page of so many times this row.
+#[track_caller]
+fn allocations<R: Rows>(reader: &R, row: &str, rows: usize) -> u64 {
+    let body = format!(r#"{{"data": [{}]}}"#, vec![row; rows].join(","));
+    let mut read = 0;
+    let info = allocation_counter::measure(|| {
+        read = read_page(body.as_bytes(), reader).unwrap().rows.len();
+    });
+    assert_eq!(read, rows);
+    info.count_total
+}
+
+#[track_caller]
+fn check_allocations<R: Rows>(reader: &R, row: &str) {
+    for rows in [16, 128, 1024] {
+        // A list doubles its room when it is full: that is all that more rows cost.
+        assert_eq!(
+            allocations(reader, row, 2 * rows),
+            allocations(reader, row, rows) + 1,
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn a_row_is_read_without_an_allocation() {
+    let pseudonyms = Pseudonyms::default();
+    let security = SecurityRows {
+        pseudonyms: &pseudonyms,
+        encoding: StatusEncoding::Codes,
+    };
+    let user = r#""id": "a", "mail": "A@contoso.example", "userPrincipalName": "b@contoso.example",
+        "isTestUser": false, "status": [0, 3, 8], "jobTitle": "K\u00f6chin", "x": [{"y": "z"}]"#;
+    let user_in_pascal_case = r#""Id": "a", "Mail": "A@contoso.example", "UserPrincipalName": "b@contoso.example",
+        "IsTestUser": false, "Status": 3, "JobTitle": null"#;
+    for user in [user, user_in_pascal_case] {
+        check_allocations(&security, &format!("{{{user}}}"));
+    }
+    let security = DirectoryRows(security);
+    let row = format!(r#"{{{user}, "age": 3, "endDate": "2026-11-22T00:00:00Z"}}"#);
+    check_allocations(&security, &row);
+    check_allocations(
+        &ProtectedRows(&pseudonyms),
+        r#"{"id": "a", "email": "a@contoso.example", "displayName": "b", "moduleStatus":
+            [{"module": 0, "isProtected": true}, {"Module": 2, "IsProtected": false}]}"#,
     );
 }
