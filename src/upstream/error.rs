@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::{PromDuration, Reason};
 
 use super::auth::TokenError;
+use super::json::JsonError;
 use super::request_id::RequestId;
 use super::retry::asked;
 use super::stats::Api;
@@ -154,6 +155,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// A body that could not be read.
+    pub(super) fn unreadable(error: JsonError) -> Self {
+        match error {
+            JsonError::Truncated(place) => Self::Truncated(place),
+            JsonError::TooMuch(text) => Self::Limit(text),
+            JsonError::Unexpected(text) => Self::Decode(text),
+        }
+    }
+
     /// The cause's place in the closed list.
     pub fn reason(&self) -> Reason {
         match self {

@@ -28,6 +28,22 @@ pub struct SecurityUser {
 }
 
 impl SecurityUser {
+    /// Reads the rows of one page from the body of an answer, as [`Client::security_users`] does with each.
+    ///
+    /// # Errors
+    /// What is wrong with the body, without quoting it.
+    pub fn read_page(
+        body: &[u8],
+        encoding: StatusEncoding,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Page<Self>, Cause> {
+        let rows = SecurityRows {
+            pseudonyms,
+            encoding,
+        };
+        read_page(body, &rows).map_err(Cause::unreadable)
+    }
+
     /// What the app registration must be allowed to read them.
     pub const fn permission(endpoint: SecurityEndpoint) -> &'static str {
         match endpoint {
