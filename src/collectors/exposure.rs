@@ -30,19 +30,19 @@ impl Exposure {
             .iter()
             .map(|(code, mask)| (code, mask, CodeCounts::default()))
             .collect();
-        for (user, found) in matching.pairs() {
+        for (findings, found) in matching.pairs() {
             if found.is_protected() {
                 continue;
             }
-            exposed.add(user.statuses);
+            exposed.add(findings);
             if !found.is_listed() {
-                unlisted.add(user.statuses);
+                unlisted.add(findings);
             }
             for (_, _, counts) in by_module
                 .iter_mut()
                 .filter(|(_, mask, _)| found.unprotected & mask != 0)
             {
-                counts.add(user.statuses);
+                counts.add(findings);
             }
         }
         let by_status =

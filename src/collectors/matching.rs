@@ -7,7 +7,7 @@ use crate::domain::{SecurityStatus, UserKey, UserKeys};
 
 use super::codes::{CodeTable, Mask};
 
-/// A user to be found: 32 bytes.
+/// A user to be found.
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) keys: UserKeys,
@@ -15,16 +15,17 @@ pub(super) struct Reference {
     pub(super) statuses: Mask,
 }
 
-/// The users of one listing who are to be found in the backup listing: at most 40 bytes for each.
+/// The users of one listing who are to be found in the backup listing: at most 40 bytes for each. Keys lie close
+/// together, since a search among those of many users waits for memory at nearly each of its steps.
 #[derive(Debug)]
 pub struct ReferenceUsers {
-    /// In the order of their ids.
-    pub(super) users: Vec<Reference>,
-    /// Places in `users`, in the order of their mail addresses; those without one are left out.
-    by_mail: Vec<u32>,
-    /// Places in `users`, in the order of their principal names; those whose mail address is the same, as
-    /// it is for most, are left out.
-    by_principal: Vec<u32>,
+    /// In ascending order, which gives each user a place.
+    ids: Vec<Option<UserKey>>,
+    /// What is the matter with each user, in the same order.
+    findings: Vec<Mask>,
+    mails: Addresses,
+    /// Those of users whose mail address is the same, as it is for most, are left out.
+    principals: Addresses,
     pub(super) statuses: CodeTable,
     /// The findings that are shown even where nobody has them.
     pub(super) known: Vec<SecurityStatus>,
@@ -37,13 +38,13 @@ impl ReferenceUsers {
         known: Vec<SecurityStatus>,
     ) -> Self {
         users.sort_unstable_by_key(|user| user.keys.id);
-        users.shrink_to_fit();
-        let by_mail = order(&users, |keys| keys.mail);
-        let by_principal = order(&users, principal_if_different);
         Self {
-            users,
-            by_mail,
-            by_principal,
+            mails: Addresses::new(&users, |keys| keys.mail),
+            principals: Addresses::new(&users, |keys| {
+                keys.principal.filter(|_| keys.principal != keys.mail)
+            }),
+            ids: users.iter().map(|user| user.keys.id).collect(),
+            findings: users.iter().map(|user| user.statuses).collect(),
             statuses,
             known,
         }
@@ -55,19 +56,40 @@ impl ReferenceUsers {
     }
 }
 
-fn principal_if_different(keys: &UserKeys) -> Option<UserKey> {
-    keys.principal.filter(|_| keys.principal != keys.mail)
+/// One address of each user that has it.
+#[derive(Debug)]
+struct Addresses {
+    /// In ascending order.
+    keys: Vec<UserKey>,
+    /// The places of their users.
+    places: Vec<u32>,
 }
 
-/// The places of the users that have this key, in its order.
-fn order(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Vec<u32> {
-    let mut keyed: Vec<(UserKey, u32)> = users
-        .iter()
-        .zip(0..)
-        .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
-        .collect();
-    keyed.sort_unstable();
-    keyed.into_iter().map(|(_, place)| place).collect()
+impl Addresses {
+    fn new(users: &[Reference], key: fn(&UserKeys) -> Option<UserKey>) -> Self {
+        let mut keyed: Vec<(UserKey, u32)> = users
+            .iter()
+            .zip(0..)
+            .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
+            .collect();
+        keyed.sort_unstable();
+        let (keys, places) = (keyed.iter().map(|one| one.0), keyed.iter().map(|one| one.1));
+        Self {
+            keys: keys.collect(),
+            places: places.collect(),
+        }
+    }
+
+    /// The places of the users who have this address.
+    fn places_of(&self, wanted: UserKey) -> impl Iterator<Item = usize> + '_ {
+        let start = self.keys.partition_point(|key| *key < wanted);
+        let keys = self.keys.get(start..).unwrap_or_default();
+        let places = self.places.get(start..).unwrap_or_default();
+        keys.iter()
+            .zip(places)
+            .take_while(move |(key, _)| **key == wanted)
+            .map(|(_, place)| *place as usize)
+    }
 }
 
 /// By which of its keys a user was found in the backup listing. A better one replaces a lesser.
@@ -110,13 +132,14 @@ pub(super) struct Matching {
 
 impl Matching {
     pub(super) fn new(reference: Arc<ReferenceUsers>) -> Self {
-        let found = vec![Found::default(); reference.users.len()];
+        let found = vec![Found::default(); reference.ids.len()];
         Self { reference, found }
     }
 
-    /// The reference's users, and what the backup listing says of each.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Reference, &Found)> {
-        self.reference.users.iter().zip(&self.found)
+    /// What is the matter with each of the reference's users, and what the backup listing says of the same.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Mask, Found)> {
+        let findings = self.reference.findings.iter().copied();
+        findings.zip(self.found.iter().copied())
     }
 
     /// How many of the reference's users are not in the backup listing at all.
@@ -133,21 +156,19 @@ impl Matching {
             unprotected,
         };
         let ReferenceUsers {
-            users,
-            by_mail,
-            by_principal,
+            ids,
+            mails,
+            principals,
             ..
         } = &*self.reference;
-        if let Some(id) = keys.id
-            && let Ok(place) = users.binary_search_by_key(&Some(id), |user| user.keys.id)
-        {
+        if let Some(place) = keys.id.and_then(|id| ids.binary_search(&Some(id)).ok()) {
             improve(&mut self.found, place, found(FoundBy::Id));
         }
         if let Some(mail) = keys.mail {
-            for place in equal(users, by_mail, mail, |keys| keys.mail) {
+            for place in mails.places_of(mail) {
                 improve(&mut self.found, place, found(FoundBy::Mail));
             }
-            for place in equal(users, by_principal, mail, |keys| keys.principal) {
+            for place in principals.places_of(mail) {
                 improve(&mut self.found, place, found(FoundBy::Principal));
             }
         }
@@ -161,27 +182,24 @@ fn improve(found: &mut [Found], place: usize, better: Found) {
     }
 }
 
-/// The places of the users whose key is this one, by an order made with [`order`].
-fn equal<'a>(
-    users: &'a [Reference],
-    order: &'a [u32],
-    wanted: UserKey,
-    key: fn(&UserKeys) -> Option<UserKey>,
-) -> impl Iterator<Item = usize> + 'a {
-    let key_at = move |place: &u32| users.get(*place as usize).and_then(|user| key(&user.keys));
-    let start = order.partition_point(|place| key_at(place) < Some(wanted));
-    let rest = order.get(start..).unwrap_or_default();
-    rest.iter()
-        .take_while(move |place| key_at(place) == Some(wanted))
-        .map(|place| *place as usize)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn forty_bytes_are_kept_for_a_user_at_most() {
-        assert_eq!(size_of::<Reference>() + 2 * size_of::<u32>(), 40);
+        let users = (1..=1000).map(|n| Reference {
+            keys: UserKeys {
+                id: UserKey::new(n),
+                mail: UserKey::new(n + 1000),
+                principal: UserKey::new(n + 2000),
+            },
+            statuses: 0,
+        });
+        let mut kept = None;
+        let info = allocation_counter::measure(|| {
+            kept = Some(ReferenceUsers::without_statuses(users.collect()));
+        });
+        assert_eq!(info.bytes_current, 40 * 1000);
     }
 }
