@@ -176,7 +176,10 @@ async fn after_a_time_faults_strike_no_more_and_the_world_stands_still() {
     let mut seen = Vec::new();
     for at in [1_000, 1_099, 1_100, 1_500] {
         seconds.store(at, Ordering::Relaxed);
-        seen.push((setup.simulator.tick(), setup.get("").await.status().as_u16()));
+        seen.push((
+            setup.simulator.tick(),
+            setup.get("").await.status().as_u16(),
+        ));
     }
     assert_eq!(seen, [(0, 503), (19, 503), (20, 200), (20, 200)]);
 }
