@@ -1,9 +1,11 @@
 //! Floor 4: a snapshot becomes the text that Prometheus reads.
 
 mod catalogue;
+mod packed;
 mod render;
 mod text;
 
 pub use catalogue::{Metric, catalogue};
-pub use render::{Body, gzip, render, render_registry};
+pub use packed::{Packed, gzip};
+pub use render::{Body, render, render_registry};
 pub use text::Kind;

@@ -1,25 +1,25 @@
 //! Renders and compresses a snapshot once, so that a scrape only sends bytes.
 
-use std::io::Write as _;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use prometheus::{Registry, TextEncoder};
 
 use crate::domain::Timestamp;
 use crate::snapshot::Snapshot;
 
 use super::catalogue::{Source, catalogue};
+use super::packed::Packed;
 use super::text::{Labels, Samples};
 
-/// A piece of the exposition, ready to be sent. Two pieces in a row are one exposition, compressed or not.
+/// The text is compressed whenever so much of it is there, in bytes: that of a large fleet, of some ten megabytes, is
+/// never in memory as a whole.
+const PIECE: usize = 256 * 1024;
+
+/// The series of the tenants, ready to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
-    /// As text.
-    pub plain: Bytes,
-    /// As a gzip member.
-    pub gzip: Bytes,
+    /// The text, piece by piece.
+    pub pieces: Arc<[Packed]>,
     /// Whether each poll had been tried once when it was rendered, or an earlier process knew figures that were fresh.
     pub is_ready: bool,
 }
@@ -27,28 +27,13 @@ pub struct Body {
 impl Body {
     /// The series of the tenants at this moment.
     pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut pieces = Vec::new();
+        render_in_pieces(snapshot, now, &mut |text| pieces.push(Packed::new(text)));
         Self {
+            pieces: pieces.into(),
             is_ready: snapshot.first_round_ended(),
-            ..Self::from(render(snapshot, now))
         }
     }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Self {
-            gzip: gzip(text.as_bytes()),
-            plain: text.into(),
-            is_ready: false,
-        }
-    }
-}
-
-/// Compresses into a gzip member. Writing into memory cannot fail.
-pub fn gzip(text: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::default());
-    let _ = encoder.write_all(text);
-    encoder.finish().unwrap_or_default().into()
 }
 
 /// The series of a registry: those of the exporter itself.
@@ -61,6 +46,13 @@ pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
 
 /// The series of the tenants at this moment: stale figures are left out.
 pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
+    let mut all = String::new();
+    render_in_pieces(snapshot, now, &mut |text| all.push_str(text));
+    all
+}
+
+/// The same, in pieces as they come: each ends with a line, none is empty.
+fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(&str)) {
     let tenant_labels: Vec<Labels> = snapshot
         .shown()
         .map(|tenant| {
@@ -81,6 +73,7 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
             Source::Tenant(source) => tenants.for_each(|(tenant, labels)| {
                 samples.scope(labels);
                 source(tenant, now, &mut samples);
+                samples.hand_over(PIECE, piece);
             }),
             Source::Collector(source) => tenants.for_each(|(tenant, labels)| {
                 samples.scope(labels);
@@ -91,8 +84,12 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
                         &mut samples,
                     );
                 }
+                samples.hand_over(PIECE, piece);
             }),
         }
+        samples.hand_over(PIECE, piece);
     }
-    text
+    if !text.is_empty() {
+        piece(&text);
+    }
 }

@@ -70,6 +70,14 @@ impl<'a> Samples<'a> {
         self.scope = scope;
     }
 
+    /// Hands over what is written, once it is this long, in bytes.
+    pub(super) fn hand_over(&mut self, at_least: usize, piece: &mut impl FnMut(&str)) {
+        if self.out.len() >= at_least {
+            piece(self.out);
+            self.out.clear();
+        }
+    }
+
     /// Writes a sample. `values` are those of the metric's own labels, in their order.
     pub(super) fn put(&mut self, values: &[&str], value: f64) {
         self.put_with(values, [], value);

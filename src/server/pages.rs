@@ -16,7 +16,7 @@ use crate::exposition::{self, Body};
 use crate::snapshot::Snapshots;
 
 use super::encoding::accepts_gzip;
-use super::parts::Parts;
+use super::parts::{Parts, Piece};
 use super::ready::Ready;
 use super::reload::Reload;
 use super::status;
@@ -144,12 +144,20 @@ impl Pages {
                 return text(StatusCode::INTERNAL_SERVER_ERROR, why);
             }
         };
-        let tenants = self.sources.tenants.borrow().clone();
-        let parts = if gzip {
-            Parts::new([tenants.gzip, exposition::gzip(own.as_bytes())])
+        let pieces = Arc::clone(&self.sources.tenants.borrow().pieces);
+        let tenants = pieces.iter().map(|piece| {
+            if gzip {
+                Piece::Ready(piece.gzip())
+            } else {
+                Piece::Packed(piece.clone())
+            }
+        });
+        let own = if gzip {
+            exposition::gzip(own.as_bytes())
         } else {
-            Parts::new([tenants.plain, own.into()])
+            own.into()
         };
+        let parts = Parts::new(tenants.chain([Piece::Ready(own)]));
         encoded(parts.holding(permit), EXPOSITION, gzip)
     }
 
@@ -167,7 +175,7 @@ impl Pages {
             } else {
                 json.into()
             };
-            Some(Parts::new([body]).holding(permit))
+            Some(Parts::new([Piece::Ready(body)]).holding(permit))
         });
         let Ok(Some(body)) = rendered.await else {
             let why = "failed to render the status; see the log\n";
@@ -272,7 +280,7 @@ fn respond(
     content_type: HeaderValue,
     body: impl Into<Bytes>,
 ) -> Response<Parts> {
-    let mut response = Response::new(Parts::new([body.into()]));
+    let mut response = Response::new(Parts::new([Piece::Ready(body.into())]));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response

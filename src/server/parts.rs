@@ -1,4 +1,4 @@
-//! An answer's body: pieces that are sent as they are, without being copied together.
+//! An answer's body: pieces that are sent one after the other, without being copied together.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,22 +9,39 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::exposition::Packed;
+
+/// A piece of a body.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Sent as it is.
+    Ready(Bytes),
+    /// Sent as text, when its turn comes.
+    Packed(Packed),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Ready(bytes) => bytes.len(),
+            Self::Packed(packed) => packed.text_len(),
+        }
+    }
+}
+
 /// A body made of pieces.
 #[derive(Debug, Default)]
 pub struct Parts {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     /// Given back when the last piece is handed to the connection, or the client is gone.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
     /// These pieces, one after the other.
-    pub(super) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+    pub(super) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
         Self {
-            pieces: pieces
-                .into_iter()
-                .filter(|piece| !piece.is_empty())
-                .collect(),
+            pieces: pieces.into_iter().filter(|piece| piece.len() > 0).collect(),
             _permit: None,
         }
     }
@@ -39,7 +56,7 @@ impl Parts {
 
     /// How many bytes are left to send.
     pub(super) fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
+        self.pieces.iter().map(Piece::len).sum()
     }
 }
 
@@ -51,7 +68,11 @@ impl Body for Parts {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+        let data = self.pieces.pop_front().map(|piece| match piece {
+            Piece::Ready(bytes) => bytes,
+            Piece::Packed(packed) => packed.text(),
+        });
+        Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use avepoint_exporter::app::Exporter;
 use avepoint_exporter::domain::{Clock, Timestamp};
-use avepoint_exporter::exposition::{Body, Kind, catalogue, gzip, render};
+use avepoint_exporter::exposition::{Body, Kind, Packed, catalogue, gzip, render};
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
+use avepoint_exporter::snapshot::Snapshot;
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::Request;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
@@ -55,9 +57,10 @@ proptest! {
 
     #[test]
     fn a_compressed_exposition_is_the_plain_one_piece_after_piece(tenants in any_text(), own in any_text()) {
-        let body = Body::from(tenants.clone());
-        prop_assert_eq!(&body.plain, tenants.as_bytes());
-        let sent = [body.gzip, gzip(own.as_bytes())].concat();
+        let packed = Packed::new(&tenants);
+        prop_assert_eq!(&packed.text(), tenants.as_bytes());
+        prop_assert_eq!(packed.text_len(), tenants.len());
+        let sent = [packed.gzip(), gzip(own.as_bytes())].concat();
         prop_assert_eq!(unzip(&sent), tenants + &own);
     }
 }
@@ -208,7 +211,12 @@ fn check_rules(text: &str) {
 
 #[tokio::test]
 async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
-    let pages = pages(Body::from(render(&golden(), at(NOW))));
+    let body = Body::new(&many(), at(NOW));
+    assert!(
+        body.pieces.len() > 3,
+        "it is large enough for several pieces"
+    );
+    let pages = pages(body);
     scrape(&pages, "").await;
     // What counts the scrapes themselves is left out.
     let but_scrapes = |text: String| -> Vec<String> {
@@ -223,10 +231,28 @@ async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
     assert_eq!(plain, zipped);
 }
 
+/// The golden snapshot's tenants, many times over.
+fn many() -> Snapshot {
+    let mut many = golden();
+    many.tenants = many.tenants.iter().cloned().cycle().take(2000).collect();
+    many
+}
+
+#[test]
+fn what_is_kept_in_pieces_is_the_whole_exposition() {
+    let body = Body::new(&many(), at(NOW));
+    let texts: Vec<_> = body.pieces.iter().map(Packed::text).collect();
+    assert!(texts.iter().all(|text| text.ends_with(b"\n")));
+    assert!(texts.concat() == render(&many(), at(NOW)).as_bytes());
+    let largest = texts.iter().map(Bytes::len).max().unwrap();
+    assert!(largest < 1024 * 1024, "a piece of {largest} bytes");
+    assert!(Body::new(&Snapshot::default(), at(NOW)).pieces.len() <= 1);
+}
+
 /// Pages over this body and a registry with one counter in it.
 fn pages(tenants: Body) -> Pages {
     let registry = Registry::new();
-    if !tenants.plain.is_empty() {
+    if !tenants.pieces.is_empty() {
         let own = IntCounter::new("avepoint_own_total", "A series of the exporter.").unwrap();
         registry.register(Box::new(own)).unwrap();
     }
