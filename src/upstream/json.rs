@@ -20,9 +20,9 @@ pub(super) enum JsonError {
 }
 
 /// The longest list that is read. An item takes some hundred bytes of memory however short it is on the wire,
-/// so the bound on a body's bytes alone would let `[{},{},…]` take many times as much. A page has 100 rows; as
-/// many as this would not fit into the largest answer allowed by default.
-const MOST_ITEMS: usize = 100_000;
+/// so the bound on a body's bytes alone would let `[{},{},…]` take many times as much. A page has 100 rows, or 500 in
+/// Partner Center.
+const MOST_ITEMS: usize = 10_000;
 
 /// What the error of a longer one begins with.
 const TOO_LONG: &str = "list too long";

@@ -4,6 +4,7 @@
 //! `tries`), `paging`, `retry` (policy), `limiter`, `transport`, `auth`, `json`, `personal`, `error`, `request_id`, `stats`.
 
 mod auth;
+mod body;
 mod client;
 mod elements;
 mod error;

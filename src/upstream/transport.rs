@@ -2,7 +2,7 @@
 //! tokens or JSON.
 
 use std::error::Error as _;
-use std::io::Read as _;
+use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use url::Url;
 use crate::config::HttpSettings;
 use crate::domain::{Clock, PromDuration, Timestamp};
 
+use super::body::{Body, TooLarge};
 use super::request_id::RequestId;
 use super::retry::Failure;
 use super::stats::{Api, Stats};
@@ -26,9 +27,6 @@ const ERROR_BODY_BYTES: usize = 64 * 1024;
 
 /// And for so long.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
-
-/// What an answer says of its own size is believed up to here: several times the size of a page.
-const MOST_RESERVED: u64 = 1024 * 1024;
 
 /// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
 const REQUEST_IDS: [&str; 3] = ["request-id", "ms-requestid", "x-ms-request-id"];
@@ -68,7 +66,7 @@ pub(super) struct Answer {
     pub(super) request_id: Option<RequestId>,
     pub(super) retry_after: Option<Duration>,
     /// Decoded. Of an answer that is no success it may be cut short.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
 }
 
 /// There is no answer, or none that could be read to its end.
@@ -229,7 +227,7 @@ impl Transport {
                 .await
                 .ok()
                 .and_then(Result::ok)
-                .unwrap_or_default()
+                .unwrap_or_else(|| Body::new(0, 0))
         };
         Ok(Answer {
             status,
@@ -250,18 +248,15 @@ impl Transport {
 }
 
 /// Reads a body to its end, and decodes it.
-async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {
+async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result<Body, Fault> {
     let encoding = response
         .headers()
         .get(CONTENT_ENCODING)
         .map(|value| value.as_bytes().to_owned());
-    let expected = response.content_length().unwrap_or(0).min(MOST_RESERVED);
-    let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    let mut body = Body::new(max_bytes, response.content_length().unwrap_or(0));
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if body.len() + chunk.len() > max_bytes {
-            return Err(Fault::TooLarge { max_bytes });
-        }
-        body.extend_from_slice(&chunk);
+        body.add(&chunk)
+            .map_err(|TooLarge| Fault::TooLarge { max_bytes })?;
     }
     match encoding.as_deref() {
         // A 204 may say how the body is encoded that it does not have.
@@ -330,18 +325,14 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Decompresses a body of one or more gzip members, at most to `max_bytes`.
-fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, Fault> {
-    let mut decoded = Vec::new();
-    let bound = u64::try_from(max_bytes)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    match MultiGzDecoder::new(body)
-        .take(bound)
-        .read_to_end(&mut decoded)
-    {
-        Ok(_) if decoded.len() > max_bytes => Err(Fault::TooLarge { max_bytes }),
+fn gunzip(body: &[u8], max_bytes: usize) -> Result<Body, Fault> {
+    let mut decoded = Body::new(max_bytes, 0);
+    match io::copy(&mut MultiGzDecoder::new(body), &mut decoded) {
         Ok(_) => Ok(decoded),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Fault::Truncated),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(Fault::TooLarge { max_bytes })
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Fault::Truncated),
         Err(_) => Err(Fault::Encoding("its gzip encoding is broken")),
     }
 }
@@ -390,7 +381,7 @@ mod tests {
     #[test]
     fn several_gzip_members_are_one_body() {
         let body = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
-        assert_eq!(gunzip(&body, 100).unwrap(), b"{\"a\":1}");
+        assert_eq!(*gunzip(&body, 100).unwrap(), *b"{\"a\":1}");
     }
 
     #[test]
