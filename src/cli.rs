@@ -162,13 +162,14 @@ async fn serve(flags: &Flags, shutdown: CancellationToken) -> Result<(), Failed>
     // Before all else: one that comes too early must not end the program.
     let mut hangups = signal(SignalKind::hangup()).context("failed to listen for signals")?;
     let (file, config) = read(flags.config_file())?;
+    // Before the files of state_dir are touched, which may be those of an exporter that has the address already.
+    let (listeners, address) = flags.bind().await?;
     let exporter = Exporter::warm(&config, Clock::system()).map_err(Failed::Usage)?;
     let (exporter, reload) = exporter.reloading(flags.config_file(), file);
     let web = Web {
         reload: flags.enable_lifecycle.then(|| reload.clone()),
         ..flags.web()
     };
-    let (listeners, address) = flags.bind().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config_file = %flags.config_file().display(),

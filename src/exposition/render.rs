@@ -28,7 +28,9 @@ impl Body {
     /// The series of the tenants at this moment.
     pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
         let mut pieces = Vec::new();
-        render_in_pieces(snapshot, now, &mut |text| pieces.push(Packed::new(text)));
+        render_in_pieces(snapshot, now, &mut |text| {
+            pieces.push(Packed::new(text.as_bytes()));
+        });
         Self {
             pieces: pieces.into(),
             is_ready: snapshot.first_round_ended(),

@@ -87,9 +87,9 @@ pub(super) fn log_quarantine(is_on: bool, failure: Option<Reason>, next_poll: Ti
         Some(reason) if is_on => tracing::warn!(
             %reason,
             %next_poll,
-            "refused again; polled less and less often from now on, until a poll succeeds"
+            "in quarantine: refused twice in a row, so it is polled less often until a poll succeeds"
         ),
-        _ => tracing::info!(%next_poll, "polled as often as usual again"),
+        _ => tracing::info!(%next_poll, "out of quarantine: polled as often as usual again"),
     }
 }
 

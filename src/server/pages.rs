@@ -12,7 +12,7 @@ use prometheus::{IntCounterVec, Registry, opts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::domain::Clock;
-use crate::exposition::{self, Body};
+use crate::exposition::{self, Body, Packed};
 use crate::snapshot::Snapshots;
 
 use super::encoding::accepts_gzip;
@@ -145,19 +145,14 @@ impl Pages {
             }
         };
         let pieces = Arc::clone(&self.sources.tenants.borrow().pieces);
-        let tenants = pieces.iter().map(|piece| {
-            if gzip {
-                Piece::Ready(piece.gzip())
-            } else {
-                Piece::Packed(piece.clone())
-            }
-        });
-        let own = if gzip {
-            exposition::gzip(own.as_bytes())
+        let parts = if gzip {
+            let own = Packed::new(own.as_bytes());
+            let body = exposition::gzip(pieces.iter().chain([&own]));
+            Parts::new(body.into_iter().map(Piece::Ready))
         } else {
-            own.into()
+            let tenants = pieces.iter().cloned().map(Piece::Packed);
+            Parts::new(tenants.chain([Piece::Ready(own.into())]))
         };
-        let parts = Parts::new(tenants.chain([Piece::Ready(own)]));
         encoded(parts.holding(permit), EXPOSITION, gzip)
     }
 
@@ -171,11 +166,11 @@ impl Pages {
         let rendered = tokio::task::spawn_blocking(move || {
             let json = status::render(&snapshot, now).ok()?;
             let body = if gzip {
-                exposition::gzip(&json)
+                exposition::gzip([&Packed::new(&json)])
             } else {
-                json.into()
+                vec![json.into()]
             };
-            Some(Parts::new([Piece::Ready(body)]).holding(permit))
+            Some(Parts::new(body.into_iter().map(Piece::Ready)).holding(permit))
         });
         let Ok(Some(body)) = rendered.await else {
             let why = "failed to render the status; see the log\n";

@@ -3,7 +3,7 @@
 use jiff::Timestamp as Date;
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Tenant, Timestamp};
+use crate::domain::{Reason, Tenant, Timestamp};
 use crate::snapshot::{
     CollectorSnapshot, DiscoverySnapshot, LastFailure, Snapshot, TenantSnapshot,
 };
@@ -57,7 +57,7 @@ impl Totals {
             totals.failing += usize::from(up(one) == Some(false));
             totals.stale += usize::from(one.figures.is_some() && one.fresh(now).is_none());
             totals.quarantined += usize::from(one.quarantined);
-            totals.never_polled += usize::from(one.polls == 0);
+            totals.never_polled += usize::from(one.last_poll.is_none());
         }
         totals
     }
@@ -125,6 +125,8 @@ impl<'a> TenantStatus<'a> {
 struct CollectorStatus<'a> {
     collector: &'static str,
     up: Option<bool>,
+    /// Why the last poll failed, be it one before a restart.
+    reason: Option<&'static str>,
     fresh: bool,
     quarantined: bool,
     last_success: Option<Time>,
@@ -144,6 +146,10 @@ impl<'a> CollectorStatus<'a> {
         Self {
             collector: known.config.kind.collector().as_str(),
             up: up(known),
+            reason: known
+                .last_poll
+                .and_then(|poll| poll.failure)
+                .map(Reason::as_str),
             fresh: known.fresh(now).is_some(),
             quarantined: known.quarantined,
             last_success: known.figures.as_ref().map(|figures| Time(figures.at)),

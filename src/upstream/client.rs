@@ -232,7 +232,6 @@ impl Client {
                 .transport
                 .send(self.request(endpoint, ask, token.header(), timeout))
                 .await;
-            let given = slot.given;
             drop(slot);
             let failed = match judge(endpoint, answer, timeout, &decode) {
                 Ok(answered) => {
@@ -244,7 +243,7 @@ impl Client {
             };
             if let Cause::Throttled { retry_after } = failed.problem {
                 let pause = retry_after.unwrap_or(self.policy.first_wait);
-                self.rate_is(self.limiter.throttled(ask.tenant, given, pause));
+                self.rate_is(self.limiter.throttled(ask.tenant, pause));
             }
             let refused = failed.failure == Failure::Unauthorized;
             let reason = failed.problem.reason();
@@ -298,8 +297,7 @@ impl Client {
         self.limiter.pause_at_most(longest);
     }
 
-    /// How many pages of one listing are asked for at once: half of what may be under way at most, so that an API
-    /// that hangs on one tenant does not hang on all.
+    /// How many pages of one listing are asked for at once: as many as may be under way for one tenant, and few.
     pub(super) fn pages_at_once(&self) -> usize {
         (self.limiter.most_under_way() / 2).clamp(1, MOST_PAGES_AT_ONCE)
     }

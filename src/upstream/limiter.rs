@@ -14,7 +14,10 @@ use crate::domain::TenantId;
 
 use self::rate::Rate;
 
-/// A tenant that was throttled, or what belongs to no tenant.
+/// Who waits for the rate looks at it so often: it may have risen meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The tenant that a request is about, or none.
 type Whose = Option<TenantId>;
 
 /// Keeps the requests to one host within its rate limit. Of each tenant one request at most waits in the common
@@ -32,9 +35,11 @@ pub(super) struct Limiter {
 }
 
 /// Where the requests of one tenant wait for their turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     turn: tokio::sync::Mutex<()>,
+    /// Half of what may be under way at once, so that a host that hangs on one tenant does not hang on all.
+    under_way: Arc<Semaphore>,
     /// The host has asked for no requests of this tenant until then.
     paused_until: Mutex<Option<Instant>>,
 }
@@ -42,8 +47,7 @@ struct Lane {
 /// The leave to send one request. It is under way until this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) given: Instant,
-    _under_way: OwnedSemaphorePermit,
+    _under_way: [OwnedSemaphorePermit; 2],
 }
 
 /// The host wants no requests of this tenant for so long.
@@ -94,6 +98,7 @@ impl Limiter {
     /// When the tenant is paused for longer than `patience`.
     pub(super) async fn slot(&self, whose: Whose, patience: Duration) -> Result<Slot, Paused> {
         let lane = self.lane(whose);
+        let of_lane = permit(&lane.under_way).await;
         let _turn = lane.turn.lock().await;
         loop {
             // Before the queue: who is paused is in nobody's way.
@@ -103,50 +108,42 @@ impl Limiter {
                 }
                 tokio::time::sleep(left).await;
             }
-            if let Some(slot) = self.slot_in_order(&lane).await {
-                return Ok(slot);
+            if let Some(of_all) = self.permit_in_order(&lane).await {
+                return Ok(Slot {
+                    _under_way: [of_lane, of_all],
+                });
             }
         }
     }
 
     /// Waits in the common queue. Returns nothing when the lane is paused meanwhile.
-    async fn slot_in_order(&self, lane: &Lane) -> Option<Slot> {
+    async fn permit_in_order(&self, lane: &Lane) -> Option<OwnedSemaphorePermit> {
         // Waiting with the queue locked keeps the order, and costs nothing when the waiter is cancelled.
         let _place = self.queue.lock().await;
-        let Ok(under_way) = Arc::clone(&self.under_way).acquire_owned().await else {
-            unreachable!("the semaphore is never closed")
-        };
+        let under_way = permit(&self.under_way).await;
         loop {
             if lane.pause_left().is_some() {
                 return None;
             }
-            let now = Instant::now();
-            let taken = locked(&self.rate).take(now);
+            let taken = locked(&self.rate).take(Instant::now());
             match taken {
-                Ok(()) => {
-                    return Some(Slot {
-                        given: now,
-                        _under_way: under_way,
-                    });
-                }
-                Err(wait) => tokio::time::sleep(wait).await,
+                Ok(()) => return Some(under_way),
+                Err(wait) => tokio::time::sleep(wait.min(LONGEST_SLEEP)).await,
             }
         }
     }
 
-    /// Takes in that a request which was given this slot was answered by 429: its tenant is paused for as long as the
-    /// answer asked for, and the rate falls where that tells of the host.
-    pub(super) fn throttled(&self, whose: Whose, given: Instant, pause: Duration) -> RateNow {
+    /// Takes in that a request was answered by 429: its tenant is paused for as long as the answer asked for, and the
+    /// rate falls where that tells of the host.
+    pub(super) fn throttled(&self, whose: Whose, pause: Duration) -> RateNow {
         let now = Instant::now();
         let pause = pause.min(*locked(&self.longest_pause));
         self.lane(whose).pause(now, pause);
-        let tenants = locked(&self.lanes);
-        let is_only_one = tenants.keys().all(|other| *other == whose);
-        drop(tenants);
-        self.change(|rate| rate.throttled(whose, is_only_one, given, now))
+        let tenants = locked(&self.lanes).keys().flatten().count();
+        self.change(|rate| rate.throttled(whose, tenants <= 1, now))
     }
 
-    /// Takes in that a request was answered, and not by 429.
+    /// Takes in that a request succeeded.
     pub(super) fn succeeded(&self) -> RateNow {
         self.change(|rate| rate.succeeded(Instant::now()))
     }
@@ -167,7 +164,15 @@ impl Limiter {
     }
 
     fn lane(&self, whose: Whose) -> Arc<Lane> {
-        Arc::clone(locked(&self.lanes).entry(whose).or_default())
+        let mut lanes = locked(&self.lanes);
+        let lane = lanes.entry(whose).or_insert_with(|| {
+            Arc::new(Lane {
+                turn: tokio::sync::Mutex::default(),
+                under_way: Arc::new(Semaphore::new((self.most_under_way / 2).max(1))),
+                paused_until: Mutex::default(),
+            })
+        });
+        Arc::clone(lane)
     }
 }
 
@@ -185,6 +190,13 @@ impl Lane {
         let left = paused_until?.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let Ok(permit) = Arc::clone(semaphore).acquire_owned().await else {
+        unreachable!("the semaphore is never closed")
+    };
+    permit
 }
 
 /// What is locked so is left whole at any moment.

@@ -1,9 +1,11 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{
     CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry, histogram_opts, opts,
 };
@@ -95,7 +97,7 @@ impl Capacity {
 #[derive(Debug, Clone)]
 pub struct Stats {
     pub(super) requests: IntCounterVec,
-    pub(super) request_duration: HistogramVec,
+    request_duration: HistogramVec,
     pub(super) retries: IntCounterVec,
     pub(super) response_bytes: IntCounterVec,
     pub(super) in_flight: IntGaugeVec,
@@ -109,7 +111,21 @@ pub struct Stats {
     pub(super) refresh_token_rotation: GaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
+    /// By API.
+    latencies: Arc<Mutex<HashMap<&'static str, Latency>>>,
 }
+
+/// How long requests to an API take of late.
+#[derive(Debug, Clone, Copy, Default)]
+struct Latency {
+    /// In seconds.
+    mean: f64,
+    /// How many requests it is the mean of; [`RECENT`] at most, later ones counting for more.
+    requests: f64,
+}
+
+/// So many requests tell how long one takes: enough to even out, and few enough to follow an API that slows down.
+const RECENT: f64 = 500.0;
 
 impl Stats {
     /// Registers the counters.
@@ -171,7 +187,7 @@ impl Stats {
             )?,
             required_rate: gauges(
                 "avepoint_api_required_requests_per_second",
-                "Requests per second that all tenants, and discovery, need to keep their intervals, by the pages of their last polls.",
+                "Requests per second that all tenants, and discovery, need to keep their intervals, by the pages of their last successful polls.",
                 &["api"],
             )?,
             capacity: gauges(
@@ -209,6 +225,7 @@ impl Stats {
                 "When a new refresh token was last stored.",
                 &["credential"],
             )?,
+            latencies: Arc::default(),
         };
         Ok(stats)
     }
@@ -280,28 +297,30 @@ impl Stats {
         capacity
     }
 
-    /// Seconds that an answer took on average so far; `None` before the first.
+    /// Takes in how long a request took, be it answered or not.
+    pub(super) fn took(&self, api: Api, route: &str, time: Duration) {
+        let seconds = time.as_secs_f64();
+        self.request_duration
+            .with_label_values(&[api.as_str(), route])
+            .observe(seconds);
+        let mut latencies = self.latencies();
+        let latency = latencies.entry(api.as_str()).or_default();
+        latency.requests = (latency.requests + 1.0).min(RECENT);
+        latency.mean += (seconds - latency.mean) / latency.requests;
+    }
+
+    /// Seconds that a request took on average of late; `None` before the first.
     fn mean_latency(&self, api: Api) -> Option<f64> {
-        let families = self.request_duration.collect();
-        let of_api = families
-            .iter()
-            .flat_map(MetricFamily::get_metric)
-            .filter(|metric| {
-                metric
-                    .get_label()
-                    .iter()
-                    .any(|label| label.name() == "api" && label.value() == api.as_str())
-            });
-        let (sum, count) =
-            of_api
-                .map(Metric::get_histogram)
-                .fold((0.0, 0), |(sum, count), histogram| {
-                    (
-                        sum + histogram.get_sample_sum(),
-                        count + histogram.get_sample_count(),
-                    )
-                });
-        (count > 0).then(|| sum / count as f64)
+        self.latencies()
+            .get(api.as_str())
+            .map(|latency| latency.mean)
+    }
+
+    fn latencies(&self) -> MutexGuard<'_, HashMap<&'static str, Latency>> {
+        // It is left whole at any moment.
+        self.latencies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -312,4 +331,36 @@ fn registered<M: Collector + Clone + 'static>(
 ) -> prometheus::Result<M> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_possible_follows_an_api_that_slows_down_after_a_long_time() {
+        let stats = Stats::register(&Registry::new()).unwrap();
+        let limit = RateLimit {
+            requests_per_second: 10.0,
+            burst: 20,
+            max_concurrent_requests: 8,
+        };
+        let possible = || {
+            let capacity = stats.forecast(Api::Elements, 1.0, limit);
+            capacity.requests_per_second()
+        };
+        assert!(possible() >= 10.0, "nothing is known yet");
+        let took = |seconds, times| {
+            for _ in 0..times {
+                stats.took(Api::Elements, "/users", Duration::from_secs(seconds));
+            }
+        };
+        took(0, 1_000_000);
+        assert!(possible() >= 10.0);
+        took(2, 3000);
+        let slow = possible();
+        assert!((3.9..4.2).contains(&slow), "{slow}");
+        took(60, 1);
+        assert!(possible() > 3.5, "one request is not all");
+    }
 }

@@ -171,11 +171,7 @@ impl Transport {
             .requests
             .with_label_values(&[api.as_str(), route, code])
             .inc();
-        let duration = self
-            .stats
-            .request_duration
-            .with_label_values(&[api.as_str(), route]);
-        duration.observe(start.elapsed().as_secs_f64());
+        self.stats.took(api, route, start.elapsed());
         if let Ok(answer) = &answer {
             let bytes = self
                 .stats

@@ -113,7 +113,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         name: "avepoint_collector_quarantined",
         kind: Kind::Gauge,
-        help: "Whether polls are fewer than the interval says, since the API refuses them with 403 or 404.",
+        help: "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
         labels: &["collector"],
         samples: Source::Collector(|collector, name, out| {
             out.put(&[name], f64::from(u8::from(collector.quarantined)));

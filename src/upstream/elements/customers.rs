@@ -140,9 +140,12 @@ impl Rows for CustomerRows {
 /// A name as it can be shown: on one line, and not longer than one in the configuration may be. `None` when
 /// nothing is left.
 fn name(text: Option<&Text<'_>>) -> Option<String> {
-    let printable = text?.0.trim().chars().filter(|c| !c.is_control());
-    let name: String = printable.take(LONGEST_NAME).collect();
-    (!name.is_empty()).then_some(name)
+    let printable = text?.0.chars().filter(|c| !c.is_control());
+    let name: String = printable.collect();
+    // Last of all, so that a name is read as it is when it was kept over a restart.
+    let name: String = name.trim().chars().take(LONGEST_NAME).collect();
+    let name = name.trim_end();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// The fields that are read of a row.

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use crate::config::RateLimit;
 use crate::domain::TenantId;
 
-/// Two tenants that are throttled within this time are a sign that the host is, and not they.
+/// Two tenants that are throttled within this time are a sign that the host is, and not they. The rate falls once in
+/// such a time: so that what it fell to has shown its effect, and two tenants that are always throttled do not bring
+/// all others to a stop.
 const TOGETHER: Duration = Duration::from_secs(10);
 
 /// What a rate falls to when the host throttles.
@@ -85,15 +87,9 @@ impl Rate {
         self.filled = now;
     }
 
-    /// Takes in that a tenant's request, sent at `sent`, was answered by 429. The rate falls only where that tells of
+    /// Takes in that a tenant's request was answered by 429. The rate falls only where that tells of
     /// the host: when another tenant was throttled too a moment ago, or when there is no other.
-    pub(super) fn throttled(
-        &mut self,
-        tenant: Option<TenantId>,
-        is_only_one: bool,
-        sent: Instant,
-        now: Instant,
-    ) {
+    pub(super) fn throttled(&mut self, tenant: Option<TenantId>, is_only_one: bool, now: Instant) {
         if let Some(last) = self.throttled.filter(|last| last.tenant != tenant) {
             self.throttled_before = Some(last);
         }
@@ -101,9 +97,10 @@ impl Rate {
         let another = self
             .throttled_before
             .is_some_and(|before| now.saturating_duration_since(before.at) <= TOGETHER);
-        // One that was under way when the rate fell says nothing of the rate since.
-        let tells_news = self.fell.is_none_or(|fell| sent >= fell);
-        if (another || is_only_one) && tells_news {
+        let fell_just_now = self
+            .fell
+            .is_some_and(|fell| now.saturating_duration_since(fell) < TOGETHER);
+        if (another || is_only_one) && !fell_just_now {
             self.fill(now);
             // What was saved up is not for a host that has too much already.
             self.tokens = self.tokens.min(1.0);
@@ -113,7 +110,7 @@ impl Rate {
         }
     }
 
-    /// Takes in that a request was answered, and not by 429.
+    /// Takes in that a request succeeded.
     pub(super) fn succeeded(&mut self, now: Instant) {
         if self.per_second < self.configured {
             self.fill(now);
@@ -164,7 +161,7 @@ mod tests {
         /// A request that was sent and answered by 429 at this time.
         fn throttled(&mut self, tenant: Option<TenantId>, seconds: f64) -> f64 {
             let at = self.at(seconds);
-            self.rate.throttled(tenant, false, at, at);
+            self.rate.throttled(tenant, false, at);
             self.rate.per_second()
         }
 
@@ -195,8 +192,8 @@ mod tests {
         check(ten.throttled(FIRST, 0.0), 10.0);
         check(ten.throttled(SECOND, 11.0), 10.0);
         check(ten.throttled(FIRST, 20.0), 5.0);
-        check(ten.throttled(FIRST, 20.5), 2.5);
-        check(ten.throttled(FIRST, 40.0), 2.5);
+        check(ten.throttled(FIRST, 40.0), 5.0);
+        check(ten.throttled(SECOND, 41.0), 2.5);
         assert!(ten.rate.is_lowered());
     }
 
@@ -211,26 +208,38 @@ mod tests {
     fn the_rate_is_halved_at_once_where_there_is_one_tenant_only() {
         let mut ten = Ten::new();
         let at = ten.at(0.0);
-        ten.rate.throttled(FIRST, true, at, at);
+        ten.rate.throttled(FIRST, true, at);
         check(ten.rate.per_second(), 5.0);
     }
 
     #[test]
-    fn requests_that_were_under_way_when_the_rate_fell_do_not_lower_it_again() {
+    fn the_rate_falls_once_in_ten_seconds_however_many_are_throttled() {
         let mut ten = Ten::new();
         ten.throttled(FIRST, 0.0);
         check(ten.throttled(SECOND, 1.0), 5.0);
-        for _ in 0..8 {
-            let (sent, now) = (ten.at(0.9), ten.at(1.1));
-            ten.rate.throttled(FIRST, false, sent, now);
+        for tenth in 10..110 {
+            let tenant = if tenth % 2 == 0 { FIRST } else { SECOND };
+            check(ten.throttled(tenant, f64::from(tenth) / 10.0), 5.0);
         }
-        check(ten.rate.per_second(), 5.0);
+        check(ten.throttled(FIRST, 11.0), 2.5);
+    }
+
+    #[test]
+    fn two_tenants_that_are_throttled_for_ever_leave_the_others_a_good_part_of_the_rate() {
+        let mut ten = Ten::new();
+        let mut lowest = f64::INFINITY;
+        for second in 0..600 {
+            ten.throttled(FIRST, f64::from(second));
+            ten.throttled(SECOND, f64::from(second));
+            lowest = lowest.min(ten.succeeded(f64::from(second) + 0.5));
+        }
+        assert!(lowest > 1.5, "{lowest}");
     }
 
     #[test]
     fn the_rate_never_falls_to_nothing() {
         let mut ten = Ten::new();
-        for second in 0..100 {
+        for second in 0..1000 {
             ten.throttled(FIRST, f64::from(second));
             ten.throttled(SECOND, f64::from(second));
         }

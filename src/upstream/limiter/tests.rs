@@ -75,6 +75,22 @@ async fn a_waiter_that_gives_up_takes_no_token_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_tenant_never_has_more_than_half_of_the_cap_under_way() {
+    let limiter = limiter(1000.0, 1000, 4);
+    let first = limiter.slot(FIRST, PATIENCE).await.unwrap();
+    let _second = limiter.slot(FIRST, PATIENCE).await.unwrap();
+    let third = tokio::spawn({
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.slot(FIRST, PATIENCE).await }
+    });
+    tokio::time::advance(seconds(60)).await;
+    assert!(!third.is_finished());
+    assert!(limiter.slot(SECOND, PATIENCE).await.is_ok());
+    drop(first);
+    assert!(third.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tenant_with_a_hundred_requests_waiting_takes_turns_with_those_that_have_one() {
     let limiter = limiter(1.0, 1, 1);
     let (order, mut served) = tokio::sync::mpsc::unbounded_channel();
@@ -110,7 +126,7 @@ async fn a_tenant_with_a_hundred_requests_waiting_takes_turns_with_those_that_ha
 async fn a_pause_holds_back_its_tenant_and_no_other() {
     let limiter = generous();
     let start = Instant::now();
-    limiter.throttled(FIRST, start, seconds(20));
+    limiter.throttled(FIRST, seconds(20));
     drop(limiter.slot(SECOND, PATIENCE).await.unwrap());
     assert_eq!(start.elapsed(), seconds(0));
     drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
@@ -121,8 +137,8 @@ async fn a_pause_holds_back_its_tenant_and_no_other() {
 async fn a_longer_pause_is_not_cut_short_by_a_shorter_one() {
     let limiter = generous();
     let start = Instant::now();
-    limiter.throttled(FIRST, start, seconds(20));
-    limiter.throttled(FIRST, start, seconds(1));
+    limiter.throttled(FIRST, seconds(20));
+    limiter.throttled(FIRST, seconds(1));
     drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
     assert_eq!(start.elapsed(), seconds(20));
 }
@@ -130,7 +146,7 @@ async fn a_longer_pause_is_not_cut_short_by_a_shorter_one() {
 #[tokio::test(start_paused = true)]
 async fn who_would_have_to_wait_too_long_is_told_at_once() {
     let limiter = generous();
-    limiter.throttled(FIRST, Instant::now(), seconds(90));
+    limiter.throttled(FIRST, seconds(90));
     let refused = limiter.slot(FIRST, PATIENCE).await.unwrap_err();
     assert_eq!(refused, Paused(seconds(90)));
     tokio::time::advance(seconds(30)).await;
@@ -141,7 +157,7 @@ async fn who_would_have_to_wait_too_long_is_told_at_once() {
 async fn no_pause_is_longer_than_the_longest_whatever_the_host_asks_for() {
     let limiter = generous();
     limiter.pause_at_most(seconds(300));
-    limiter.throttled(FIRST, Instant::now(), Duration::MAX);
+    limiter.throttled(FIRST, Duration::MAX);
     let refused = limiter.slot(FIRST, PATIENCE).await.unwrap_err();
     assert_eq!(refused, Paused(seconds(300)));
 }
@@ -154,14 +170,14 @@ async fn a_request_in_the_queue_goes_back_to_wait_when_its_tenant_is_paused_mean
     let waiting = tokio::spawn({
         let limiter = Arc::clone(&limiter);
         async move {
-            let slot = limiter.slot(FIRST, PATIENCE).await.unwrap();
-            slot.given
+            drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
+            Instant::now()
         }
     });
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    limiter.throttled(FIRST, start, seconds(20));
+    limiter.throttled(FIRST, seconds(20));
     drop(under_way);
     // Nor does it keep its place while it waits.
     drop(limiter.slot(SECOND, PATIENCE).await.unwrap());
@@ -172,17 +188,16 @@ async fn a_request_in_the_queue_goes_back_to_wait_when_its_tenant_is_paused_mean
 #[tokio::test(start_paused = true)]
 async fn the_rate_falls_when_several_tenants_are_throttled_and_says_when_it_turns() {
     let limiter = limiter(10.0, 20, 8);
-    let now = Instant::now();
-    // Alone so far.
+    // Alone so far, beside what belongs to no tenant.
+    drop(limiter.slot(None, PATIENCE).await);
     let fallen = RateNow {
         per_second: 5.0,
         turn: Some(Turn::Fell),
     };
-    assert_eq!(limiter.throttled(FIRST, now, seconds(1)), fallen);
+    assert_eq!(limiter.throttled(FIRST, seconds(1)), fallen);
     tokio::time::advance(seconds(30)).await;
-    let now = Instant::now();
     assert_eq!(limiter.succeeded().turn, Some(Turn::Recovered));
-    assert_eq!(limiter.throttled(SECOND, now, seconds(1)).turn, None);
-    assert_eq!(limiter.throttled(FIRST, now, seconds(1)), fallen);
-    assert_eq!(limiter.throttled(SECOND, now, seconds(1)).turn, None);
+    assert_eq!(limiter.throttled(SECOND, seconds(1)).turn, None);
+    assert_eq!(limiter.throttled(FIRST, seconds(1)), fallen);
+    assert_eq!(limiter.throttled(SECOND, seconds(1)).turn, None);
 }

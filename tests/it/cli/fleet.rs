@@ -67,7 +67,7 @@ async fn a_listing_in_quarantine_is_said_once_with_its_reason_and_its_next_poll_
     let upstream = simulator(options).await;
     let folder = Folder::with(&config_text(&upstream, "", EVERY_SECOND));
     let (program, _) = serve(&folder, &[]).await;
-    let line = until_said(&program, "less and less often").await;
+    let line = until_said(&program, "in quarantine").await;
     for words in [
         "level=warn",
         "reason=not_found",
@@ -84,6 +84,6 @@ async fn a_listing_in_quarantine_is_said_once_with_its_reason_and_its_next_poll_
     );
     program.signal("TERM");
     let log = program.end().await.stderr;
-    assert_eq!(log.matches("less and less often").count(), 1, "{log}");
+    assert_eq!(log.matches("in quarantine").count(), 1, "{log}");
     assert_eq!(log.matches("as often as usual").count(), 1, "{log}");
 }

@@ -16,7 +16,7 @@ use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
 use avepoint_exporter::snapshot::Snapshot;
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http::Request;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use http_body_util::BodyExt as _;
@@ -57,11 +57,10 @@ proptest! {
 
     #[test]
     fn a_compressed_exposition_is_the_plain_one_piece_after_piece(tenants in any_text(), own in any_text()) {
-        let packed = Packed::new(&tenants);
-        prop_assert_eq!(&packed.text(), tenants.as_bytes());
-        prop_assert_eq!(packed.text_len(), tenants.len());
-        let sent = [packed.gzip(), gzip(own.as_bytes())].concat();
-        prop_assert_eq!(unzip(&sent), tenants + &own);
+        let pieces = [&tenants, &own].map(|text| Packed::new(text.as_bytes()));
+        prop_assert_eq!(&pieces[0].text(), tenants.as_bytes());
+        prop_assert_eq!(pieces[0].text_len(), tenants.len());
+        prop_assert_eq!(unzip(&gzip(&pieces).concat()), tenants + &own);
     }
 }
 
@@ -282,10 +281,12 @@ async fn scrape(pages: &Pages, accepts: &str) -> String {
 }
 
 /// Decodes gzip members, one after the other.
-fn unzip(bytes: &[u8]) -> String {
+/// Reads one gzip body, as those do that know of no second one behind it.
+fn unzip(mut bytes: &[u8]) -> String {
     let mut text = String::new();
-    MultiGzDecoder::new(bytes)
+    GzDecoder::new(&mut bytes)
         .read_to_string(&mut text)
         .unwrap();
+    assert!(bytes.is_empty(), "something follows");
     text
 }

@@ -166,7 +166,7 @@ async fn what_another_try_cannot_mend_is_said_in_words_for_the_person_who_must_a
         (
             Fault::EmptyRows,
             Listing::Protected,
-            "too much: a list of more than 100000 items",
+            "too much: a list of more than 10000 items",
         ),
         (
             Fault::Oversized,
