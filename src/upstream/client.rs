@@ -86,10 +86,6 @@ pub struct Clients {
     pub refresh_token: Option<Arc<RefreshTokenFile>>,
 }
 
-/// Pages of one listing that are asked for at once. With more, a listing that ends early would waste more requests,
-/// and one listing alone would not be read much sooner: it shares the rate with all others.
-const MOST_PAGES_AT_ONCE: usize = 4;
-
 /// The client of one API, shared by all polls.
 #[derive(Debug)]
 pub struct Client {
@@ -297,11 +293,6 @@ impl Client {
         self.limiter.pause_at_most(longest);
     }
 
-    /// How many pages of one listing are asked for at once: as many as may be under way for one tenant, and few.
-    pub(super) fn pages_at_once(&self) -> usize {
-        (self.limiter.most_under_way() / 2).clamp(1, MOST_PAGES_AT_ONCE)
-    }
-
     async fn slot(&self, tenant: Option<TenantId>) -> Result<Slot, Cause> {
         let start = Instant::now();
         // Who would have to wait longer than for any answer is told at once, and keeps no other from being polled.
@@ -397,9 +388,8 @@ fn judge<T>(
                     request_id,
                 });
             }
-            Err(JsonError::Truncated(place)) => (Failure::CutBody, Cause::Truncated(place)),
-            Err(JsonError::TooMuch(text)) => (Failure::Final, Cause::Limit(text)),
-            Err(JsonError::Unexpected(text)) => (Failure::Final, Cause::Decode(text)),
+            Err(error @ JsonError::Truncated(_)) => (Failure::CutBody, Cause::unreadable(error)),
+            Err(error) => (Failure::Final, Cause::unreadable(error)),
         },
         204 => {
             return Ok(Answered {

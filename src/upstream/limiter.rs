@@ -29,7 +29,7 @@ pub(super) struct Limiter {
     lanes: Mutex<HashMap<Whose, Arc<Lane>>>,
     queue: tokio::sync::Mutex<()>,
     under_way: Arc<Semaphore>,
-    most_under_way: usize,
+    most_of_one_tenant: usize,
     rate: Mutex<Rate>,
     longest_pause: Mutex<Duration>,
 }
@@ -76,15 +76,10 @@ impl Limiter {
             lanes: Mutex::default(),
             queue: tokio::sync::Mutex::default(),
             under_way: Arc::new(Semaphore::new(limit.max_concurrent_requests)),
-            most_under_way: limit.max_concurrent_requests,
+            most_of_one_tenant: (limit.max_concurrent_requests / 2).max(1),
             rate: Mutex::new(Rate::new(limit, Instant::now())),
             longest_pause: Mutex::new(Duration::MAX),
         }
-    }
-
-    /// How many requests may be under way at once.
-    pub(super) fn most_under_way(&self) -> usize {
-        self.most_under_way
     }
 
     /// Whatever the host asks for, no tenant is paused for longer than this.
@@ -168,7 +163,7 @@ impl Limiter {
         let lane = lanes.entry(whose).or_insert_with(|| {
             Arc::new(Lane {
                 turn: tokio::sync::Mutex::default(),
-                under_way: Arc::new(Semaphore::new((self.most_under_way / 2).max(1))),
+                under_way: Arc::new(Semaphore::new(self.most_of_one_tenant)),
                 paused_until: Mutex::default(),
             })
         });

@@ -15,6 +15,11 @@ use super::ahead::{Place, Step, read_in_order};
 /// The page size asked for: the largest that AvePoint documents. What comes may be less.
 const PAGE_SIZE: u32 = 100;
 
+/// Pages of one listing that are asked for at once, as far as one tenant may have so many under way. With more, a
+/// listing that ends early would waste more requests, and one listing alone would not be read much sooner: it shares
+/// the rate with all others.
+const PAGES_AT_ONCE: usize = 4;
+
 /// All paths of the API start with this.
 const PREFIX: &str = "/partner/external/v3";
 
@@ -68,7 +73,7 @@ impl Client {
             next.and_then(|next| each(page).map(|()| Step { next, last }))
                 .map_err(|cause| self.failed(endpoint, cause, answered.request_id.as_ref(), None))
         };
-        read_in_order(self.pages_at_once(), fetch, take).await
+        read_in_order(PAGES_AT_ONCE, fetch, take).await
     }
 
     pub(super) fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
