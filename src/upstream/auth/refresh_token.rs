@@ -153,6 +153,11 @@ impl RefreshTokenFile {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the token that is in the file was put there; `None` while there is no file.
+    pub(super) fn written(&self) -> Option<Timestamp> {
+        self.files.written()
+    }
+
     /// Waits until no exchange is under way or about to begin. Whoever ends the process waits for this a while, since what a service
     /// hands out in an exchange that is cut short may be lost.
     pub async fn settled(&self) {

@@ -186,6 +186,13 @@ impl TokenSource {
             stats,
             clock,
         };
+        // The process before this one may have stored it, weeks ago.
+        if let Some(written) = refresh_token.written() {
+            let rotation = &service.stats.refresh_token_rotation;
+            rotation
+                .with_label_values(&[service.credential.as_str()])
+                .set(written.as_secs_f64());
+        }
         Self::new(service, Some(refresh_token))
     }
 

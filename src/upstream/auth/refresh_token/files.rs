@@ -13,7 +13,7 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -171,6 +171,13 @@ impl Files {
         };
         let expected = format!("{wrong}; expected the refresh token and nothing else");
         Err(failed("read")(io::Error::other(expected)))
+    }
+
+    /// When the token's file was last written; `None` while there is none.
+    pub(super) fn written(&self) -> Option<Timestamp> {
+        let modified = fs::metadata(&self.token).and_then(|file| file.modified());
+        let since_unix = modified.ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_unix(since_unix))
     }
 
     /// Writes the new token durably, in place of the one before. At any moment one of the two is there, whole.

@@ -1,6 +1,7 @@
 //! What happens to the token while the process runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
 
 use tokio::sync::Notify;
 
@@ -98,6 +99,22 @@ async fn each_exchange_stores_the_new_token_before_the_access_token_is_handed_ou
         .with_label_values(&["partner_center"]);
     let now = scripted::NOW.as_secs_f64();
     assert_eq!(rotated.get().to_bits(), now.to_bits());
+}
+
+#[tokio::test]
+async fn a_token_that_a_process_before_stored_is_as_old_as_its_file() {
+    let disk = Disk::new(&[("token", "token-1\n")]);
+    let stored = UNIX_EPOCH + Duration::from_hours(80 * 24);
+    let file = std::fs::File::options().write(true).open(disk.token());
+    file.unwrap().set_modified(stored).unwrap();
+    let service = Service::start(strict()).await;
+    let config = partner_center(&service.url, disk.token(), None);
+    let stats = scripted::stats();
+    let _source = scripted::source(&config, &disk.open(None).unwrap(), &stats);
+    let rotated = stats
+        .refresh_token_rotation
+        .with_label_values(&["partner_center"]);
+    assert_eq!(rotated.get().to_bits(), 6_912_000_f64.to_bits());
 }
 
 #[tokio::test]
