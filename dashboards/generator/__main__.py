@@ -1,7 +1,7 @@
 """Writes the dashboards beside this folder.
 
     python3 dashboards/generator            writes them
-    python3 dashboards/generator --check    writes nothing; fails, with the difference, where they are not as generated
+    python3 dashboards/generator --check    writes nothing; shows where they differ, and fails if they do
 
 Needs grafana-foundation-sdk==0.0.21 from PyPI.
 """

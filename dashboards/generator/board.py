@@ -98,7 +98,7 @@ def panels(built):
 
 
 def _without_nothing(value):
-    """Without fields that are null, but for the `value` of a threshold's first step, which Grafana wants so."""
+    """Without fields that are null, except the `value` of a threshold's first step: Grafana wants that."""
     if isinstance(value, dict):
         kept = {key: _without_nothing(part) for key, part in value.items() if part is not None}
         if "color" in value and "value" in value and value["value"] is None:

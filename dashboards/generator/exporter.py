@@ -13,8 +13,9 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.EXPORTER,
-        "The health of avepoint-exporter itself: whether it runs, what it polls and what fails, how the APIs answer and how fast "
-        "they may be asked, how it signs in, and what it uses. Customer and tenant limit the polls only.",
+        "The health of avepoint-exporter itself: whether it runs, what it polls and what fails, how the APIs"
+        " answer and how fast they may be asked, how it signs in, and what it uses. Customer and tenant limit"
+        " the polls only.",
         "now-6h",
         [
             board.Row("Now", now()),
@@ -32,8 +33,8 @@ def now():
     return [
         look.stat(
             "Exporters up",
-            "The share of exporters, of those seen within the last day, that Prometheus can scrape. Red: see whether the process "
-            "runs, and its log.",
+            "The share of exporters, of those seen within the last day, that Prometheus can scrape. Red: see"
+            " whether the process runs, and its log.",
             f"avg({_up()})",
             unit="percentunit",
             steps=look.SHARE_UP,
@@ -41,8 +42,8 @@ def now():
         ),
         look.stat(
             "Collectors up",
-            "The share of the chosen tenants' collectors whose last poll succeeded. Below 100 % the Fleet dashboard tells which "
-            "fail, and why.",
+            "The share of the chosen tenants' collectors whose last poll succeeded. Below 100 % the Fleet"
+            " dashboard tells which fail, and why.",
             f"avg({q.chosen(q.COLLECTOR_UP)})",
             unit="percentunit",
             steps=look.SHARE_UP,
@@ -50,15 +51,16 @@ def now():
         ),
         look.stat(
             "Quarantined",
-            "The chosen tenants' collectors that the upstream refuses, and that are therefore asked seldom. Have the rights "
-            "granted.",
+            "The chosen tenants' collectors that the upstream refuses, and that are therefore asked seldom."
+            " Have the rights granted.",
             q.total(q.once("avepoint_collector_quarantined", "collector")),
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
         look.stat(
             "Signed in",
-            "Whether the last request of a token succeeded, for all credentials. Red: nothing can be read; see the table below.",
+            "Whether the last request of a token succeeded, for all credentials. Red: nothing can be read;"
+            " see the table below.",
             f"min({q.own('avepoint_credential_up')})",
             unit="none",
             steps=look.WORKS,
@@ -67,8 +69,8 @@ def now():
         ),
         look.stat(
             "Rate limit in use",
-            "What the fleet needs to keep its intervals, of what an API can give; the tightest API. Above 100 % polls come late: "
-            "raise the intervals, or the limit if AvePoint grants one.",
+            "What the fleet needs to keep its intervals, of what an API can give; the tightest API. Above 100"
+            " % polls come late: raise the intervals, or the limit if AvePoint grants one.",
             f"max({_used()})",
             unit="percentunit",
             steps=look.SHARE_USED,
@@ -76,8 +78,8 @@ def now():
         ),
         look.stat(
             "Configuration",
-            "Whether the last reading of the configuration succeeded. `refused` means that the one before is in force: the log "
-            "says what is wrong.",
+            "Whether the last reading of the configuration succeeded. `refused` means that the one before is"
+            " in force: the log says what is wrong.",
             f"min({q.own('avepoint_exporter_config_last_reload_successful')})",
             unit="none",
             steps=look.WORKS,
@@ -91,7 +93,8 @@ def now():
         ),
         look.stat(
             "Running for",
-            "Time since the exporter that started last did so. A small number that nobody expects is a crash: see the log.",
+            "Time since the exporter that started last did so. A small number that nobody expects is a crash:"
+            " see the log.",
             f"time() - max({q.process('process_start_time_seconds')})",
             unit="s",
         ),
@@ -136,8 +139,9 @@ def polls():
         ),
         look.lines(
             "Failed polls by reason",
-            "Polls that failed, of all tenants of the chosen exporters; `none` stands for none at all. `throttled`, `timeout` and "
-            "`unavailable` pass by themselves, `forbidden` and `not_found` are for the customer's rights.",
+            "Polls that failed, of all tenants of the chosen exporters; `none` stands for none at all."
+            " `throttled`, `timeout` and `unavailable` pass by themselves, `forbidden` and `not_found` are"
+            " for the customer's rights.",
             [look.target(q.or_none(f"sum by (reason) ({failures})", "reason"), "{{reason}}")],
             unit="ops",
             stacked=True,
@@ -145,15 +149,16 @@ def polls():
         ),
         by_collector(
             "Skipped polls",
-            "Polls that were left out, since the one before had not ended or the rate limit had no room. If they go on, raise "
-            "the intervals.",
+            "Polls that were left out, since the one before had not ended or the rate limit had no room. If"
+            " they go on, raise the intervals.",
             per_second("skipped_polls"),
             unit="ops",
             size=third,
         ),
         by_collector(
             "Longest poll",
-            "The longest of the tenants' last polls, waiting for the rate limit included. A poll longer than its interval is late.",
+            "The longest of the tenants' last polls, waiting for the rate limit included. A poll longer than"
+            " its interval is late.",
             f"max by (collector) ({duration})",
             unit="s",
             size=third,
@@ -182,7 +187,8 @@ def apis():
     def latency(share, title):
         return look.lines(
             title,
-            f"The time that {share:.0%} of the requests stay below, by route. Gaps are times without a request.",
+            f"The time that {share:.0%} of the requests stay below, by route. Gaps are times without a"
+            " request.",
             [look.target(q.quantile(share, seconds, "route"), "{{route}}")],
             unit="s",
             size=(8, 9),
@@ -191,15 +197,15 @@ def apis():
     return [
         look.lines(
             "Requests",
-            "Requests by API and status of the answer, each try for itself; `none` is no answer at all. 401 and 403 are for the "
-            "credentials, 429 for the rate limit, 5xx for AvePoint or Microsoft.",
+            "Requests by API and status of the answer, each try for itself; `none` is no answer at all. 401"
+            " and 403 are for the credentials, 429 for the rate limit, 5xx for AvePoint or Microsoft.",
             [look.target(f"sum by (api, code) ({requests})", "{{api}} {{code}}")],
             unit="reqps",
         ),
         by_api(
             "Throttled requests",
-            "Answers 429. The exporter slows down by itself; if they go on, lower the rate limit in the configuration, or ask "
-            "who else uses the same credentials.",
+            "Answers 429. The exporter slows down by itself; if they go on, lower the rate limit in the"
+            " configuration, or ask who else uses the same credentials.",
             f"sum by (api) ({throttled}) or 0 * sum by (api) ({requests})",
             unit="reqps",
         ),
@@ -208,7 +214,8 @@ def apis():
         latency(0.99, "Latency, 99th percentile"),
         by_api(
             "Mean latency",
-            "The mean time of a request, by API. The exporter's estimate of what the API can give rests on it.",
+            "The mean time of a request, by API. The exporter's estimate of what the API can give rests"
+            " on it.",
             f"sum by (api) ({spent}) / (sum by (api) ({counted}) > 0)",
             unit="s",
             size=(8, 7),
@@ -245,8 +252,8 @@ def limits():
     }
     used = look.lines(
         "Rate limit in use",
-        "What the tenants need to keep their intervals, of what is possible, by API. Above 100 % polls come late and figures grow "
-        "old: raise the intervals, or the limit if AvePoint grants one.",
+        "What the tenants need to keep their intervals, of what is possible, by API. Above 100 % polls come"
+        " late and figures grow old: raise the intervals, or the limit if AvePoint grants one.",
         [look.target(f"max by (api) ({_used()})", "{{api}}")],
         unit="percentunit",
         steps=[(None, "transparent"), (1, "red")],
@@ -254,8 +261,8 @@ def limits():
     )
     rates = look.lines(
         "Requests per second: limit, possible, needed",
-        "What the tenants need, what is possible (the configured rate, or less where answers are slow), and the limit in force, "
-        "which falls when the API throttles and recovers by itself.",
+        "What the tenants need, what is possible (the configured rate, or less where answers are slow), and"
+        " the limit in force, which falls when the API throttles and recovers by itself.",
         [
             look.target(
                 f"sum by (api) ({q.own(f'avepoint_api_{name}_requests_per_second')})", f"{{{{api}}}}: {text}"
@@ -267,8 +274,8 @@ def limits():
     )
     waiting = look.lines(
         "Waiting for the rate limit",
-        "How many requests wait for their turn, on average. It grows when polls fall together, and stays when the fleet does not "
-        "fit its limit.",
+        "How many requests wait for their turn, on average. It grows when polls fall together, and stays when"
+        " the fleet does not fit its limit.",
         [look.target(f"sum by (api) ({q.rate('avepoint_api_rate_limit_wait_seconds_total')})", "{{api}}")],
         size=(12, 7),
     )
@@ -296,9 +303,9 @@ def credentials():
     )
     panel = tables.table(
         "Credentials",
-        "What each exporter signs in with. An access token is renewed by itself before it ends. A refresh token that is not renewed "
-        "for 90 days is dead: sign in anew before. A certificate that ends has to be replaced, at the API too. What a credential "
-        "does not have stays empty.",
+        "What each exporter signs in with. An access token is renewed by itself before it ends. A refresh"
+        " token that is not renewed for 90 days is dead: sign in anew before. A certificate that ends has to"
+        " be replaced, at the API too. What a credential does not have stays empty.",
         [
             ("Last token request", up),
             ("Access token ends in", left("avepoint_access_token_expiry_timestamp_seconds")),
@@ -340,8 +347,8 @@ def credentials():
         ),
         look.lines(
             "Failed token requests",
-            "Requests of a token that failed; `none` stands for none at all. `invalid_client` and `invalid_grant` need you: the "
-            "secret, certificate or refresh token is wrong or too old.",
+            "Requests of a token that failed; `none` stands for none at all. `invalid_client` and"
+            " `invalid_grant` need you: the secret, certificate or refresh token is wrong or too old.",
             [look.target(q.or_none(failures, "reason"), "{{credential}} {{reason}}")],
             unit="reqps",
             size=(12, 7),
@@ -373,7 +380,8 @@ def process():
     return [
         look.lines(
             "Memory",
-            "Memory in use, and address space. It grows with users while a listing is read, and goes back to the system after.",
+            "Memory in use, and address space. It grows with users while a listing is read, and goes back to"
+            " the system after.",
             [
                 look.target(q.process("process_resident_memory_bytes"), f"{by_instance} resident"),
                 look.target(q.process("process_virtual_memory_bytes"), f"{by_instance} virtual"),
@@ -395,10 +403,12 @@ def process():
         ),
         look.lines(
             "File descriptors in use",
-            "Open file descriptors as a share of those allowed. Near 100 % connections fail: raise the limit of the process.",
+            "Open file descriptors as a share of those allowed. Near 100 % connections fail: raise the limit"
+            " of the process.",
             [
                 look.target(
-                    f"{q.own('process_open_fds')} / {q.own('process_max_fds')} and on (job, instance) {q.own(BUILD)}",
+                    f"{q.own('process_open_fds')} / {q.own('process_max_fds')} and on (job, instance)"
+                    f" {q.own(BUILD)}",
                     by_instance,
                 )
             ],
@@ -407,7 +417,8 @@ def process():
         ),
         look.lines(
             "Requests to the exporter",
-            "Requests to the exporter's pages by page and status. 503 on `metrics` means that too many scrape at once.",
+            "Requests to the exporter's pages by page and status. 503 on `metrics` means that too many scrape"
+            " at once.",
             [
                 look.target(
                     f"sum by (handler, code) ({q.rate('avepoint_exporter_http_requests_total')})",
@@ -419,7 +430,8 @@ def process():
         ),
         look.lines(
             "Scrapes that succeed",
-            "`up` of Prometheus, as a mean of the exporters. Below 100 % a scrape failed: see the targets page of Prometheus.",
+            "`up` of Prometheus, as a mean of the exporters. Below 100 % a scrape failed: see the targets"
+            " page of Prometheus.",
             [look.target(_up(), by_instance)],
             unit="percentunit",
             size=third,
@@ -440,7 +452,8 @@ def process():
         build,
         look.stat(
             "Tenants watched",
-            "Tenants that all chosen exporters watch, each exporter's own; two that watch the same tenant count twice here.",
+            "Tenants that all chosen exporters watch, each exporter's own; two that watch the same tenant"
+            " count twice here.",
             "sum(" + q.own("avepoint_tenants", 'state="active"') + ")",
             size=(8, 7),
         ),

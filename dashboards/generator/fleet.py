@@ -12,8 +12,8 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.FLEET,
-        "AvePoint Elements for all tenants: users at risk, users without backup, users who are both, where it is worst, and "
-        "whether the figures are fresh. Needs the recording rules of avepoint-exporter.",
+        "AvePoint Elements for all tenants: users at risk, users without backup, users who are both, where it"
+        " is worst, and whether the figures are fresh. Needs the recording rules of avepoint-exporter.",
         "now-24h",
         [
             board.Row("Fleet", overview()),
@@ -63,8 +63,8 @@ def overview():
         ),
         look.stat(
             "Exposed high risk",
-            "Users at high risk of whom something is not backed up. Red from the first one: if the account is taken over, its "
-            "data may be lost for good.",
+            "Users at high risk of whom something is not backed up. Red from the first one: if the account is"
+            " taken over, its data may be lost for good.",
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             trend=True,
@@ -78,8 +78,8 @@ def overview():
         ),
         look.stat(
             "Failing",
-            "Collectors of a tenant whose last poll failed with every exporter that sees the tenant. Their figures are kept "
-            "until they are too old. The reasons are in the table at the end.",
+            "Collectors of a tenant whose last poll failed with every exporter that sees the tenant. Their"
+            " figures are kept until they are too old. The reasons are in the table at the end.",
             f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
@@ -87,8 +87,8 @@ def overview():
         ),
         look.stat(
             "Withdrawn",
-            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The totals here are too "
-            "low by those tenants.",
+            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The"
+            " totals here are too low by those tenants.",
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
@@ -111,8 +111,8 @@ def worst_tenants():
     """The tenants with the most exposed users."""
     panel = tables.table(
         "Worst tenants",
-        "The 25 tenants with the most exposed users at high risk, then with the most users at high risk. “Fully protected” "
-        "is the share of users of whom all modules are. A name leads to the tenant.",
+        "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
+        " “Fully protected” is the share of users of whom all modules are. A name leads to the tenant.",
         [
             ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
             ("High risk", q.named(q.HIGH_RISK)),
@@ -135,7 +135,10 @@ def worst_tenants():
 
 def risen():
     """The tenants whose figures rose most."""
-    what = "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen. The 15 with the most"
+    what = (
+        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen."
+        " The 15 with the most"
+    )
     return [
         _risen(
             "Users at high risk: what rose",
@@ -144,7 +147,8 @@ def risen():
         ),
         _risen(
             "Unprotected mailboxes: what rose",
-            f"{what} newly unprotected mailboxes: look for users that no backup plan took up, and for plans that lost users.",
+            f"{what} newly unprotected mailboxes: look for users that no backup plan took up, and for plans"
+            " that lost users.",
             q.UNPROTECTED_MAILBOXES,
         ),
     ]
@@ -192,12 +196,12 @@ def missing():
 def failing():
     """The tenants whose figures are oldest, and why."""
     share = q.named(q.staleness(), "collector")
-    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) ({q.reason()})"
+    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
     panel = tables.table(
         "Oldest figures",
-        "The 25 collectors of tenants whose figures are oldest, as a share of the age at which they are withdrawn, and why the "
-        "last poll failed where it did. At 100 % the figures disappear. `forbidden` and `not_found` are for the customer's "
-        "rights, `throttled` and `unavailable` pass by themselves.",
+        "The 25 collectors of tenants whose figures are oldest, as a share of the age at which they are"
+        " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
+        " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
         [("Age", reasons)],
         labels={**tables.TENANT, "collector": "Collector", "reason": "Reason of the failure"},
         sort=("Age",),
@@ -213,8 +217,8 @@ def failing():
         panel,
         look.lines(
             "Failed polls by reason",
-            "Polls of the chosen exporters that failed, of all their tenants; `none` stands for none at all. `credential` and "
-            "`unauthorized` concern the whole fleet: see the Exporter dashboard.",
+            "Polls of the chosen exporters that failed, of all their tenants; `none` stands for none at all."
+            " `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
             [
                 look.target(
                     q.or_none(f"sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),
@@ -239,8 +243,8 @@ def discovery():
     return [
         look.stat(
             "Discovery",
-            "Whether the last reading of AvePoint's customers succeeded with all chosen exporters. While it fails, new "
-            "tenants are not found, and all others go on.",
+            "Whether the last reading of AvePoint's customers succeeded with all chosen exporters. While it"
+            " fails, new tenants are not found, and all others go on.",
             f"min({q.own('avepoint_discovery_up')})",
             unit="none",
             steps=look.WORKS,
@@ -279,7 +283,8 @@ def discovery():
         ),
         look.bars(
             "Customers by backup status",
-            f"Customers by how their backups fare, {listing}. `failed` and `multiple_issues` are to be looked into in AvePoint.",
+            f"Customers by how their backups fare, {listing}. `failed` and `multiple_issues` are to be looked"
+            " into in AvePoint.",
             [look.target(f"sum by (status) ({status})", "{{status}}", instant=True)],
             missing=off,
             size=(8, 8),

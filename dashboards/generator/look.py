@@ -1,4 +1,4 @@
-"""How everything looks: colours that mean one thing on all dashboards, and the defaults of each type of panel."""
+"""How everything looks: colours that mean one thing everywhere, and the defaults of each type of panel."""
 
 from grafana_foundation_sdk.builders import bargauge as bargauge_builders
 from grafana_foundation_sdk.builders import common as common_builders
@@ -145,7 +145,7 @@ def stat(
     decimals=None,
     size=(3, 4),
 ):
-    """One number; with a trend below it if asked for, else as of now, so that what was withdrawn is not shown."""
+    """One number: of now, so that what was withdrawn is not shown; or the newest, with its trend below."""
     panel = fill(
         stat_builders.Panel(),
         title,

@@ -1,13 +1,13 @@
 """The pieces that queries are made of: which tenants are meant, how they get their names, what counts once.
 
-Figures of tenants come from the recorded series of rules/avepoint-recording.yml, which hold one series per tenant
-however many exporters see it. What is not recorded is reduced to that in place, by `once`.
+Figures of tenants come from the recorded series of rules/avepoint-recording.yml, which hold one series per
+tenant however many exporters see it. What is not recorded is reduced to that in place, by `once`.
 """
 
 # On each selector of a series that an exporter itself shows.
 EXPORTER = 'job=~"$job", instance=~"$instance"'
 
-# The tenants that all variables together choose. It carries job and instance, so it belongs on the right of `and`,
+# The tenants that all variables together choose. With job and instance, it belongs on the right of `and`,
 # where any number of series may match.
 TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
 
@@ -73,13 +73,16 @@ def once(metric, labels="", matchers=""):
 
 
 def named(series, labels=""):
-    """The largest series of each chosen tenant, or of each of its values of some labels, with the tenant's names."""
+    """The largest value of each chosen tenant, or of each of its values of some labels, with its names."""
     per_tenant = f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({series})"
-    return f"{per_tenant} * on (m365_tenant_id) group_left (customer_id, customer_name, m365_tenant_name) {NAMES}"
+    return (
+        f"{per_tenant} * on (m365_tenant_id) group_left (customer_id, customer_name, m365_tenant_name)"
+        f" {NAMES}"
+    )
 
 
 def rise(series, time):
-    """By how much a tenant's figure is above its lowest within the time. A tenant that is new has not risen."""
+    """By how much a tenant's figure is above its lowest within the time. A new tenant has not risen."""
     per_tenant = "max by (m365_tenant_id)"
     return f"{per_tenant} ({series}) - min by (m365_tenant_id) (min_over_time({series}[{time}]))"
 
@@ -89,22 +92,22 @@ NEVER = 1000000
 
 
 def staleness():
-    """The age of figures as a share of the age at which they are withdrawn; NEVER where there were none yet."""
+    """The age of figures as a share of that at which they are withdrawn; NEVER where there were none yet."""
     share = f"(time() - {LAST_SUCCESS}) / on (m365_tenant_id, collector) {STALE_AFTER}"
-    return f"{share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER}"
+    return f"({share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER})"
 
 
 def reason():
-    """Why a collector fails, once, where no exporter succeeds with it; and a series without a reason for all others."""
+    """Why a collector fails, where no exporter succeeds with it; and a series without a reason for others."""
     failing = once("avepoint_collector_failing", "collector, reason")
     return (
-        f"topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector) {COLLECTOR_UP} == 1)"
-        f" or on (m365_tenant_id, collector) {COLLECTOR_UP} * 0 + 1"
+        f"(topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector)"
+        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + 1)"
     )
 
 
 def or_none(expression, label):
-    """What is above zero; and always a series `none` at zero, so that a panel of failures is never without data."""
+    """What is above zero; and always a series `none` at zero, so that a panel of failures has data."""
     return f'{expression} > 0 or label_replace(0 * sum({expression}), "{label}", "none", "", "")'
 
 

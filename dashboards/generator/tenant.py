@@ -17,8 +17,8 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.TENANT,
-        "One tenant in depth: users at risk, backup, both together, and how old the figures are. With several tenants chosen, "
-        "figures are sums. Needs the recording rules of avepoint-exporter.",
+        "One tenant in depth: users at risk, backup, both together, and how old the figures are. With several"
+        " tenants chosen, figures are sums. Needs the recording rules of avepoint-exporter.",
         "now-24h",
         [
             board.Row("Now", now()),
@@ -73,8 +73,8 @@ def now():
         ),
         look.stat(
             "High risk",
-            "Users whom Microsoft holds to be at high risk. Red from the first one: see who they are in AvePoint, and have "
-            "their sessions revoked and passwords reset.",
+            "Users whom Microsoft holds to be at high risk. Red from the first one: see who they are in"
+            " AvePoint, and have their sessions revoked and passwords reset.",
             q.total(q.HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             missing=none_read,
@@ -95,21 +95,24 @@ def now():
         ),
         look.stat(
             "Exposed high risk",
-            "Users at high risk of whom something is not backed up. Red from the first one: protect them before anything else.",
+            "Users at high risk of whom something is not backed up. Red from the first one: protect them"
+            " before anything else.",
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             missing="not known: needs both listings",
         ),
         look.stat(
             "Unprotected mailboxes",
-            "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to them.",
+            "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to"
+            " them.",
             q.total(q.UNPROTECTED_MAILBOXES),
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=no_backup,
         ),
         look.stat(
             "Without backup",
-            "Users in the listing of protected users of whom nothing is protected. Orange from the first one.",
+            "Users in the listing of protected users of whom nothing is protected. Orange from the first"
+            " one.",
             q.total(q.WITHOUT_BACKUP),
             steps=look.SERIOUS_FROM_ONE,
             missing=no_backup,
@@ -140,8 +143,8 @@ def freshness():
     """How old the figures are, and what each collector does."""
     age = look.lines(
         "Age of the oldest figures",
-        "The age of the oldest figures of each collector, as a share of the age at which they are withdrawn (`stale_after`, at "
-        "100 %). It climbs while a collector fails: the table says which.",
+        "The age of the oldest figures of each collector, as a share of the age at which they are withdrawn"
+        " (`stale_after`, at 100 %). It climbs while a collector fails: the table says which.",
         [
             look.target(
                 "max by (collector) ("
@@ -167,8 +170,9 @@ def collectors():
     mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
     panel = tables.table(
         "Collectors",
-        "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is quarantined is "
-        "asked seldom, since the upstream refuses it: have the rights granted. The mode says how it reads.",
+        "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is"
+        " quarantined is asked seldom, since the upstream refuses it: have the rights granted. The mode says"
+        " how it reads.",
         [
             ("Age", q.named(q.staleness(), "collector")),
             ("Last poll", q.named(q.COLLECTOR_UP, "collector")),
@@ -221,8 +225,8 @@ def directory():
     )
     ages = look.bars(
         "Age of passwords",
-        f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a second factor they "
-        "are.",
+        f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
+        " second factor they are.",
         [look.target(users("users_by_password_age", "password_age"), "{{password_age}}", instant=True)],
         missing=off,
         size=(12, 8),
@@ -238,8 +242,8 @@ def directory():
         ),
         look.stat(
             "Missing from backup",
-            f"Active users who are not in the listing of protected users, {listing}. Orange from the first one: no backup plan "
-            "knows them.",
+            f"Active users who are not in the listing of protected users, {listing}. Orange from the first"
+            " one: no backup plan knows them.",
             q.total(q.MISSING + '{reference="directory"}'),
             steps=look.SERIOUS_FROM_ONE,
             missing=off,
@@ -247,7 +251,8 @@ def directory():
         ),
         look.bars(
             "Accounts that end",
-            f"Users whose account ends within 7 days, and within 30, {listing}. Keep what is to be kept of them.",
+            f"Users whose account ends within 7 days, and within 30, {listing}. Keep what is to be kept of"
+            " them.",
             [look.target(users("accounts_ending", "ending"), "{{ending}}", instant=True)],
             missing=off,
             size=(6, 4),
@@ -273,8 +278,8 @@ def partner_center():
 
     sync = tables.table(
         "Directory sync and purge",
-        f"When each tenant's directory was last synced and when its next deleted user is purged for good, {source}. The 25 whose "
-        "sync is oldest; without a time there is no synced or no deleted user.",
+        "When each tenant's directory was last synced and when its next deleted user is purged for good,"
+        f" {source}. The 25 whose sync is oldest; without a time there is no synced or no deleted user.",
         [
             ("Since last sync", f"time() - {q.named(of('last_directory_sync_timestamp_seconds'))}"),
             ("Next purge", f"{q.named(of('next_purge_timestamp_seconds'))} * 1000"),
@@ -304,7 +309,8 @@ def partner_center():
         ),
         look.lines(
             "Users by state",
-            f"Users by state and by how their domain signs in, {source}. `inactive` ones are deleted and will be purged.",
+            f"Users by state and by how their domain signs in, {source}. `inactive` ones are deleted and will"
+            " be purged.",
             [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
             stacked=True,
             size=(12, 8),
