@@ -87,7 +87,7 @@ def overview():
         ),
         look.stat(
             "Withdrawn",
-            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The"
+            "Collectors of a tenant whose figures are older than `stale_after`, or were never read. The"
             " totals here are too low by those tenants.",
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
