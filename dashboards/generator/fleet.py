@@ -212,7 +212,7 @@ def failing():
         panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
     )
     tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
-    tables.column(panel, "Reason of the failure", values=[look.value_names({"": ("–", None)})])
+    tables.column(panel, "Reason of the failure", values=[look.value_names({"none": ("–", None)})])
     return [
         panel,
         look.lines(
