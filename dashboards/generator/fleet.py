@@ -76,7 +76,7 @@ def overview():
             trend=True,
         ),
         look.stat(
-            "Unprotected mailboxes",
+            "No mailbox backup",
             "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
             q.total(q.UNPROTECTED_MAILBOXES),
             color="blue",
@@ -133,8 +133,13 @@ def worst_tenants():
         most=25,
         size=(24, 12),
     )
-    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE)
-    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE)
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=140)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=90)
+    tables.column(panel, "Medium risk", width=105)
+    tables.column(panel, "MFA disabled", width=110)
+    tables.column(panel, "Exposed MFA disabled", width=165)
+    tables.column(panel, "Unprotected mailboxes", width=170)
+    tables.column(panel, "Without backup", width=125)
     tables.column(panel, "Fully protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel
 
@@ -203,7 +208,7 @@ def failing():
         " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
         " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
         [("Age", reasons)],
-        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason of the failure"},
+        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
         sort=("Age",),
         most=25,
         size=(14, 10),
@@ -211,8 +216,8 @@ def failing():
     tables.column(
         panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
     )
-    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)))
-    tables.column(panel, "Reason of the failure", values=look.value_names({"none": ("–", None)}))
+    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)), width=140)
+    tables.column(panel, "Reason", values=look.value_names({"none": ("–", None)}))
     return [
         panel,
         look.lines(

@@ -65,9 +65,9 @@ def table(title, description, values, *, labels=TENANT, sort=(), most=None, unit
         if not name:
             hide(panel, label)
     if labels.get("customer_name"):
-        column(panel, "Customer", link=links.to_customer())
+        column(panel, "Customer", width=160, link=links.to_customer())
     if labels.get("m365_tenant_name"):
-        column(panel, "Tenant", link=links.to_tenant())
+        column(panel, "Tenant", width=280, link=links.to_tenant())
     return panel
 
 
