@@ -57,7 +57,7 @@ def now():
             "m365_tenant_id": "Tenant id",
         },
         unit="none",
-        size=(24, 5),
+        size=(24, 6),
     )
     tables.drop(facts, "Value", "__name__", "job")
     for name in ("Customer id", "Tenant id"):
@@ -108,7 +108,7 @@ def now():
             missing=no_backup,
         ),
         look.stat(
-            "Without backup",
+            "No backup",
             "Users in the listing of protected users of whom nothing is protected. Orange from the first"
             " one.",
             q.total(q.WITHOUT_BACKUP),
@@ -193,17 +193,17 @@ def collectors():
         size=(24, 10),
     )
     tables.drop(panel, "Value #I")
-    tables.column(panel, "Collector", width=140, values=look.value_names(look.texts(look.COLLECTORS)))
-    tables.column(panel, "Mode", width=80)
+    tables.column(panel, "Collector", width=130, values=look.value_names(look.texts(look.COLLECTORS)))
+    tables.column(panel, "Mode", width=70)
     tables.column(
-        panel, "Age", width=110, unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ
+        panel, "Age", width=100, unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ
     )
     ended = {"0": ("failed", "red"), "1": ("succeeded", "green")}
-    tables.column(panel, "Last poll", width=100, values=look.value_names(ended))
-    tables.column(panel, "Last success", width=140, unit="dateTimeFromNow")
-    tables.column(panel, "Next poll", width=140, unit="dateTimeFromNow")
-    tables.column(panel, "Interval", width=90, unit="s")
-    tables.column(panel, "Duration", width=90, unit="s")
-    tables.column(panel, "Rows", width=80)
+    tables.column(panel, "Last poll", width=95, values=look.value_names(ended))
+    tables.column(panel, "Last success", width=130, unit="dateTimeFromNow")
+    tables.column(panel, "Next poll", width=130, unit="dateTimeFromNow")
+    tables.column(panel, "Interval", width=75, unit="s")
+    tables.column(panel, "Duration", width=80, unit="s")
+    tables.column(panel, "Rows", width=65)
     refused = {"0": ("no", None), "1": ("yes", "orange")}
     return tables.column(panel, "Quarantined", values=look.value_names(refused))
