@@ -193,18 +193,17 @@ def _risen(title, description, series):
 
 def least_protected():
     """Where fewest of the users are protected."""
-    share = q.named(f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})")
-    return look.bars(
+    share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
+    panel = tables.table(
         "Least protected tenants",
-        "The ten tenants with the smallest protected share in either module.",
-        [look.target(f"bottomk(10, {share})", "{{m365_tenant_name}}", instant=True)],
+        "The ten tenants with the smallest protected share in either module. A name leads to the tenant.",
+        [("Protected", f"bottomk(10, {q.named(share)})")],
+        labels={"m365_tenant_name": "Tenant", "m365_tenant_id": None},
         unit="percentunit",
-        steps=look.SHARE_PROTECTED,
-        most=1,
-        missing="no protected users were read",
-        names=look.ABOVE,
         size=(8, 9),
     )
+    tables.drop(panel, "customer_id", "customer_name")
+    return tables.column(panel, "Protected", steps=look.SHARE_PROTECTED, gauge=True)
 
 
 def failing():
