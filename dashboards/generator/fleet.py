@@ -1,0 +1,245 @@
+"""All tenants: how many users are at risk or not backed up, where it is worst, what rose, what fails."""
+
+import board
+import links
+import look
+import optional
+import queries as q
+import shared
+import tables
+
+
+def dashboard():
+    """The file's text."""
+    return board.build(
+        links.FLEET,
+        "AvePoint Elements for all tenants: users at risk, users without backup, users who are both, where it"
+        " is worst, and whether the figures are fresh. Needs the recording rules of avepoint-exporter.",
+        "now-24h",
+        [
+            board.Row("Fleet", overview()),
+            board.Row("Trends", trends()),
+            board.Row("Where it is worst", [worst_tenants()]),
+            board.Row("What rose", risen()),
+            board.Row(
+                "Exposure and protection",
+                [shared.exposure_matrix((10, 9)), shared.protected_share((6, 9)), least_protected()],
+            ),
+            board.Row("Figures that fail or grow old", failing()),
+            board.Row(
+                "Discovery (off by default: set `discovery: enabled: true`)",
+                optional.discovery(),
+                collapsed=True,
+            ),
+        ],
+    )
+
+
+def overview():
+    """The totals."""
+    listing = "from AvePoint's listing of users at risk"
+    return [
+        look.stat(
+            "Tenants",
+            "Tenants that the chosen exporters watch, each once however many exporters see it.",
+            f"count(group by (m365_tenant_id) ({q.TENANTS}))",
+            missing="no tenants",
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "High risk",
+            f"Users whom Microsoft holds to be at high risk, {listing}. Each is to be looked into.",
+            q.total(q.HIGH_RISK),
+            color=look.STATUSES["high_risk"][1],
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Medium risk",
+            f"Users at medium risk, {listing}. Watch the trend, and those who come to be at high risk.",
+            q.total(q.MEDIUM_RISK),
+            color=look.STATUSES["medium_risk"][1],
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "MFA disabled",
+            f"Users who sign in without a second factor, {listing}. Have it enabled, tenant by tenant.",
+            q.total(q.MFA_DISABLED),
+            color=look.STATUSES["mfa_disabled"][1],
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Exposed high risk",
+            "Users at high risk of whom something is not backed up. Red from the first one: if the account is"
+            " taken over, its data may be lost for good.",
+            q.total(q.EXPOSED_HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "No mailbox backup",
+            "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
+            q.total(q.UNPROTECTED_MAILBOXES),
+            color="blue",
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Failing",
+            "Collectors of a tenant whose last poll failed with every exporter that sees the tenant. Their"
+            " figures are kept until they are too old. The reasons are in the table at the end.",
+            f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
+            steps=look.SERIOUS_FROM_ONE,
+            missing="no polls yet",
+            trend=True,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Withdrawn",
+            "Collectors of a tenant whose figures are older than `stale_after`, or were never read. The"
+            " totals here are too low by those tenants.",
+            f"sum(({q.chosen(q.staleness())}) > bool 1)",
+            steps=look.BAD_FROM_ONE,
+            missing="no polls yet",
+            trend=True,
+            size=(6, 4),
+        ),
+    ]
+
+
+def trends():
+    """The totals over time."""
+    return [
+        shared.at_risk("Users at risk"),
+        shared.exposed("Exposed users"),
+        shared.unprotected((12, 8)),
+        shared.coverage((12, 8)),
+    ]
+
+
+def worst_tenants():
+    """The tenants with the most exposed users."""
+    panel = tables.table(
+        "Worst tenants",
+        "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
+        " “Protected” is the share of users of whom all modules are. A name leads to the tenant.",
+        [
+            ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
+            ("High risk", q.named(q.HIGH_RISK)),
+            ("Medium risk", q.named(q.MEDIUM_RISK)),
+            ("MFA disabled", q.named(q.MFA_DISABLED)),
+            ("Exposed, no MFA", q.named(q.EXPOSED_MFA_DISABLED)),
+            ("No mailbox backup", q.named(q.UNPROTECTED_MAILBOXES)),
+            ("No backup", q.named(q.WITHOUT_BACKUP)),
+            ("Protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
+        ],
+        sort=("Exposed high risk", "High risk"),
+        most=25,
+        size=(24, 12),
+    )
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=132)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
+    tables.column(panel, "Medium risk", width=102)
+    tables.column(panel, "MFA disabled", width=110)
+    tables.column(panel, "Exposed, no MFA", width=125)
+    tables.column(panel, "No mailbox backup", width=140)
+    tables.column(panel, "No backup", width=90)
+    tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
+    return panel
+
+
+def risen():
+    """The tenants whose figures rose most."""
+    what = (
+        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen."
+        " The 15 with the most"
+    )
+    return [
+        _risen(
+            "Users at high risk: what rose",
+            f"{what} new users at high risk: look at these tenants first.",
+            q.HIGH_RISK,
+        ),
+        _risen(
+            "Unprotected mailboxes: what rose",
+            f"{what} newly unprotected mailboxes: look for users that no backup plan took up, and for plans"
+            " that lost users.",
+            q.UNPROTECTED_MAILBOXES,
+        ),
+    ]
+
+
+def _risen(title, description, series):
+    panel = tables.table(
+        title,
+        description,
+        [
+            ("Last day", q.named(q.rise(series, "1d"))),
+            ("Last week", q.named(q.rise(series, "7d"))),
+            ("Now", q.named(series)),
+        ],
+        sort=("Last day", "Last week", "Now"),
+        most=15,
+        size=(12, 10),
+    )
+    for name in ("Last day", "Last week"):
+        tables.column(panel, name, steps=look.RISEN, width=84)
+    return tables.column(panel, "Now", width=60)
+
+
+def least_protected():
+    """Where fewest of the users are protected."""
+    share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
+    panel = tables.table(
+        "Least protected tenants",
+        "The ten tenants with the smallest protected share in either module. A name leads to the tenant.",
+        [("Protected", f"bottomk(10, {q.named(share)})")],
+        labels={"m365_tenant_name": "Tenant", "m365_tenant_id": None},
+        unit="percentunit",
+        size=(8, 9),
+    )
+    tables.drop(panel, "customer_id", "customer_name")
+    return tables.column(panel, "Protected", steps=look.SHARE_PROTECTED, gauge=True)
+
+
+def failing():
+    """The tenants whose figures are oldest, and why."""
+    share = q.named(q.staleness(), "collector")
+    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
+    panel = tables.table(
+        "Oldest figures",
+        "The 25 collectors of tenants whose figures are oldest, as a share of the age at which they are"
+        " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
+        " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
+        [("Age", reasons)],
+        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
+        sort=("Age",),
+        most=25,
+        size=(14, 10),
+    )
+    tables.column(
+        panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
+    )
+    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)), width=130)
+    tables.column(panel, "Reason", values=look.value_names({"none": ("–", None)}), width=120)
+    return [
+        panel,
+        look.lines(
+            "Failed polls by reason",
+            "Polls of the chosen exporters that failed, of all their tenants; `none` stands for none at all."
+            " `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
+            [
+                look.target(
+                    q.or_none(f"sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),
+                    "{{reason}}",
+                )
+            ],
+            unit="ops",
+            stacked=True,
+            size=(10, 10),
+        ),
+    ]

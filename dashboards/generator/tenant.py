@@ -1,0 +1,210 @@
+"""One customer or tenant in depth, or the sum of all that are chosen."""
+
+import board
+import links
+import look
+import optional
+import queries as q
+import shared
+import tables
+
+
+def dashboard():
+    """The file's text."""
+    return board.build(
+        links.TENANT,
+        "One tenant in depth: users at risk, backup, both together, and how old the figures are. With several"
+        " tenants chosen, figures are sums. Needs the recording rules of avepoint-exporter.",
+        "now-24h",
+        [
+            board.Row("Now", now()),
+            board.Row("Users at risk", at_risk()),
+            board.Row(
+                "Backup",
+                [shared.protected_share(), shared.unprotected(), shared.coverage()],
+            ),
+            board.Row(
+                "At risk and not backed up",
+                [shared.exposure_matrix((10, 9)), shared.exposed("Exposed users", (14, 9))],
+            ),
+            board.Row("Figures and their age", freshness()),
+            board.Row(
+                "Directory (off by default: set `collectors: directory: enabled: true`)",
+                optional.directory(),
+                collapsed=True,
+            ),
+            board.Row(
+                "Partner Center (off by default: set `collectors: partner_center: enabled: true`)",
+                optional.partner_center(),
+                collapsed=True,
+            ),
+        ],
+    )
+
+
+def now():
+    """The figures of the present, and whose they are."""
+    none_read = "no users at risk were read"
+    no_backup = "no protected users were read"
+    facts = tables.table(
+        "Facts",
+        "The chosen tenants, 50 at most, with their ids and the labels that your configuration gives them.",
+        [("Value", f"topk(50, topk by (m365_tenant_id) (1, {q.chosen('tenant:avepoint_tenant_info:max')}))")],
+        labels={
+            "customer_name": "Customer",
+            "m365_tenant_name": "Tenant",
+            "customer_id": "Customer id",
+            "m365_tenant_id": "Tenant id",
+        },
+        unit="none",
+        size=(24, 6),
+    )
+    tables.drop(facts, "Value", "__name__", "job")
+    for name in ("Customer id", "Tenant id"):
+        tables.column(facts, name, width=310)
+    return [
+        look.stat(
+            "Listed users",
+            "Users in AvePoint's listing of users at risk, whatever the finding.",
+            q.total(q.SECURITY_USERS),
+            missing=none_read,
+        ),
+        look.stat(
+            "High risk",
+            "Users whom Microsoft holds to be at high risk. Red from the first one: see who they are in"
+            " AvePoint, and have their sessions revoked and passwords reset.",
+            q.total(q.HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "Medium risk",
+            "Users at medium risk. Orange from the first one: have them looked at within days.",
+            q.total(q.MEDIUM_RISK),
+            steps=look.SERIOUS_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "MFA disabled",
+            "Users who sign in without a second factor. Yellow from the first one: have it enabled.",
+            q.total(q.MFA_DISABLED),
+            steps=look.WORTH_A_LOOK_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "Exposed high risk",
+            "Users at high risk of whom something is not backed up. Red from the first one: protect them"
+            " before anything else.",
+            q.total(q.EXPOSED_HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            missing="not known: needs both listings",
+        ),
+        look.stat(
+            "No mailbox backup",
+            "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to"
+            " them.",
+            q.total(q.UNPROTECTED_MAILBOXES),
+            steps=look.WORTH_A_LOOK_FROM_ONE,
+            missing=no_backup,
+        ),
+        look.stat(
+            "No backup",
+            "Users in the listing of protected users of whom nothing is protected. Orange from the first"
+            " one.",
+            q.total(q.WITHOUT_BACKUP),
+            steps=look.SERIOUS_FROM_ONE,
+            missing=no_backup,
+        ),
+        look.stat(
+            "Users of backup",
+            "Users in AvePoint's listing of protected users, protected or not.",
+            q.total(q.BACKUP_USERS),
+            missing=no_backup,
+        ),
+        facts,
+    ]
+
+
+def at_risk():
+    """Each finding now and over time."""
+    panel = look.bars(
+        "Findings now",
+        "Users with each finding now. A user with several counts in each.",
+        [look.target(f"sort_desc({q.total(q.AT_RISK, 'status')})", "{{status}}", instant=True)],
+        missing="no users at risk were read",
+        size=(8, 9),
+    )
+    return [shared.at_risk("Users at risk", (16, 9)), look.paint(panel, look.STATUSES)]
+
+
+def freshness():
+    """How old the figures are, and what each collector does."""
+    age = look.lines(
+        "Age of the oldest figures",
+        "The age of the oldest figures of each collector, as a share of the age at which they are withdrawn"
+        " (`stale_after`, at 100 %). It climbs while a collector fails: the table says which.",
+        [
+            look.target(
+                "max by (collector) ("
+                f"(time() - ({q.chosen(q.LAST_SUCCESS)})) / on (m365_tenant_id, collector) {q.STALE_AFTER})",
+                "{{collector}}",
+            )
+        ],
+        unit="percentunit",
+        steps=[(None, "transparent"), (1, "red")],
+        size=(24, 7),
+    )
+    look.paint(age, look.COLLECTORS)
+    return [age, collectors()]
+
+
+def collectors():
+    """Each tenant's collectors."""
+
+    def health(name, labels="collector"):
+        return q.named(q.once(f"avepoint_collector_{name}", labels), labels)
+
+    mode = q.once("avepoint_collector_info", "collector, mode")
+    mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
+    oldest = f"and on (m365_tenant_id, collector) topk(50, {q.chosen(q.staleness())})"
+    columns = {
+        "Age": q.named(q.staleness(), "collector"),
+        "Last poll": q.named(q.COLLECTOR_UP, "collector"),
+        "Last success": f"{q.named(q.LAST_SUCCESS, 'collector')} * 1000",
+        "Next poll": f"{health('next_poll_timestamp_seconds')} * 1000",
+        "Interval": health("interval_seconds"),
+        "Duration": health("last_duration_seconds"),
+        "Rows": health("last_rows"),
+        "Quarantined": health("quarantined"),
+        "Known": q.named(mode, "collector, mode"),
+    }
+    panel = tables.table(
+        "Collectors",
+        "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is"
+        " quarantined is asked seldom, since the upstream refuses it: have the rights granted. The mode says"
+        " how it reads.",
+        [(name, f"{expression} {oldest}") for name, expression in columns.items()],
+        labels={
+            **tables.TENANT,
+            "customer_name": None,
+            "collector": "Collector",
+            "mode": "Mode",
+        },
+        sort=("Age",),
+        size=(24, 10),
+    )
+    tables.drop(panel, "Value #I")
+    tables.column(panel, "Collector", width=130, values=look.value_names(look.texts(look.COLLECTORS)))
+    tables.column(panel, "Mode", width=70)
+    tables.column(
+        panel, "Age", width=100, unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ
+    )
+    ended = {"0": ("failed", "red"), "1": ("succeeded", "green")}
+    tables.column(panel, "Last poll", width=95, values=look.value_names(ended))
+    tables.column(panel, "Last success", width=145, unit="dateTimeFromNow")
+    tables.column(panel, "Next poll", width=145, unit="dateTimeFromNow")
+    tables.column(panel, "Interval", width=75, unit="s")
+    tables.column(panel, "Duration", width=80, unit="s")
+    tables.column(panel, "Rows", width=65)
+    refused = {"0": ("no", None), "1": ("yes", "orange")}
+    return tables.column(panel, "Quarantined", values=look.value_names(refused))
