@@ -22,7 +22,7 @@ use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
 use crate::progress::show_first_round;
 use crate::server::{self, Limits};
-use crate::simulated::Simulation;
+use crate::simulated::{ASK_THE_SIMULATOR, Simulation};
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
 use crate::state;
 
@@ -55,8 +55,10 @@ enum Command {
     /// Poll everything once and print the metrics on stdout
     Poll,
     /// Try it out: a simulated upstream and an exporter for it in one process
+    #[command(after_help = ASK_THE_SIMULATOR)]
     Demo(Simulation),
     /// Only the simulated upstream; prints a configuration for it on stdout
+    #[command(after_help = ASK_THE_SIMULATOR)]
     Simulate(Simulation),
     /// Write the dashboards, rules and runbooks that go with this version
     Assets {
