@@ -87,7 +87,7 @@ def overview():
         ),
         look.stat(
             "Withdrawn",
-            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The"
+            "Collectors of a tenant whose figures are older than `stale_after`, or were never read. The"
             " totals here are too low by those tenants.",
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
@@ -212,7 +212,7 @@ def failing():
         panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
     )
     tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
-    tables.column(panel, "Reason of the failure", values=[look.value_names({"": ("–", None)})])
+    tables.column(panel, "Reason of the failure", values=[look.value_names({"none": ("–", None)})])
     return [
         panel,
         look.lines(
