@@ -43,7 +43,9 @@ pub const DASHBOARDS: Folder = Folder {
     name: "dashboards",
     purpose: "dashboards for Grafana",
     files: files!("dashboards":
-        "avepoint-overview.json"
+        "avepoint-exporter.json"
+        "avepoint-fleet.json"
+        "avepoint-tenant.json"
     ),
 };
 
@@ -52,6 +54,7 @@ pub const RULES: Folder = Folder {
     name: "rules",
     purpose: "recording rules and alerts for Prometheus",
     files: files!("rules":
+        "avepoint-alerts.yml"
         "avepoint-recording.yml"
     ),
 };

@@ -1,0 +1,126 @@
+//! From the simulated upstream to the pager: users become high risk there, and a notification says so; the exporter
+//! dies, and one notification says that, while those about its tenants are held back.
+
+use avepoint_exporter::bundle::RULES;
+
+use crate::Demo;
+use crate::alertmanager::{Alert, Alertmanager};
+use crate::http::request;
+use crate::program::until;
+
+/// The rules without the time for which alerts must hold before they fire. Those that no longer hold go on as long as
+/// they do.
+fn hurried(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once("for: ") {
+        // Long enough for the first scrape.
+        Some((indent, _)) if indent.trim().is_empty() => format!("{indent}for: 2s\n"),
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rise_reaches_the_pager_and_an_exporter_that_is_down_silences_the_rest() {
+    let rules: Vec<_> = RULES
+        .files
+        .iter()
+        .map(|file| (file.name, hurried(file.text)))
+        .collect();
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    let changed = RULES
+        .files
+        .iter()
+        .zip(&rules)
+        .flat_map(|(file, (_, hurried))| file.text.lines().zip(hurried.lines()))
+        .filter(|(line, hurried)| line != hurried)
+        .count();
+    assert!(changed >= 10, "only {changed} alerts are hurried");
+
+    let alertmanager = Alertmanager::start(CONFIG).await;
+    let demo = Demo::start(1).await;
+    let prometheus = demo.scraped_by(&rules, Some(&alertmanager.address)).await;
+    let tenant = &demo.world.tenants()[3];
+    let (id, customer) = (tenant.tenant_id.to_string(), tenant.customer_id.to_string());
+    let figure = format!(
+        "tenant_status:avepoint_security_users_by_status:max{{m365_tenant_id=\"{id}\", status=\"high_risk\"}}"
+    );
+    let before = until("the recorded figure", async || {
+        Some(prometheus.query(&figure).await.first()?.value)
+    })
+    .await;
+
+    let answer = request(
+        "POST",
+        &demo.simulator,
+        &format!("/simulator/high-risk/{id}?users=7"),
+        "",
+    )
+    .await;
+    let now: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(now["high_risk_users"].as_f64(), Some(before + 7.0));
+
+    let of_tenant = [("m365_tenant_id", id.as_str())];
+    let (_, alert) = until("the alert about the rise", async || {
+        alertmanager
+            .webhook
+            .firing("AvePointHighRiskUsersRising", &of_tenant)
+    })
+    .await;
+    assert_eq!(alert.labels["severity"], "critical");
+    assert_eq!(alert.labels["customer_id"], customer);
+    for name in ["m365_tenant_name", "customer_name", "instance"] {
+        assert!(!alert.labels.contains_key(name), "{alert:?}");
+    }
+    assert_eq!(
+        alert.annotations["summary"],
+        format!(
+            "{} ({}): users at high risk up by 7",
+            tenant.customer_name, tenant.tenant_name
+        )
+    );
+    has_a_runbook(&alert);
+
+    let address = demo.address.clone();
+    demo.program.signal("KILL");
+    let (_, down) = until("the alert about the exporter", async || {
+        alertmanager
+            .webhook
+            .firing("AvePointExporterDown", &[("instance", &address)])
+    })
+    .await;
+    assert_eq!(down.labels["severity"], "critical");
+    has_a_runbook(&down);
+    until("the alert about the rise to be held back", async || {
+        let inhibited = alertmanager.inhibited().await;
+        inhibited
+            .iter()
+            .any(|held| {
+                held.labels["alertname"] == "AvePointHighRiskUsersRising"
+                    && held.labels["m365_tenant_id"] == id
+                    && !held.status.inhibited_by.is_empty()
+            })
+            .then_some(())
+    })
+    .await;
+}
+
+#[track_caller]
+fn has_a_runbook(alert: &Alert) {
+    let url = &alert.annotations["runbook_url"];
+    let (_, name) = url.rsplit_once('/').unwrap();
+    assert_eq!(name, format!("{}.md", alert.labels["alertname"]));
+}
+
+const CONFIG: &str = "
+route:
+  receiver: pager
+  group_by: [alertname, m365_tenant_id]
+inhibit_rules:
+  - source_matchers: [alertname = AvePointExporterDown]
+    target_matchers: [m365_tenant_id != \"\"]
+receivers:
+  - name: pager
+";
