@@ -22,6 +22,8 @@ pub(crate) struct Query {
     pub(crate) selectors: Vec<Selector>,
     /// The labels of `by (…)`, `on (…)` and their like.
     pub(crate) labels: Vec<String>,
+    /// The strings outside of selectors.
+    pub(crate) strings: Vec<String>,
 }
 
 impl Selector {
@@ -76,7 +78,9 @@ pub(crate) fn read(query: &str) -> Query {
         if first == '#' {
             rest = rest.split_once('\n').map_or("", |(_, after)| after);
         } else if matches!(first, '"' | '\'') {
-            (_, rest) = string(rest);
+            let (value, behind) = string(rest);
+            found.strings.push(value);
+            rest = behind;
         } else if first == '[' {
             (_, rest) = rest.split_once(']').unwrap();
         } else if first == '$' || first.is_ascii_digit() {
