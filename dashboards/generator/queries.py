@@ -64,7 +64,7 @@ def chosen(series):
 
 def total(series, by=""):
     """The sum over the chosen tenants."""
-    return f"sum{f' by ({by})' if by else ''} ({chosen(series)})"
+    return f"sum{f' by ({by}) ' if by else ''}({chosen(series)})"
 
 
 def once(metric, labels="", matchers=""):

@@ -89,7 +89,7 @@ def matrix(title, description, expression, row, across, first, *, row_names, acr
         corner,
         [
             look.property_of("displayName", row.capitalize()),
-            look.property_of("mappings", [names]),
+            look.property_of("mappings", names),
             look.property_of("custom.cellOptions", {"type": "auto"}),
         ],
     )

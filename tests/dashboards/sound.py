@@ -7,7 +7,7 @@ from model import Dashboard
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 CHOSEN = (
-    "sum (tenant:avepoint_security_users:max and on (m365_tenant_id) avepoint_tenant_info{"
+    "sum(tenant:avepoint_security_users:max and on (m365_tenant_id) avepoint_tenant_info{"
     'job=~"$job", instance=~"$instance", customer_id=~"$customer", m365_tenant_id=~"$tenant"})'
 )
 RATE = 'sum(rate(avepoint_api_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
