@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::bundle::{FOLDERS, File};
+use crate::bundle::{ALERTMANAGER, FOLDERS, File};
 
 /// Writes all files below `out`, in place of those that are there. Returns where they are.
 ///
@@ -27,6 +27,7 @@ pub fn write(out: &Path) -> anyhow::Result<Vec<PathBuf>> {
             written.push(replace(&path, file)?);
         }
     }
+    written.push(replace(out, &ALERTMANAGER)?);
     Ok(written)
 }
 

@@ -63,8 +63,37 @@ pub const RULES: Folder = Folder {
 pub const RUNBOOKS: Folder = Folder {
     name: "runbooks",
     purpose: "what to do about each alert",
-    files: files!("docs/runbooks":),
+    files: files!("docs/runbooks":
+        "AvePointApiThrottled.md"
+        "AvePointBackupCoverageLow.md"
+        "AvePointCertificateExpiring.md"
+        "AvePointCollectorFailing.md"
+        "AvePointCollectorNeverSucceeded.md"
+        "AvePointCredentialRefused.md"
+        "AvePointCustomerBackupFailed.md"
+        "AvePointDataStale.md"
+        "AvePointDiscoveryFailing.md"
+        "AvePointExporterDown.md"
+        "AvePointHighRiskUsersExposed.md"
+        "AvePointHighRiskUsersPresent.md"
+        "AvePointHighRiskUsersRising.md"
+        "AvePointMfaDisabledUsersRising.md"
+        "AvePointNoTenants.md"
+        "AvePointRateLimitTooLow.md"
+        "AvePointRefreshTokenOld.md"
+        "AvePointReloadFailed.md"
+        "AvePointTenantsVanished.md"
+        "AvePointUnprotectedMailboxesRising.md"
+        "AvePointUsersMissingFromBackup.md"
+        "README.md"
+    ),
 };
 
-/// What is served and written.
+/// What is served, and written.
 pub const FOLDERS: [&Folder; 3] = [&DASHBOARDS, &RULES, &RUNBOOKS];
+
+/// An example for Alertmanager, which is written only: it is to be put together with what the operator has.
+pub const ALERTMANAGER: File = File {
+    name: "alertmanager.yml",
+    text: include_str!("../deploy/alertmanager.yml"),
+};

@@ -1,7 +1,7 @@
 //! From the simulated upstream to the pager: users become high risk there, and a notification says so; the exporter
 //! dies, and one notification says that, while those about its tenants are held back.
 
-use avepoint_exporter::bundle::RULES;
+use avepoint_exporter::bundle::{ALERTMANAGER, RULES, RUNBOOKS};
 
 use crate::Demo;
 use crate::alertmanager::{Alert, Alertmanager};
@@ -39,7 +39,7 @@ async fn a_rise_reaches_the_pager_and_an_exporter_that_is_down_silences_the_rest
         .count();
     assert!(changed >= 10, "only {changed} alerts are hurried");
 
-    let alertmanager = Alertmanager::start(CONFIG).await;
+    let alertmanager = Alertmanager::start(ALERTMANAGER.text).await;
     let demo = Demo::start(1).await;
     let prometheus = demo.scraped_by(&rules, Some(&alertmanager.address)).await;
     let tenant = &demo.world.tenants()[3];
@@ -63,13 +63,16 @@ async fn a_rise_reaches_the_pager_and_an_exporter_that_is_down_silences_the_rest
     assert_eq!(now["high_risk_users"].as_f64(), Some(before + 7.0));
 
     let of_tenant = [("m365_tenant_id", id.as_str())];
-    let (_, alert) = until("the alert about the rise", async || {
+    let (receiver, alert) = until("the alert about the rise", async || {
         alertmanager
             .webhook
             .firing("AvePointHighRiskUsersRising", &of_tenant)
     })
     .await;
-    assert_eq!(alert.labels["severity"], "critical");
+    assert_eq!(
+        (&*receiver, &*alert.labels["severity"]),
+        ("on-call", "critical")
+    );
     assert_eq!(alert.labels["customer_id"], customer);
     for name in ["m365_tenant_name", "customer_name", "instance"] {
         assert!(!alert.labels.contains_key(name), "{alert:?}");
@@ -85,13 +88,13 @@ async fn a_rise_reaches_the_pager_and_an_exporter_that_is_down_silences_the_rest
 
     let address = demo.address.clone();
     demo.program.signal("KILL");
-    let (_, down) = until("the alert about the exporter", async || {
+    let (to, down) = until("the alert about the exporter", async || {
         alertmanager
             .webhook
             .firing("AvePointExporterDown", &[("instance", &address)])
     })
     .await;
-    assert_eq!(down.labels["severity"], "critical");
+    assert_eq!((&*to, &*down.labels["severity"]), ("on-call", "critical"));
     has_a_runbook(&down);
     until("the alert about the rise to be held back", async || {
         let inhibited = alertmanager.inhibited().await;
@@ -112,15 +115,5 @@ fn has_a_runbook(alert: &Alert) {
     let url = &alert.annotations["runbook_url"];
     let (_, name) = url.rsplit_once('/').unwrap();
     assert_eq!(name, format!("{}.md", alert.labels["alertname"]));
+    assert!(RUNBOOKS.file(name).is_some(), "there is no runbook {name}");
 }
-
-const CONFIG: &str = "
-route:
-  receiver: pager
-  group_by: [alertname, m365_tenant_id]
-inhibit_rules:
-  - source_matchers: [alertname = AvePointExporterDown]
-    target_matchers: [m365_tenant_id != \"\"]
-receivers:
-  - name: pager
-";

@@ -105,8 +105,8 @@ pub(crate) struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts one with this configuration, whose receivers are all replaced by one webhook, and which does not wait
-    /// for more alerts to send together.
+    /// Starts one with this configuration, whose receivers are all replaced by one webhook, and which waits neither for
+    /// more alerts to send together nor for office hours.
     pub(crate) async fn start(config: &str) -> Self {
         needed("prometheus-alertmanager");
         let (webhook, url) = Webhook::start().await;
@@ -162,6 +162,7 @@ fn hurry(route: &mut Value) {
     let Value::Mapping(fields) = route else {
         panic!("no route: {route:?}");
     };
+    fields.remove("active_time_intervals");
     fields.insert("group_wait".into(), "100ms".into());
     fields.insert("group_interval".into(), "1s".into());
     if let Some(routes) = fields.get_mut("routes") {

@@ -32,7 +32,10 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Discovery", &["avepoint_discovery_"]),
     ("Security users", &["avepoint_security_users"]),
     ("Backup protection", &["avepoint_backup_"]),
-    ("Exposure: at risk and not backed up", &["avepoint_exposed_"]),
+    (
+        "Exposure: at risk and not backed up",
+        &["avepoint_exposed_"],
+    ),
     ("Directory", &["avepoint_directory_"]),
     ("Partner Center", &["avepoint_partner_center_"]),
     (

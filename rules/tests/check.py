@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Checks what promtool does not: that each alert is tested, described and has a runbook, and that thresholds stand once.
+
+It reads the rules and their tests as text, line by line, in the form that they have here; it knows no YAML.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+BASE = "https://github.com/avepoint-exporter/avepoint-exporter/blob/main/docs/runbooks/"
+THRESHOLDS = "avepoint-thresholds"
+ALERT_GROUPS = {"avepoint-risk", "avepoint-protection", "avepoint-collection", "avepoint-exporter"}
+# Alerts of these groups stay while figures are withdrawn.
+KEPT = {"avepoint-risk", "avepoint-protection"}
+
+problems = []
+
+
+def complain(where, what):
+    problems.append(f"{where}: {what}")
+
+
+def rules_of(path):
+    """The rules of a file: group, kind (alert or record), name, and the text of each key."""
+    group, rule, key, rules = "", None, "", []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("#"):
+            continue
+        if found := re.fullmatch(r"  - name: (\S+)", line):
+            group = found[1]
+        elif found := re.fullmatch(r"      - (alert|record): (\S+)", line):
+            rule = {"group": group, "kind": found[1], "name": found[2]}
+            rules.append(rule)
+        elif rule is not None and (found := re.fullmatch(r" {8,10}([a-z_]+):(?: (.*))?", line)):
+            key = found[1]
+            rule[key] = found[2] or ""
+        elif line.startswith(" " * 10) and rule is not None:
+            rule[key] = f"{rule[key]}\n{line.strip()}".strip()
+    return rules
+
+
+def cases_of(path):
+    """Pairs of an alert and whether it fires, for each assertion of a test file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if found := re.fullmatch(r" +alertname: (\S+)", line):
+            silent = lines[number + 1].strip() == "exp_alerts: []"
+            yield found[1], not silent
+
+
+def check_alert(alert, cases, thresholds):
+    name = alert["name"]
+    for fires, word in ((True, "fires"), (False, "is silent")):
+        if (name, fires) not in cases:
+            complain(name, f"no test in which it {word}")
+    if alert["group"] not in ALERT_GROUPS:
+        complain(name, f"in the group {alert['group']}, which is none of alerts")
+    if alert.get("severity") not in ("critical", "warning"):
+        complain(name, "its severity is neither critical nor warning")
+    if ("keep_firing_for" in alert) != (alert["group"] in KEPT):
+        complain(name, "alerts of risk and protection, and only these, have keep_firing_for")
+    for key in ("summary", "description"):
+        if len(alert.get(key, "").removeprefix(">-").strip()) < 20:
+            complain(name, f"has no {key}")
+    if "{{" not in alert.get("summary", ""):
+        complain(name, "its summary does not say what it is about")
+    if alert.get("runbook_url") != f"{BASE}{name}.md":
+        complain(name, f"its runbook_url is not {BASE}{name}.md")
+    if not (RUNBOOKS / f"{name}.md").is_file():
+        complain(name, f"there is no docs/runbooks/{name}.md")
+    check_numbers(name, alert["expr"], thresholds)
+
+
+def check_numbers(name, expr, thresholds):
+    """A comparison is with a threshold, a series, or one of two states."""
+    bare = re.sub(r'"[^"]*"', '""', expr)
+    for operator, number in re.findall(r"(==|!=|<=|>=|<|>)\s*(?:bool\s+)?(-?[\d.]+)", bare):
+        if operator != "==" or number not in ("0", "1"):
+            complain(name, f"the threshold {operator} {number} does not stand in the group {THRESHOLDS}")
+    if re.search(r"[*/+-]\s*\d", bare):
+        complain(name, f"calculates with a number, which belongs in the group {THRESHOLDS}")
+    for used in re.findall(r"avepoint:\w+:threshold", bare):
+        if used not in thresholds:
+            complain(name, f"there is no {used}")
+
+
+def main():
+    rules = rules_of(ROOT / "rules" / "avepoint-alerts.yml")
+    alerts = [rule for rule in rules if rule["kind"] == "alert"]
+    thresholds = {rule["name"] for rule in rules if rule["group"] == THRESHOLDS}
+    tests = sorted((ROOT / "rules" / "tests").glob("*.yml"))
+    cases = {case for path in tests for case in cases_of(path)}
+    names = {alert["name"] for alert in alerts}
+    if not alerts or not thresholds or not cases:
+        complain("rules", "no alerts, no thresholds or no tests were found")
+
+    for alert in alerts:
+        check_alert(alert, cases, thresholds)
+    for rule in rules:
+        if rule["kind"] == "record" and rule["group"] != THRESHOLDS:
+            complain(rule["name"], "records that are no thresholds belong in avepoint-recording.yml")
+    everything = "".join(alert["expr"] for alert in alerts)
+    for unused in sorted(one for one in thresholds if one not in everything):
+        complain(unused, "no alert uses this threshold")
+    for name, _ in sorted(cases):
+        if name not in names:
+            complain(name, "is tested, and there is no such alert")
+    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        if path.stem not in names | {"README"}:
+            complain(path.name, "belongs to no alert")
+    for alert in alerts:
+        entry = f"| [{alert['name']}]({alert['name']}.md) | {alert.get('severity')} |"
+        if entry not in index:
+            complain("docs/runbooks/README.md", f"there is no line that begins with {entry}")
+
+    if problems:
+        sys.exit("\n".join(["rules/tests/check.py:", *problems]))
+    print(f"{len(alerts)} alerts are tested, described and have a runbook; {len(thresholds)} thresholds stand once")
+
+
+main()
