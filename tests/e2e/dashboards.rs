@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::Demo;
 use crate::program::until;
+use crate::promql;
 
 /// Metrics that a demo which works rightly does not have, each with the reason. Queries of them show nothing.
 const EMPTY: &[(&str, &str)] = &[(
@@ -36,21 +37,9 @@ fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// A query as Grafana sends it, with all chosen; of a variable, one whose result has its values.
+/// A query as Grafana sends it, with all chosen.
 fn substituted(query: &str) -> String {
-    let mut query = query.to_owned();
-    if let Some((metric, label)) = query
-        .strip_prefix("label_values(")
-        .and_then(|query| query.strip_suffix(')')?.rsplit_once(", "))
-    {
-        query = format!("count by ({label}) ({metric})");
-    }
-    if let Some(inner) = query
-        .strip_prefix("query_result(")
-        .and_then(|query| query.strip_suffix(')'))
-    {
-        query = inner.to_owned();
-    }
+    let mut query = promql::of_variable(query);
     for variable in ["$job", "$instance", "$customer", "$tenant"] {
         query = query.replace(variable, ".*");
     }

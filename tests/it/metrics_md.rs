@@ -207,6 +207,48 @@ async fn dashboards_and_rules_name_only_what_there_is() {
 }
 
 #[tokio::test]
+async fn what_there_is_not_is_found() {
+    let metrics = Metrics::read().await;
+    for (query, problem) in [
+        ("avepoint_security_user", "names avepoint_security_user"),
+        (
+            "tenant:avepoint_security_user:max",
+            "names tenant:avepoint_security_user:max",
+        ),
+        (
+            "avepoint_security_users_bucket",
+            "names avepoint_security_users_bucket",
+        ),
+        (
+            "avepoint_security_users{status=\"high_risk\"}",
+            "avepoint_security_users has no label status",
+        ),
+        (
+            "avepoint_exposed_users{status=~\"high_risk|low_risk\"}",
+            "status is never low_risk",
+        ),
+        (
+            "sum by (status) (avepoint_security_users)",
+            "nothing in it has the label status",
+        ),
+    ] {
+        let uses = Uses::asking(query);
+        let problems = uses.problems(&|name| metrics.labels(name), &metrics.values());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with(problem), "{problems:?}");
+    }
+    for query in [
+        "avepoint_exposed_users{status=\"high_risk\", job=~\"$job\"}",
+        "sum by (le, api) (avepoint_api_request_duration_seconds_bucket)",
+        "sum by (x) (label_replace(up, \"x\", \"y\", \"\", \"\"))",
+    ] {
+        let uses = Uses::asking(query);
+        let problems = uses.problems(&|name| metrics.labels(name), &metrics.values());
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}
+
+#[tokio::test]
 async fn routes_are_those_that_the_exporter_asks_for() {
     let metrics = Metrics::read().await;
     let mut asked = metrics.values().remove("route").unwrap();

@@ -20,7 +20,7 @@ pub(crate) struct Matcher {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) selectors: Vec<Selector>,
-    /// The labels of `by (…)`, `on (…)` and their like.
+    /// The labels of `by (…)`, `on (…)` and their like, which series must have.
     pub(crate) labels: Vec<String>,
     /// The strings outside of selectors.
     pub(crate) strings: Vec<String>,
@@ -70,6 +70,19 @@ const OF_LABELS: &[&str] = &[
     "group_right",
 ];
 
+/// Followed by labels that a series may or may not have.
+const IF_ANY: &[&str] = &["without", "ignoring"];
+
+/// The query that a variable of Grafana asks for its values.
+pub(crate) fn of_variable(query: &str) -> String {
+    let inner = |function: &str| query.strip_prefix(function)?.strip_suffix(')');
+    if let Some((metric, label)) = inner("label_values(").and_then(|query| query.rsplit_once(", "))
+    {
+        return format!("count by ({label}) ({metric})");
+    }
+    inner("query_result(").unwrap_or(query).to_owned()
+}
+
 /// What a query names. Fails the test on what cannot be read.
 pub(crate) fn read(query: &str) -> Query {
     let mut found = Query::default();
@@ -95,9 +108,10 @@ pub(crate) fn read(query: &str) -> Query {
                     next.strip_prefix('(').and_then(|next| next.split_once(')'))
                 {
                     let labels = labels.split(',').map(|label| label.trim().to_owned());
+                    let needed = !IF_ANY.contains(&name);
                     found
                         .labels
-                        .extend(labels.filter(|label| !label.is_empty()));
+                        .extend(labels.filter(|label| needed && !label.is_empty()));
                     rest = behind;
                 }
             } else if next.starts_with('(') || OPERATORS.contains(&name) || is_aggregation(next) {
@@ -183,9 +197,21 @@ fn what_a_query_names_is_found() {
         ["x_total{code=\"429\",d=~\"e|f\"}", "y:z:max{}", "up{}"]
     );
     assert_eq!(query.labels, ["a", "b", "job"]);
+    assert_eq!(read("max without (a) (x)").labels, [""; 0]);
     assert_eq!(query.selectors[0].matchers[1].values(), ["e", "f"]);
     assert_eq!(
         read("topk by (a) (1, x{b=\"}\\\"\"})").selectors[0].text(),
         "x{b=\"}\\\"\"}"
     );
+}
+
+#[test]
+fn a_variable_asks_for_series_with_its_values() {
+    for (query, asked) in [
+        ("label_values(x{a=\"b\"}, c)", "count by (c) (x{a=\"b\"})"),
+        ("query_result(max by (c) (x))", "max by (c) (x)"),
+        ("max by (c) (x)", "max by (c) (x)"),
+    ] {
+        assert_eq!(of_variable(query), asked);
+    }
 }

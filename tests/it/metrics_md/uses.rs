@@ -40,7 +40,7 @@ const CLOSED: &[&str] = &[
 /// A panel, a variable, an annotation or an alert.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    /// The dashboard's title, or "alerts".
+    /// The dashboard's title, or "Alerts".
     pub(super) file: String,
     pub(super) title: String,
 }
@@ -87,7 +87,7 @@ pub(super) fn uses() -> Uses {
                 continue;
             }
             let place = Place {
-                file: "alerts".to_owned(),
+                file: "Alerts".to_owned(),
                 title: rule.alert.unwrap(),
             };
             let templates = rule.annotations.values().flat_map(|text| in_template(text));
@@ -128,7 +128,7 @@ fn walk(value: &Value, file: &str, title: &str, found: &mut Vec<(Place, Query)>)
                         file: file.to_owned(),
                         title: title.to_owned(),
                     };
-                    found.push((place, promql::read(query)));
+                    found.push((place, promql::read(&promql::of_variable(query))));
                 }
             }
             for inner in fields.values() {
@@ -145,6 +145,18 @@ fn walk(value: &Value, file: &str, title: &str, found: &mut Vec<(Place, Query)>)
 }
 
 impl Uses {
+    /// Of this query alone.
+    pub(super) fn asking(query: &str) -> Self {
+        let place = Place {
+            file: "A test".to_owned(),
+            title: "a query".to_owned(),
+        };
+        Self {
+            asked: vec![(place, promql::read(query))],
+            records: BTreeMap::new(),
+        }
+    }
+
     /// The recorded series, each with its expression.
     pub(super) fn recorded(&self) -> impl Iterator<Item = (&str, &str)> {
         let records = self.records.iter();
