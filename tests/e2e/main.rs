@@ -53,8 +53,8 @@ impl Demo {
         let program = Program::start(&mut exporter([
             "demo".to_owned(),
             "--web.listen-address=127.0.0.1:0".to_owned(),
-            // A world that stands still is polled as often as one that moves so fast.
-            "--evolve=300ms".to_owned(),
+            // A world that stands still is polled as often as one that moves so fast: each 6 and 12 seconds.
+            "--evolve=2s".to_owned(),
             "--calm-after=0s".to_owned(),
             format!("--seed={seed}"),
             format!("--tenants={TENANTS}"),

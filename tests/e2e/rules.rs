@@ -20,6 +20,10 @@ const EMPTY: &[(&str, &str)] = &[
         "the simulated upstream throttles only when it is told to",
     ),
     (
+        "avepoint_tenant_info{source=\"config\"}",
+        "all tenants of the demo are discovered",
+    ),
+    (
         "avepoint_client_certificate_expiry_timestamp_seconds",
         "the demo signs in by secrets",
     ),
