@@ -51,7 +51,7 @@ fn substituted(query: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_the_dashboards_is_answered_with_data() {
     let demo = Demo::start(1).await;
-    let prometheus = demo.with_rules().await;
+    let prometheus = demo.scraped().await;
     let mut all = Vec::new();
     for file in std::fs::read_dir("dashboards").unwrap() {
         let path = file.unwrap().path();

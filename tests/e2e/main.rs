@@ -30,7 +30,6 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use avepoint_exporter::bundle::RULES;
 use avepoint_exporter::simulator::World;
 
 use self::http::get;
@@ -82,22 +81,12 @@ impl Demo {
 
     /// Starts a Prometheus that scrapes it, and waits until it knows all figures.
     async fn scraped(&self) -> Prometheus {
-        self.scraped_by(&[], None).await
+        self.scraped_by(None).await
     }
 
-    /// The same with the rules of the repository.
-    async fn with_rules(&self) -> Prometheus {
-        let rules: Vec<_> = RULES
-            .files
-            .iter()
-            .map(|file| (file.name, file.text))
-            .collect();
-        self.scraped_by(&rules, None).await
-    }
-
-    /// The same with these files of rules, and an Alertmanager.
-    async fn scraped_by(&self, rules: &[(&str, &str)], alertmanager: Option<&str>) -> Prometheus {
-        let prometheus = Prometheus::start(&self.address, rules, alertmanager).await;
+    /// The same with the Alertmanager at this address.
+    async fn scraped_by(&self, alertmanager: Option<&str>) -> Prometheus {
+        let prometheus = Prometheus::start(&self.address, alertmanager).await;
         let last = "count(avepoint_exposed_unlisted_users{status=\"high_risk\"})";
         until("the figures of all tenants", async || {
             let found = prometheus.query(last).await;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use avepoint_exporter::bundle::{File, RULES};
+use regex::Regex;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -104,20 +106,24 @@ struct One {
     value: (f64, String),
 }
 
+/// Rules that are evaluated each second, and alerts that need not hold for longer before they fire. Those that no
+/// longer hold go on as long as they do.
+fn hurried(file: &File) -> String {
+    let pause = Regex::new(r"(?m)^( +)(for|interval): \S+$").unwrap();
+    assert!(pause.is_match(file.text), "{} is in no hurry", file.name);
+    pause.replace_all(file.text, "${1}${2}: 1s").into_owned()
+}
+
 impl Prometheus {
-    /// Starts one that scrapes this address each second, and waits until it answers. It evaluates these files of
-    /// rules, by name and text, each second too. Their alerts go to the Alertmanager at that address.
-    pub(crate) async fn start(
-        target: &str,
-        rules: &[(&str, &str)],
-        alertmanager: Option<&str>,
-    ) -> Self {
+    /// Starts one that scrapes this address each second, and waits until it answers. It has the rules of the
+    /// repository. Their alerts go to the Alertmanager at that address.
+    pub(crate) async fn start(target: &str, alertmanager: Option<&str>) -> Self {
         needed("prometheus");
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in rules {
-            std::fs::write(folder.path().join(name), text).unwrap();
+        for file in RULES.files {
+            std::fs::write(folder.path().join(file.name), hurried(file)).unwrap();
         }
-        let names: Vec<_> = rules.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = RULES.files.iter().map(|file| file.name).collect();
         let config = folder.path().join("prometheus.yml");
         let alertmanagers: Vec<_> = alertmanager.into_iter().collect();
         let text = format!(

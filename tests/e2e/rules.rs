@@ -48,7 +48,7 @@ struct Rule {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_is_evaluated_and_what_it_reads_and_records_is_there() {
     let demo = Demo::start(1).await;
-    let prometheus = demo.with_rules().await;
+    let prometheus = demo.scraped().await;
     let mut wanted = BTreeSet::new();
     let mut count = 0;
     for file in RULES.files {
