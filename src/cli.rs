@@ -60,7 +60,7 @@ enum Command {
     /// Only the simulated upstream; prints a configuration for it on stdout
     #[command(after_help = ASK_THE_SIMULATOR)]
     Simulate(Simulation),
-    /// Write the dashboards, rules and runbooks that go with this version
+    /// Write the dashboards, rules and runbooks that go with this version, and an example for Alertmanager
     Assets {
         /// The folder for them, made if it is missing; files of the same names in it are replaced
         #[arg(long, value_name = "DIR")]
