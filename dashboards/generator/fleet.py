@@ -141,8 +141,8 @@ def worst_tenants():
         most=25,
         size=(24, 12),
     )
-    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=140)
-    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=90)
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=132)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
     tables.column(panel, "Medium risk", width=105)
     tables.column(panel, "MFA disabled", width=110)
     tables.column(panel, "Exposed, no MFA", width=130)
@@ -187,24 +187,23 @@ def _risen(title, description, series):
         size=(12, 10),
     )
     for name in ("Last day", "Last week"):
-        tables.column(panel, name, steps=look.RISEN, width=90)
-    return tables.column(panel, "Now", width=70)
+        tables.column(panel, name, steps=look.RISEN, width=84)
+    return tables.column(panel, "Now", width=60)
 
 
 def least_protected():
     """Where fewest of the users are protected."""
-    share = q.named(f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})")
-    return look.bars(
+    share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
+    panel = tables.table(
         "Least protected tenants",
-        "The ten tenants with the smallest protected share in either module.",
-        [look.target(f"bottomk(10, {share})", "{{m365_tenant_name}}", instant=True)],
+        "The ten tenants with the smallest protected share in either module. A name leads to the tenant.",
+        [("Protected", f"bottomk(10, {q.named(share)})")],
+        labels={"m365_tenant_name": "Tenant", "m365_tenant_id": None},
         unit="percentunit",
-        steps=look.SHARE_PROTECTED,
-        most=1,
-        missing="no protected users were read",
-        names=look.ABOVE,
         size=(8, 9),
     )
+    tables.drop(panel, "customer_id", "customer_name")
+    return tables.column(panel, "Protected", steps=look.SHARE_PROTECTED, gauge=True)
 
 
 def failing():

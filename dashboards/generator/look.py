@@ -38,10 +38,6 @@ APIS = {
     "microsoft_identity": ("Microsoft identity", "light-purple"),
 }
 
-# Where the names of bars stand; above where they are long.
-BESIDE = common.BarGaugeNamePlacement.LEFT
-ABOVE = common.BarGaugeNamePlacement.TOP
-
 # Thresholds: the colour from each value on, beginning without one.
 PLAIN = [(None, "text")]
 BAD_FROM_ONE = [(None, "green"), (1, "red")]
@@ -212,16 +208,15 @@ def bars(
     steps=PLAIN,
     most=None,
     missing="no figures",
-    names=BESIDE,
     size=(8, 8),
 ):
     """One bar per series, as of now."""
     panel = fill(bargauge_builders.Panel(), title, description, unit, targets, size)
     panel.orientation(common.VizOrientation.HORIZONTAL).display_mode(common.BarGaugeDisplayMode.BASIC)
     panel.value_mode(common.BarGaugeValueMode.COLOR).show_unfilled(True).reduce_options(last())
-    panel.name_placement(names).sizing(common.BarGaugeSizing.AUTO)
-    panel.min_viz_height(16).max_viz_height(300).min_viz_width(8)
-    panel.text(common_builders.VizTextDisplayOptions().title_size(13).value_size(16))
+    panel.name_placement(common.BarGaugeNamePlacement.LEFT).sizing(common.BarGaugeSizing.MANUAL)
+    panel.min_viz_height(16).max_viz_height(32).min_viz_width(8)
+    panel.text(common_builders.VizTextDisplayOptions().value_size(16))
     panel.color_scheme(by(dashboard.FieldColorModeId.THRESHOLDS)).thresholds(steps_of(steps))
     panel.min(0).no_value(missing)
     return panel.max(most) if most is not None else panel

@@ -106,7 +106,11 @@ def directory():
         f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
         " second factor they are.",
         [
-            look.target(users("users_by_password_age", matchers=f'password_age="{band}"'), band, instant=True)
+            look.target(
+                users("users_by_password_age", matchers=f'password_age="{band}"'),
+                band.replace("over_", ">"),
+                instant=True,
+            )
             for band in PASSWORD_AGES
         ],
         missing=off,

@@ -186,6 +186,7 @@ def collectors():
         [(name, f"{expression} {oldest}") for name, expression in columns.items()],
         labels={
             **tables.TENANT,
+            "customer_name": None,
             "collector": "Collector",
             "mode": "Mode",
         },
@@ -200,8 +201,8 @@ def collectors():
     )
     ended = {"0": ("failed", "red"), "1": ("succeeded", "green")}
     tables.column(panel, "Last poll", width=95, values=look.value_names(ended))
-    tables.column(panel, "Last success", width=130, unit="dateTimeFromNow")
-    tables.column(panel, "Next poll", width=130, unit="dateTimeFromNow")
+    tables.column(panel, "Last success", width=145, unit="dateTimeFromNow")
+    tables.column(panel, "Next poll", width=145, unit="dateTimeFromNow")
     tables.column(panel, "Interval", width=75, unit="s")
     tables.column(panel, "Duration", width=80, unit="s")
     tables.column(panel, "Rows", width=65)
