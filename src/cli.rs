@@ -1,5 +1,6 @@
 //! The command line: what was asked for, and what comes of it.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use crate::app::{Exporter, Web};
+use crate::assets;
 use crate::check;
 use crate::config::{Config, ConfigFile};
 use crate::domain::{Clock, PromDuration};
@@ -20,7 +22,7 @@ use crate::listen::ListenAddress;
 use crate::logging::{self, Format};
 use crate::progress::show_first_round;
 use crate::server::{self, Limits};
-use crate::simulated::Simulation;
+use crate::simulated::{ASK_THE_SIMULATOR, Simulation};
 use crate::simulator::{CLIENT_ID, CLIENT_SECRET};
 use crate::state;
 
@@ -53,9 +55,17 @@ enum Command {
     /// Poll everything once and print the metrics on stdout
     Poll,
     /// Try it out: a simulated upstream and an exporter for it in one process
+    #[command(after_help = ASK_THE_SIMULATOR)]
     Demo(Simulation),
     /// Only the simulated upstream; prints a configuration for it on stdout
+    #[command(after_help = ASK_THE_SIMULATOR)]
     Simulate(Simulation),
+    /// Write the dashboards, rules and runbooks that go with this version, and an example for Alertmanager
+    Assets {
+        /// The folder for them, made if it is missing; files of the same names in it are replaced
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Flags of several commands; which take them is checked when the command is known.
@@ -155,6 +165,13 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
         Command::Poll => poll(&flags, &progress, shutdown).await,
         Command::Demo(simulation) => Box::pin(demo(&flags, &simulation, &progress, shutdown)).await,
         Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
+        Command::Assets { out } => {
+            let mut said = String::new();
+            for path in assets::write(&out)? {
+                let _ = writeln!(said, "{}", path.display());
+            }
+            print(&said)
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! from lower floors, or from its own floor where that makes no cycle. To get to know the program, read
 //! from the bottom up:
 //!
-//! - floor 0, [`domain`]: the field's words as types, among them what is secret and what is the time.
+//! - floor 0, [`domain`]: the field's words as types, among them what is secret and what is the time; [`bundle`]:
+//!   the dashboards, rules and runbooks.
 //! - floor 1, [`config`]: the YAML file as written, and the validated configuration that all else sees.
 //! - floor 2, [`upstream`]: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
 //! - floor 3, [`collectors`]: pages become figures, and figures are joined; [`discovery`]: which tenants are
@@ -13,11 +14,14 @@
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
 //! - floor 5, [`server`]: HTTP, from memory only.
-//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again; [`cli`] and its commands: [`check`], [`simulated`]; [`saving`]: what is known, kept for the next start; what
-//!   the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
+//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again;
+//!   [`cli`] and its commands: [`check`], [`assets`], [`simulated`]; [`saving`]: what is known, kept for the next
+//!   start; what the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
 pub mod app;
+pub mod assets;
+pub mod bundle;
 pub mod check;
 pub mod cli;
 pub mod collectors;

@@ -27,6 +27,12 @@ const DEMO_TICK: Duration = Duration::from_secs(5);
 /// The shortest interval that a configuration may have.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What the simulated upstream can be asked for besides.
+pub const ASK_THE_SIMULATOR: &str = "\
+The simulated upstream tells what it was asked so far, and lets users of a tenant become high risk:
+  curl http://ADDRESS/simulator/stats
+  curl --request POST 'http://ADDRESS/simulator/high-risk/TENANT-ID?users=5'";
+
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
 pub struct Simulation {

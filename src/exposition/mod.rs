@@ -5,7 +5,7 @@ mod packed;
 mod render;
 mod text;
 
-pub use catalogue::{Metric, catalogue};
+pub use catalogue::{Metric, Origin, catalogue};
 pub use packed::{Packed, gzip};
 pub use render::{Body, render, render_registry};
 pub use text::Kind;

@@ -1,8 +1,10 @@
 //! Floor 5: HTTP. Answers come from memory and never wait for the upstream; only a reload
 //! waits, for the disk.
 
+mod answers;
 mod connections;
 mod encoding;
+mod files;
 mod pages;
 mod parts;
 mod ready;

@@ -1,29 +1,26 @@
 //! The pages and who may ask for them how.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, opts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::bundle::{FOLDERS, Folder};
 use crate::domain::Clock;
 use crate::exposition::{self, Body, Packed};
 use crate::snapshot::Snapshots;
 
+use super::answers::{JSON, TEXT, encoded, html, not_allowed, respond, text, too_many};
 use super::encoding::accepts_gzip;
+use super::files;
 use super::parts::{Parts, Piece};
 use super::ready::Ready;
 use super::reload::Reload;
 use super::status;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -92,10 +89,7 @@ impl Pages {
         };
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let mut response = match handler {
-            "other" => text(
-                StatusCode::NOT_FOUND,
-                "not found; see / for the pages there are\n",
-            ),
+            "other" => not_found(),
             "reload" if request.method == Method::POST => self.reload().await,
             "reload" => not_allowed("POST", "only POST is allowed\n"),
             _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
@@ -103,7 +97,10 @@ impl Pages {
             "status" => self.status(accepts_gzip(&request.headers)).await,
             "ready" => self.ready(),
             "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
-            _ => self.root(),
+            "root" => self.root(),
+            _ => files::folder(path).map_or_else(not_found, |(folder, rest)| {
+                files::answer(folder, rest, accepts_gzip(&request.headers))
+            }),
         };
         response
             .headers_mut()
@@ -203,19 +200,31 @@ impl Pages {
 
     fn root(&self) -> Response<Parts> {
         let metrics = &self.telemetry_path;
-        let html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>avepoint-exporter</title></head>\n\
-             <body>\n<h1>avepoint-exporter</h1>\n<p>Version {}.</p>\n<ul>\n\
+        let mut content = format!(
+            "<p>Version {}.</p>\n<ul>\n\
              <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
              <li><a href=\"/api/v1/status\">/api/v1/status</a>: how each poll of each tenant fares, as JSON</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
              <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, at once after a warm start, or after 2 minutes</li>\n\
-             <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n\
-             </ul>\n</body>\n</html>\n",
+             <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n",
             env!("CARGO_PKG_VERSION"),
         );
-        respond(StatusCode::OK, HTML, html)
+        for Folder { name, purpose, .. } in FOLDERS {
+            let _ = writeln!(
+                content,
+                "<li><a href=\"/{name}/\">/{name}/</a>: {purpose}</li>"
+            );
+        }
+        content.push_str("</ul>\n");
+        html("avepoint-exporter", &content)
     }
+}
+
+fn not_found() -> Response<Parts> {
+    text(
+        StatusCode::NOT_FOUND,
+        "not found; see / for the pages there are\n",
+    )
 }
 
 /// The page at a path, but for the exposition, whose path is configured.
@@ -226,57 +235,11 @@ fn handler(path: &str) -> Option<&'static str> {
         "/-/healthy" => Some("healthy"),
         "/-/ready" => Some("ready"),
         "/-/reload" => Some("reload"),
-        _ => None,
+        _ => files::folder(path).map(|(folder, _)| folder.name),
     }
 }
 
 /// Whether there is a page at this path, so that the exposition cannot be there.
 pub fn is_taken(path: &str) -> bool {
     handler(path).is_some()
-}
-
-fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Parts> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, why);
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
-fn too_many() -> Response<Parts> {
-    let mut response = text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "too many scrapes at once; see --web.max-requests\n",
-    );
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// An answer that comes compressed to those who accept that.
-fn encoded(body: Parts, content_type: HeaderValue, gzip: bool) -> Response<Parts> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
-fn text(status: StatusCode, text: &'static str) -> Response<Parts> {
-    respond(status, TEXT, Bytes::from_static(text.as_bytes()))
-}
-
-fn respond(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Bytes>,
-) -> Response<Parts> {
-    let mut response = Response::new(Parts::new([Piece::Ready(body.into())]));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
 }

@@ -57,6 +57,9 @@ impl Upstream {
             let text = self.stats().as_json();
             return json(StatusCode::OK, AnswerBody::Whole(text.into()));
         }
+        if let Some(answer) = self.rise(parts) {
+            return answer;
+        }
         let query = parts.uri.query().unwrap_or("");
         let Some(target) = Target::read(parts.uri.path(), query) else {
             return error(StatusCode::NOT_FOUND, "there is nothing here");

@@ -23,6 +23,7 @@ mod places;
 mod refresh;
 mod refuse;
 mod reply;
+mod rise;
 mod rows;
 mod seeded;
 mod server;
@@ -50,5 +51,5 @@ pub use rows::{
 };
 pub use server::{Options, Simulator};
 pub use stats::{Moment, NO_TENANT, PartnerRequest, Stats};
-pub use tenant::Tenant;
+pub use tenant::{CannotRise, Tenant};
 pub use world::World;

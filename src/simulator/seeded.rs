@@ -18,6 +18,8 @@ use super::rows::{DirectoryUser, Module, ProtectedUser, SecurityUser, Statuses};
 const WHOLE: usize = 10_000;
 /// The status codes that upstream documents: 0 to 8.
 const CODES: usize = 9;
+/// The code of high risk, as a bit.
+const HIGH_RISK: u32 = 1 << 3;
 /// In each that many rows of the security listing, one has an empty list of codes.
 const CLEARED_ONE_IN: usize = 97;
 /// What the days of a world lie around when nobody says otherwise: the start of 2026.
@@ -51,6 +53,8 @@ pub(super) struct Seeded {
     half_period: usize,
     /// Which way it goes first.
     falling: bool,
+    /// The users below this one are high risk, whatever else they are.
+    high_risk_below: usize,
 }
 
 /// A user as both listings see it.
@@ -90,6 +94,7 @@ impl Seeded {
             falling: between(14, 0, 2) == 1,
             partner_skip: between(15, 30, 60),
             country: pick(names::USAGE_LOCATIONS, mix(traits, 16)),
+            high_risk_below: 0,
         }
     }
 
@@ -152,8 +157,34 @@ impl Seeded {
         }
     }
 
+    /// Makes so many more users high risk who are flagged at this tick, the first ones who are not yet; returns how
+    /// many now are. Where there are fewer such users nothing is done, and how many there are is the error.
+    pub(super) fn raise_high_risk(&mut self, tick: u64, users: usize) -> Result<usize, usize> {
+        let flagged = 0..self.security_count(tick);
+        let is_not = |user: &usize| self.findings(tick, *user) & HIGH_RISK == 0;
+        if let Some(last) = users.checked_sub(1) {
+            let mut others = flagged.clone().filter(is_not);
+            let Some(last) = others.nth(last) else {
+                return Err(flagged.filter(is_not).count());
+            };
+            self.high_risk_below = last + 1;
+        }
+        let is = |user: &usize| self.findings(tick, *user) & HIGH_RISK != 0;
+        Ok(flagged.filter(is).count())
+    }
+
     /// The codes of a flagged user, code `n` as bit `n`.
     fn findings(&self, tick: u64, user: usize) -> u32 {
+        let found = self.own_findings(tick, user);
+        if user < self.high_risk_below {
+            found | HIGH_RISK
+        } else {
+            found
+        }
+    }
+
+    /// The same as the seed has it.
+    fn own_findings(&self, tick: u64, user: usize) -> u32 {
         if user % CLEARED_ONE_IN == CLEARED_ONE_IN / 2 {
             return 0;
         }

@@ -112,6 +112,19 @@ impl Upstream {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Changes what the service knows, as of now, or leaves it as it is when that fails. Requests that are being
+    /// answered still see the old world.
+    pub(super) fn change_world<T, E>(
+        &self,
+        change: impl FnOnce(&mut World, u64) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut shared = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        let mut world = World::clone(&shared);
+        let outcome = change(&mut world, self.tick())?;
+        *shared = Arc::new(world);
+        Ok(outcome)
+    }
+
     /// Whether faults strike no more.
     pub(super) fn is_calm(&self) -> bool {
         let passed = self.options.clock.now().since(self.start);
@@ -217,7 +230,7 @@ impl Simulator {
         self.upstream.partner_identity.tokens.good()
     }
 
-    /// What the service knows.
+    /// What the service was told to know, without the rises that were asked for over HTTP since.
     pub fn world(&self) -> &World {
         &self.world
     }

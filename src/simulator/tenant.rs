@@ -37,6 +37,20 @@ struct Given {
     deleted: Option<Vec<PartnerUser>>,
 }
 
+/// Why users cannot be made high risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotRise {
+    /// There is no such tenant.
+    #[error("there is no tenant {0}")]
+    NoTenant(TenantId),
+    /// The tenant's rows are given, not made up.
+    #[error("the rows of this tenant are given and stay as they are")]
+    Given,
+    /// So many are left, and no more.
+    #[error("only {0} more users of this tenant's security listing can become high risk")]
+    TooMany(usize),
+}
+
 impl Tenant {
     /// A tenant with exactly these rows, at every tick. Nobody is in its directory or in Partner Center.
     pub fn given(
@@ -164,6 +178,23 @@ impl Tenant {
                 .is_some_and(|statuses| statuses.codes().contains(&code)),
             (None, Some(seeded)) => seeded.has_status(tick, k, code),
             (None, None) => false,
+        }
+    }
+
+    /// Makes so many more of its users high risk; returns how many now are.
+    pub(super) fn raise_high_risk(&mut self, tick: u64, users: usize) -> Result<usize, CannotRise> {
+        match (&self.given, &mut self.seeded) {
+            (
+                Given {
+                    security: None,
+                    older: None,
+                    ..
+                },
+                Some(seeded),
+            ) => seeded
+                .raise_high_risk(tick, users)
+                .map_err(CannotRise::TooMany),
+            _ => Err(CannotRise::Given),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
+use reqwest::{Client, Method, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -197,6 +197,43 @@ async fn other_processes_see_what_the_service_was_asked() {
     assert_eq!(told["requests"], 3);
     assert_eq!(told["token_requests"], 1);
     assert_eq!(told["struck"], serde_json::json!({ "unavailable": 1 }));
+}
+
+#[tokio::test]
+async fn users_become_high_risk_when_other_processes_ask_for_it() {
+    let setup = start(Options::new(World::seeded(1, 1, 400))).await;
+    let high_risk = async || {
+        let page = json(setup.get("?status=3&pageSize=1").await).await;
+        page["metadata"]["totalCount"].as_u64().unwrap()
+    };
+    let ask = async |method, path: String| {
+        let url = format!("{}/simulator/high-risk/{path}", setup.simulator.url());
+        let answer = setup.client.request(method, url).send().await.unwrap();
+        (answer.status().as_u16(), json(answer).await)
+    };
+    let (tenant, before) = (setup.tenant, high_risk().await);
+    let (status, told) = ask(Method::POST, format!("{tenant}?users=5")).await;
+    assert_eq!(
+        (status, &told["high_risk_users"]),
+        (200, &(before + 5).into())
+    );
+    assert_eq!(high_risk().await, before + 5);
+    for (method, path, expected, why) in [
+        (Method::GET, format!("{tenant}?users=5"), 405, "only POST"),
+        (Method::POST, format!("{tenant}"), 400, "?users=5"),
+        (Method::POST, format!("{tenant}?users=-1"), 400, "?users=5"),
+        (Method::POST, "x?users=5".to_owned(), 400, "tenant's id"),
+        (Method::POST, format!("{ID}?users=5"), 404, "no tenant"),
+        (Method::POST, format!("{tenant}?users=9999"), 409, "only 1"),
+    ] {
+        let (status, told) = ask(method, path).await;
+        let message = told["message"].as_str().unwrap();
+        assert!(
+            status == expected && message.contains(why),
+            "{status} {message}"
+        );
+    }
+    assert_eq!(high_risk().await, before + 5);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::domain::{CustomerId, TenantId, Timestamp};
 
 use super::places;
 use super::rows::{Customer, CustomerTenant};
-use super::tenant::Tenant;
+use super::tenant::{CannotRise, Tenant};
 
 /// All customers and tenants of the simulated service.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,22 @@ impl World {
     /// The tenant with this id.
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
         self.tenants.get(*self.by_id.get(&id)?)
+    }
+
+    /// Makes so many more users of a tenant's security listing high risk, who were not at this tick. Returns how
+    /// many now are.
+    ///
+    /// # Errors
+    /// Why nobody was.
+    pub fn raise_high_risk(
+        &mut self,
+        id: TenantId,
+        tick: u64,
+        users: usize,
+    ) -> Result<usize, CannotRise> {
+        let tenant = self.by_id.get(&id).and_then(|n| self.tenants.get_mut(*n));
+        let tenant = tenant.ok_or(CannotRise::NoTenant(id))?;
+        tenant.raise_high_risk(tick, users)
     }
 
     /// The tenant with this id, if it is one of this customer's.

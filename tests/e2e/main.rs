@@ -1,6 +1,6 @@
 //! The program against real parts: a Prometheus that scrapes the demo, whose HTTP API then tells the right figures,
-//! and a foreign identity provider to sign in to. Needs `prometheus`, `promtool`, `node` and what `tests/run`
-//! installs. The program is the one that `AVEPOINT_EXPORTER_BIN` names, else the one
+//! an Alertmanager that notifies of them, and a foreign identity provider to sign in to. Needs `prometheus`, `promtool`,
+//! `prometheus-alertmanager`, `node` and what `tests/run` installs. The program is the one that `AVEPOINT_EXPORTER_BIN` names, else the one
 //! that this build made.
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,8 @@
 )]
 #![expect(clippy::float_cmp, reason = "figures are counts, told exactly")]
 
+mod alerting;
+mod alertmanager;
 mod dashboards;
 #[path = "../it/http.rs"]
 #[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
@@ -20,6 +22,9 @@ mod oracle;
 #[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod program;
 mod prometheus;
+#[path = "../it/promql.rs"]
+mod promql;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -34,10 +39,11 @@ use self::prometheus::{Prometheus, needed};
 const TENANTS: usize = 12;
 const USERS: usize = 200;
 
-/// A demo whose world stands still, and the address of its pages.
+/// A demo whose world stands still, and the addresses of its pages and its upstream.
 struct Demo {
     program: Program,
     address: String,
+    simulator: String,
     world: World,
 }
 
@@ -46,27 +52,41 @@ impl Demo {
         let program = Program::start(&mut exporter([
             "demo".to_owned(),
             "--web.listen-address=127.0.0.1:0".to_owned(),
-            "--evolve=0s".to_owned(),
+            // A world that stands still is polled as often as one that moves so fast: each 6 and 12 seconds.
+            "--evolve=2s".to_owned(),
+            "--calm-after=0s".to_owned(),
             format!("--seed={seed}"),
             format!("--tenants={TENANTS}"),
             format!("--users={USERS}"),
         ]));
-        let address = until("the demo's address", async || {
+        let (address, simulator) = until("the demo's addresses", async || {
             let text = program.stdout();
-            let (_, rest) = text.split_once("http://")?;
-            Some(rest.split_once("/metrics ")?.0.to_owned())
+            let url = |what: &str| {
+                let line = text.lines().find(|line| line.contains(what))?;
+                line.trim().strip_prefix("http://")?.split_once(' ')
+            };
+            let (metrics, _) = url("what Prometheus scrapes")?;
+            let (simulator, _) = url("the simulated upstream")?;
+            let address = metrics.strip_suffix("/metrics")?;
+            Some((address.to_owned(), simulator.to_owned()))
         })
         .await;
         Self {
             program,
             address,
+            simulator,
             world: World::seeded(seed, TENANTS, USERS),
         }
     }
 
     /// Starts a Prometheus that scrapes it, and waits until it knows all figures.
     async fn scraped(&self) -> Prometheus {
-        let prometheus = Prometheus::start(&self.address).await;
+        self.scraped_by(None).await
+    }
+
+    /// The same with the Alertmanager at this address.
+    async fn scraped_by(&self, alertmanager: Option<&str>) -> Prometheus {
+        let prometheus = Prometheus::start(&self.address, alertmanager).await;
         let last = "count(avepoint_exposed_unlisted_users{status=\"high_risk\"})";
         until("the figures of all tenants", async || {
             let found = prometheus.query(last).await;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use avepoint_exporter::bundle::{File, RULES};
+use regex::Regex;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -19,8 +21,39 @@ pub(crate) fn needed(tool: &str) {
         .status();
     assert!(
         found.is_ok_and(|status| status.success()),
-        "{tool} is missing: apt-get install --no-install-recommends prometheus"
+        "{tool} is missing: apt-get install --no-install-recommends prometheus prometheus-alertmanager"
     );
+}
+
+/// Starts a program on a free port of loopback, and waits until its log says that it is ready. Returns it with its
+/// address.
+pub(crate) async fn on_a_free_port(
+    ready: &str,
+    command: impl Fn(&str) -> Command,
+) -> (Program, String) {
+    // Free a moment ago; should someone else take it meanwhile, another is tried.
+    for _ in 0..3 {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let mut program = Program::start(&mut command(&address));
+        let is_up = until(ready, async || {
+            if program.stderr().contains(ready) {
+                return Some(true);
+            }
+            program.status().map(|_| false)
+        })
+        .await;
+        if is_up {
+            return (program, address);
+        }
+        assert!(
+            program.stderr().contains("address already in use"),
+            "{}",
+            program.stderr()
+        );
+    }
+    panic!("no port stays free");
 }
 
 /// Prometheus. It ends, and what it stored goes, when this is dropped.
@@ -47,6 +80,15 @@ impl Series {
     }
 }
 
+/// A rule and how its evaluation went.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Evaluated {
+    pub(crate) name: String,
+    pub(crate) health: String,
+    pub(crate) last_error: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     data: Option<Data>,
@@ -64,53 +106,70 @@ struct One {
     value: (f64, String),
 }
 
+/// Rules that are evaluated each second, and alerts that need not hold for longer before they fire. Those that no
+/// longer hold go on as long as they do.
+fn hurried(file: &File) -> String {
+    let pause = Regex::new(r"(?m)^( +)(for|interval): \S+$").unwrap();
+    assert!(pause.is_match(file.text), "{} is in no hurry", file.name);
+    pause.replace_all(file.text, "${1}${2}: 1s").into_owned()
+}
+
 impl Prometheus {
-    /// Starts one that scrapes this address each second, and waits until it answers.
-    pub(crate) async fn start(target: &str) -> Self {
+    /// Starts one that scrapes this address each second, and waits until it answers. It has the rules of the
+    /// repository. Their alerts go to the Alertmanager at that address.
+    pub(crate) async fn start(target: &str, alertmanager: Option<&str>) -> Self {
         needed("prometheus");
         let folder = tempfile::tempdir().unwrap();
+        for file in RULES.files {
+            std::fs::write(folder.path().join(file.name), hurried(file)).unwrap();
+        }
+        let names: Vec<_> = RULES.files.iter().map(|file| file.name).collect();
         let config = folder.path().join("prometheus.yml");
-        let scrape = format!(
-            "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: avepoint\n    static_configs: [{{ targets: ['{target}'] }}]\n"
+        let alertmanagers: Vec<_> = alertmanager.into_iter().collect();
+        let text = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             rule_files: {names:?}\n\
+             scrape_configs: [{{ job_name: avepoint, static_configs: [{{ targets: [{target:?}] }}] }}]\n\
+             alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: {alertmanagers:?} }}] }}] }}\n"
         );
-        std::fs::write(&config, scrape).unwrap();
-        // Free a moment ago; should someone else take it meanwhile, it is tried again.
-        for _ in 0..3 {
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = free.local_addr().unwrap().to_string();
-            drop(free);
-            let mut command = Command::new("prometheus");
-            command.arg(format!("--config.file={}", config.display()));
-            command.arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ));
-            command.arg(format!("--web.listen-address={address}"));
-            let mut program = Program::start(&mut command);
-            let is_up = until("Prometheus to answer", async || {
-                if program
-                    .stderr()
-                    .contains("Server is ready to receive web requests")
-                {
-                    return Some(true);
-                }
-                program.status().map(|_| false)
+        std::fs::write(&config, text).unwrap();
+        let (program, address) =
+            on_a_free_port("Server is ready to receive web requests", |address| {
+                let mut command = Command::new("prometheus");
+                command.arg(format!("--config.file={}", config.display()));
+                command.arg(format!(
+                    "--storage.tsdb.path={}",
+                    folder.path().join("data").display()
+                ));
+                command.arg(format!("--web.listen-address={address}"));
+                command
             })
             .await;
-            if is_up {
-                return Self {
-                    address,
-                    program,
-                    _folder: folder,
-                };
-            }
-            assert!(
-                program.stderr().contains("address already in use"),
-                "{}",
-                program.stderr()
-            );
+        Self {
+            address,
+            program,
+            _folder: folder,
         }
-        panic!("no port stays free");
+    }
+
+    /// All rules, as of their last evaluation.
+    pub(crate) async fn rules(&self) -> Vec<Evaluated> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Groups,
+        }
+        #[derive(Deserialize)]
+        struct Groups {
+            groups: Vec<Group>,
+        }
+        #[derive(Deserialize)]
+        struct Group {
+            rules: Vec<Evaluated>,
+        }
+        let answer = get(&self.address, "/api/v1/rules").await;
+        let answer: Answer = serde_json::from_slice(&answer.body).unwrap();
+        let groups = answer.data.groups.into_iter();
+        groups.flat_map(|group| group.rules).collect()
     }
 
     /// The result of an instant query. Fails the test when it is refused.

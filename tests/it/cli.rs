@@ -1,5 +1,6 @@
 //! The command line of the real program: what it prints, where, and its exit status.
 
+mod assets;
 mod demo;
 mod end;
 mod fleet;
@@ -75,7 +76,7 @@ async fn help_and_version_are_printed_on_stdout() {
         );
     }
     let help = run(&["--help"]).await.stdout;
-    for command in ["serve", "check", "poll", "demo", "simulate"] {
+    for command in ["serve", "check", "poll", "demo", "simulate", "assets"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
     let version = run(&["--version"]).await;
@@ -95,6 +96,11 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path"),
         (&["--web.telemetry-path=/"], "--web.telemetry-path"),
         (&["--web.telemetry-path=/-/ready"], "--web.telemetry-path"),
+        (&["--web.telemetry-path=/rules"], "--web.telemetry-path"),
+        (
+            &["--web.telemetry-path=/dashboards/x"],
+            "--web.telemetry-path",
+        ),
         (&["--log.level=loud"], "--log.level"),
         (&["--log.format=xml"], "--log.format"),
         (&["check", "--assume-users=-1"], "--assume-users"),
@@ -103,6 +109,7 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
         (&["demo", "--tenants=0"], "--tenants"),
         (&["simulate", "--faults=nonsense"], "--faults"),
         (&["simulate", "--listen=localhost"], "--listen"),
+        (&["assets"], "--out"),
     ] {
         let ended = run(arguments).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
@@ -117,15 +124,27 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
 #[tokio::test]
 async fn a_flag_that_a_command_would_not_look_at_is_refused() {
     for (flag, commands) in [
-        ("--config.check", ["poll", "demo", "simulate"].as_slice()),
-        ("--config.file=other.yaml", &["demo", "simulate"]),
-        ("--web.listen-address=:0", &["poll", "simulate"]),
-        ("--web.telemetry-path=/other", &["poll", "simulate"]),
-        ("--web.max-requests=1", &["poll", "simulate"]),
-        ("--web.enable-lifecycle", &["poll", "demo", "simulate"]),
+        (
+            "--config.check",
+            ["poll", "demo", "simulate", "assets"].as_slice(),
+        ),
+        ("--config.file=other.yaml", &["demo", "simulate", "assets"]),
+        ("--web.listen-address=:0", &["poll", "simulate", "assets"]),
+        (
+            "--web.telemetry-path=/other",
+            &["poll", "simulate", "assets"],
+        ),
+        ("--web.max-requests=1", &["poll", "simulate", "assets"]),
+        (
+            "--web.enable-lifecycle",
+            &["poll", "demo", "simulate", "assets"],
+        ),
     ] {
         for command in commands {
-            for arguments in [[flag, command], [command, flag]] {
+            for mut arguments in [vec![flag, command], vec![command, flag]] {
+                if *command == "assets" {
+                    arguments.push("--out=assets");
+                }
                 let ended = run(&arguments).await;
                 assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));
                 let (name, _) = flag.split_once('=').unwrap_or((flag, ""));

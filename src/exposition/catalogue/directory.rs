@@ -1,8 +1,9 @@
 //! The directory.
 
 use crate::collectors::{Ending, PasswordAge};
+use crate::domain::Collector;
 
-use super::{Kind, Metric, Source};
+use super::{Kind, Metric, Origin, Source};
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -10,6 +11,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Distinct users in the tenant's directory. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::Directory)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.directory(now) {
                 out.count(&[], figures.users);
@@ -22,6 +24,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users of the directory with this finding; one with several counts in each. \
                From the last successful poll.",
         labels: &["status"],
+        from: &[Origin::Collector(Collector::Directory)],
         samples: Source::Tenant(|tenant, now, out| {
             for (status, users) in tenant
                 .directory(now)
@@ -37,6 +40,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Users of the directory that are marked as test users. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::Directory)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.directory(now) {
                 out.count(&[], figures.test_users);
@@ -48,6 +52,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Users of the directory by the age of their password, in whole days. From the last successful poll.",
         labels: &["password_age"],
+        from: &[Origin::Collector(Collector::Directory)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.directory(now) {
                 for (band, users) in PasswordAge::ALL.iter().zip(figures.by_password_age) {
@@ -61,6 +66,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Users of the directory whose account ends in so many whole days. From the last successful poll.",
         labels: &["ending"],
+        from: &[Origin::Collector(Collector::Directory)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.directory(now) {
                 for (band, users) in Ending::ALL.iter().zip(figures.ending) {

@@ -2,7 +2,7 @@
 
 use crate::config::{CollectorKind, SecurityEndpoint, SecurityMode};
 
-use super::{Kind, Metric, Source};
+use super::{Kind, Metric, Origin, Source};
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -10,6 +10,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Whether the last poll succeeded.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(poll) = collector.last_poll {
                 out.put(&[name], f64::from(u8::from(poll.failure.is_none())));
@@ -21,6 +22,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the last successful poll ended.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(figures) = &collector.figures {
                 out.put(&[name], figures.at.as_secs_f64());
@@ -32,6 +34,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "How long the last poll took, be it good or bad.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(poll) = collector.last_poll {
                 out.put(&[name], poll.duration.as_secs_f64());
@@ -43,6 +46,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Rows that the last poll read, repeated ones included, be it good or bad.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(poll) = collector.last_poll {
                 out.count(&[name], poll.rows);
@@ -54,6 +58,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the next poll is due, or the one that runs was.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(next_poll) = collector.next_poll {
                 out.put(&[name], next_poll.as_secs_f64());
@@ -65,6 +70,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "The time from one poll to the next, as configured for this tenant.",
         labels: &["collector"],
+        from: &[Origin::Configuration],
         samples: Source::Collector(|collector, name, out| {
             out.put(&[name], collector.config.interval.as_secs_f64());
         }),
@@ -74,6 +80,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "The age at which figures are withdrawn, as configured for this tenant.",
         labels: &["collector"],
+        from: &[Origin::Configuration],
         samples: Source::Collector(|collector, name, out| {
             out.put(&[name], collector.config.stale_after.as_secs_f64());
         }),
@@ -83,6 +90,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Polls that ended, be it well or badly.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| out.count(&[name], collector.polls)),
     },
     Metric {
@@ -90,6 +98,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Polls that failed.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| out.count(&[name], collector.failures)),
     },
     Metric {
@@ -97,6 +106,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| out.count(&[name], collector.skipped)),
     },
     Metric {
@@ -104,6 +114,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Always 1: why the last poll failed; absent when it succeeded.",
         labels: &["collector", "reason"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             if let Some(reason) = collector.last_poll.and_then(|poll| poll.failure) {
                 out.put(&[name, reason.as_str()], 1.0);
@@ -115,6 +126,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
         labels: &["collector"],
+        from: &[Origin::Polls],
         samples: Source::Collector(|collector, name, out| {
             out.put(&[name], f64::from(u8::from(collector.quarantined)));
         }),
@@ -124,6 +136,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Always 1: how the figures are made. A change of it changes what they mean.",
         labels: &["collector", "mode", "source_endpoint", "exclude_test_users"],
+        from: &[Origin::Configuration],
         samples: Source::Collector(|collector, name, out| {
             let [mode, endpoint, exclude] = how(collector.config.kind);
             out.put(&[name, mode, endpoint, exclude], 1.0);

@@ -7,7 +7,7 @@ mod partner_center;
 mod tenants;
 mod users;
 
-use crate::domain::Timestamp;
+use crate::domain::{Collector, Timestamp};
 use crate::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
 
 use super::text::{Head, Kind, Samples as Out};
@@ -23,6 +23,8 @@ pub struct Metric {
     pub help: &'static str,
     /// The labels beside those that tell the tenant.
     pub labels: &'static [&'static str],
+    /// What its values come from.
+    pub from: &'static [Origin],
     pub(super) samples: Source,
 }
 
@@ -35,6 +37,19 @@ impl Metric {
             labels: self.labels,
         }
     }
+}
+
+/// What the values of a metric come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// What the operator has written.
+    Configuration,
+    /// The listing of customers, which discovery reads.
+    Customers,
+    /// What this collector reads.
+    Collector(Collector),
+    /// How the reading of listings fares.
+    Polls,
 }
 
 /// Where a metric's samples come from; this is its scope.

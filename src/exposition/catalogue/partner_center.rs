@@ -1,6 +1,8 @@
 //! Partner Center.
 
-use super::{Kind, Metric, Source};
+use crate::domain::Collector;
+
+use super::{Kind, Metric, Origin, Source};
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -8,6 +10,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Distinct active users in Partner Center. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.partner_center(now) {
                 out.count(&[], figures.users);
@@ -20,6 +23,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users in Partner Center by state and domain type, deleted ones (inactive) included. \
                From the last successful poll.",
         labels: &["state", "domain_type"],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             for ((state, domain_type), users) in tenant
                 .partner_center(now)
@@ -36,6 +40,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Active users in Partner Center by usage location: the largest, all others together, and those without \
                one. From the last successful poll.",
         labels: &["usage_location"],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             let Some(figures) = tenant.partner_center(now) else {
                 return;
@@ -53,6 +58,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Active users in Partner Center who must change their password at the next sign-in. \
                From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.partner_center(now) {
                 out.count(&[], figures.must_change_password);
@@ -65,6 +71,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Active users in Partner Center that are synchronised with a directory of the customer. \
                From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.partner_center(now) {
                 out.count(&[], figures.synced);
@@ -76,6 +83,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When an active user was last synchronised; absent when none is. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(at) = tenant
                 .partner_center(now)
@@ -91,6 +99,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "When the next deleted user is gone for good, 30 days after its deletion; absent when none is deleted. \
                From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::PartnerCenter)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(at) = tenant
                 .partner_center(now)

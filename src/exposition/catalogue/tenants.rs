@@ -6,7 +6,7 @@ use crate::domain::{BackupStatus, ManagementMode, Reason, Timestamp, name_or_id}
 use crate::snapshot::Snapshot;
 use crate::upstream::Customer;
 
-use super::{Kind, Metric, Source};
+use super::{Kind, Metric, Origin, Source};
 
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -14,6 +14,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Tenants that this exporter knows, by whether it polls them.",
         labels: &["state"],
+        from: &[Origin::Configuration, Origin::Customers],
         samples: Source::Fleet(|snapshot, now, out| {
             out.count(&["active"], snapshot.tenants.len() as u64);
             if let Some(found) = snapshot.discovered(now) {
@@ -26,6 +27,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Always 1: what is known of a tenant, to be joined to its other series.",
         labels: &["customer_id", "customer_name", "source"],
+        from: &[Origin::Configuration, Origin::Customers],
         samples: Source::Tenant(|snapshot, _, out| {
             let tenant = &snapshot.tenant;
             let operators = tenant
@@ -46,6 +48,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Always 1: what is known of a customer. From the last successful discovery.",
         labels: &["customer_id", "customer_name", "country", "management_mode"],
+        from: &[Origin::Customers],
         samples: Source::Fleet(|snapshot, now, out| {
             for customer in customers(snapshot, now) {
                 let mode = customer.management_mode.map(ManagementMode::label);
@@ -65,6 +68,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "1 for how the backups of a customer fare, and 0 for the other states. \
                From the last successful discovery.",
         labels: &["customer_id", "customer_name", "status"],
+        from: &[Origin::Customers],
         samples: Source::Fleet(|snapshot, now, out| {
             for customer in customers(snapshot, now) {
                 // Nothing is said of a customer without a status: no state is true of it, and none false.
@@ -86,6 +90,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Customers without any tenant. From the last successful discovery.",
         labels: &[],
+        from: &[Origin::Customers],
         samples: Source::Fleet(|snapshot, now, out| {
             if let Some(found) = snapshot.discovered(now) {
                 let without = found.customers.iter().filter(|one| one.tenants.is_empty());
@@ -98,6 +103,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Whether the last discovery succeeded.",
         labels: &[],
+        from: &[Origin::Polls],
         samples: Source::Fleet(|snapshot, _, out| {
             if let Some(up) = snapshot.discovery.as_ref().and_then(|one| one.up) {
                 out.put(&[], f64::from(u8::from(up)));
@@ -109,6 +115,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the last successful discovery ended.",
         labels: &[],
+        from: &[Origin::Polls],
         samples: Source::Fleet(|snapshot, _, out| {
             let discovery = snapshot.discovery.as_ref();
             if let Some(found) = discovery.and_then(|one| one.found.as_ref()) {
@@ -121,6 +128,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Readings of the customers that ended, be it well or badly.",
         labels: &[],
+        from: &[Origin::Polls],
         samples: Source::Fleet(|snapshot, _, out| {
             if let Some(discovery) = &snapshot.discovery {
                 out.count(&[], discovery.polls);
@@ -132,6 +140,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Readings of the customers that failed.",
         labels: &["reason"],
+        from: &[Origin::Polls],
         samples: Source::Fleet(|snapshot, _, out| {
             let Some(discovery) = &snapshot.discovery else {
                 return;

@@ -1,6 +1,8 @@
 //! Security users, backup protection, and the exposure that is made of both.
 
-use super::{Kind, Metric, Source};
+use crate::domain::Collector;
+
+use super::{Kind, Metric, Origin, Source};
 
 pub(super) const METRICS: &[Metric] = &[
     // Security users.
@@ -9,6 +11,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Distinct users in the listing of security users. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::SecurityUsers)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.security_users(now) {
                 out.count(&[], figures.users);
@@ -20,6 +23,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Users with this finding; one with several counts in each. From the last successful poll.",
         labels: &["status"],
+        from: &[Origin::Collector(Collector::SecurityUsers)],
         samples: Source::Tenant(|tenant, now, out| {
             for (status, users) in tenant
                 .security_users(now)
@@ -36,6 +40,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Distinct users in the backup listing. From the last successful poll.",
         labels: &[],
+        from: &[Origin::Collector(Collector::ProtectedUsers)],
         samples: Source::Tenant(|tenant, now, out| {
             if let Some(figures) = tenant.protection(now) {
                 out.count(&[], figures.users);
@@ -47,6 +52,7 @@ pub(super) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         help: "Users that list this backup module, by whether it is protected. From the last successful poll.",
         labels: &["module", "protected"],
+        from: &[Origin::Collector(Collector::ProtectedUsers)],
         samples: Source::Tenant(|tenant, now, out| {
             let Some(figures) = tenant.protection(now) else {
                 return;
@@ -65,6 +71,7 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users by how many of their listed backup modules are protected: all (full), some (partial), none. \
                From the last successful poll.",
         labels: &["coverage"],
+        from: &[Origin::Collector(Collector::ProtectedUsers)],
         samples: Source::Tenant(|tenant, now, out| {
             let Some(figures) = tenant.protection(now) else {
                 return;
@@ -81,6 +88,10 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users with this finding who are not in the backup listing, or list no module, or one that is \
                not protected. From the last successful polls of both listings.",
         labels: &["status"],
+        from: &[
+            Origin::Collector(Collector::SecurityUsers),
+            Origin::Collector(Collector::ProtectedUsers),
+        ],
         samples: Source::Tenant(|tenant, now, out| {
             for (status, users) in tenant
                 .exposure(now)
@@ -97,6 +108,10 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users with this finding who list this backup module as not protected. \
                From the last successful polls of both listings.",
         labels: &["status", "module"],
+        from: &[
+            Origin::Collector(Collector::SecurityUsers),
+            Origin::Collector(Collector::ProtectedUsers),
+        ],
         samples: Source::Tenant(|tenant, now, out| {
             for ((status, module), users) in tenant
                 .exposure(now)
@@ -113,6 +128,10 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users with this finding who are not in the backup listing at all. \
                From the last successful polls of both listings.",
         labels: &["status"],
+        from: &[
+            Origin::Collector(Collector::SecurityUsers),
+            Origin::Collector(Collector::ProtectedUsers),
+        ],
         samples: Source::Tenant(|tenant, now, out| {
             for (status, users) in tenant
                 .exposure(now)
@@ -129,6 +148,11 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Users who are active in this other listing and are not in the backup listing. \
                From the last successful polls of both listings.",
         labels: &["reference"],
+        from: &[
+            Origin::Collector(Collector::ProtectedUsers),
+            Origin::Collector(Collector::Directory),
+            Origin::Collector(Collector::PartnerCenter),
+        ],
         samples: Source::Tenant(|tenant, now, out| {
             for (reference, users) in tenant.missing(now) {
                 out.count(&[reference.as_str()], users);

@@ -8,6 +8,7 @@ use crate::simulator::partner_rows::Word;
 use crate::simulator::rows::{OlderSecurityUser, ProtectedUser, SecurityUser, Statuses};
 
 use super::World;
+use crate::simulator::CannotRise;
 use crate::simulator::tenant::Tenant;
 
 fn lower(text: Option<&String>) -> Option<String> {
@@ -121,6 +122,61 @@ fn an_evolving_world_moves_a_little_at_a_time() {
     assert!(steps.max().unwrap() < flagged[0] / 30);
     let risky: HashSet<usize> = (0..100).map(|tick| have(tenant, tick * 3, 3)).collect();
     assert!(risky.len() > 5, "{risky:?}");
+}
+
+#[test]
+fn a_rise_adds_so_many_high_risk_users_and_changes_nobody_else() {
+    let (before, mut world) = (World::seeded(3, 2, 400), World::seeded(3, 2, 400));
+    let id = world.tenants()[0].tenant_id;
+    let high = have(&before.tenants()[0], 0, 3);
+    for (users, expected) in [(1, high + 1), (60, high + 61), (0, high + 61)] {
+        assert_eq!(world.raise_high_risk(id, 0, users), Ok(expected));
+        assert_eq!(have(&world.tenants()[0], 0, 3), expected);
+    }
+    let (one, other) = (&before.tenants()[0], &world.tenants()[0]);
+    for code in (0..9).filter(|code| *code != 3) {
+        assert_eq!(have(one, 0, code), have(other, 0, code), "{code}");
+    }
+    let found = |k: &usize| other.has_status(0, *k, 3);
+    assert_eq!(
+        (0..other.security_count(0)).filter(found).count(),
+        high + 61
+    );
+    assert_eq!(high_in_directory(other), high + 61);
+    let (one, other) = (&before.tenants()[1], &world.tenants()[1]);
+    assert!(one.security_users(0).eq(other.security_users(0)));
+}
+
+fn high_in_directory(tenant: &Tenant) -> usize {
+    let rows = tenant.directory_users(0);
+    rows.filter(|row| row.user.statuses.as_ref().unwrap().codes().contains(&3))
+        .count()
+}
+
+#[test]
+fn a_rise_that_cannot_be_says_why_and_changes_nothing() {
+    let mut world = World::seeded(3, 1, 400);
+    let id = world.tenants()[0].tenant_id;
+    let (high, all) = (
+        have(&world.tenants()[0], 0, 3),
+        world.tenants()[0].security_count(0),
+    );
+    let unknown = TenantId::from_bits(7);
+    assert_eq!(
+        world.raise_high_risk(unknown, 0, 1),
+        Err(CannotRise::NoTenant(unknown))
+    );
+    assert_eq!(
+        world.raise_high_risk(id, 0, all - high + 1),
+        Err(CannotRise::TooMany(all - high))
+    );
+    assert_eq!(have(&world.tenants()[0], 0, 3), high);
+    assert_eq!(world.raise_high_risk(id, 0, all - high), Ok(all));
+    let given = Tenant::given(CustomerId::from_bits(1), id, Vec::new(), Vec::new());
+    assert_eq!(
+        World::given(vec![given]).raise_high_risk(id, 0, 1),
+        Err(CannotRise::Given)
+    );
 }
 
 #[test]

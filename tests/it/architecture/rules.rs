@@ -8,7 +8,7 @@ const MOST_LINES: usize = 700;
 
 /// The floors of the top-level modules.
 const FLOORS: &[(u8, &[&str])] = &[
-    (0, &["domain"]),
+    (0, &["bundle", "domain"]),
     (1, &["config"]),
     (2, &["upstream"]),
     (3, &["collectors", "discovery", "snapshot", "state"]),
@@ -18,6 +18,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         6,
         &[
             "app",
+            "assets",
             "check",
             "cli",
             "simulated",

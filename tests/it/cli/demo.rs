@@ -8,7 +8,7 @@ use crate::program::{Program, exporter, until};
 use crate::support::Exposition;
 
 /// Starts a small demo on free ports. Returns it with the address of its pages, as it printed it.
-async fn demo(arguments: &[&str]) -> (Program, String) {
+pub(super) async fn demo(arguments: &[&str]) -> (Program, String) {
     let common = [
         "demo",
         "--web.listen-address=127.0.0.1:0",

@@ -2,7 +2,7 @@
 //! labels. It changes only when the contract does.
 
 /// Name, type, labels.
-pub(super) type Row = (&'static str, &'static str, &'static [&'static str]);
+pub(crate) type Row = (&'static str, &'static str, &'static [&'static str]);
 
 macro_rules! of_tenant {
     ($($label:literal),*) => {
@@ -11,7 +11,7 @@ macro_rules! of_tenant {
 }
 
 /// The series of the tenants.
-pub(super) const TENANTS: &[Row] = &[
+pub(crate) const TENANTS: &[Row] = &[
     ("avepoint_tenants", "gauge", &["state"]),
     (
         "avepoint_tenant_info",
@@ -236,6 +236,16 @@ pub(super) const OWN: &[Row] = &[
         "avepoint_token_request_failures_total",
         "counter",
         &["credential", "reason"],
+    ),
+    (
+        "avepoint_client_certificate_expiry_timestamp_seconds",
+        "gauge",
+        &["credential"],
+    ),
+    (
+        "avepoint_refresh_token_last_rotation_timestamp_seconds",
+        "gauge",
+        &["credential"],
     ),
     (
         "avepoint_exporter_build_info",

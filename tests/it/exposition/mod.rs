@@ -1,19 +1,17 @@
 //! What is shown is the text format as others write it, and the metrics are those of the contract.
 
-mod contract;
+pub(crate) mod contract;
 mod families;
+pub(crate) mod full;
 pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use avepoint_exporter::app::Exporter;
 use avepoint_exporter::domain::{Clock, Timestamp};
 use avepoint_exporter::exposition::{Body, Kind, Packed, catalogue, gzip, render};
 use avepoint_exporter::server::{Pages, Sources};
-use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
 use avepoint_exporter::snapshot::Snapshot;
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
@@ -25,8 +23,9 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 
 use self::contract::{FORBIDDEN_LABELS, OWN, Row, TENANTS};
+use self::full::{full, names_in_the_sources};
 use self::snapshots::{NOW, any_snapshot, any_text, at, golden};
-use crate::support::{cases, config, simulator};
+use crate::support::cases;
 
 #[test]
 fn the_exposition_of_a_fleet_is_the_golden_one() {
@@ -108,26 +107,7 @@ fn the_tenants_metrics_are_those_of_the_contract() {
 
 #[tokio::test]
 async fn the_exporters_own_metrics_are_those_of_the_contract() {
-    // A token request that fails, and a request that is tried again, so that all metrics have samples.
-    let mut options = Options::new(World::seeded(1, 2, 100));
-    options.retry_after = Duration::ZERO;
-    options.rules = vec![
-        Rule::new(Fault::Throttle, When::first(1).on(Listing::Security)),
-        Rule::new(Fault::ExpireTokens, When::first(1).on(Listing::Protected)),
-        Rule::new(
-            Fault::BadRequest,
-            When::first(1).after(1).on(Listing::Token),
-        ),
-    ];
-    let simulator = simulator(options).await;
-    let exporter = Exporter::new(&config(&simulator, "", ""), Clock::system()).unwrap();
-    let (text, failures) = exporter.poll_once().await.unwrap();
-    // How many polls share the token's failure depends on which of them come before it.
-    assert!(failures > 0);
-
-    let pages = pages(Body::default());
-    scrape(&pages, "").await;
-    let text = text + &scrape(&pages, "").await;
+    let text = full().await;
     check_rules(&text);
     let (process, own): (BTreeMap<_, _>, _) = families_of(&text)
         .into_iter()
@@ -146,8 +126,16 @@ async fn the_exporters_own_metrics_are_those_of_the_contract() {
     }
 }
 
+#[tokio::test]
+async fn no_metric_is_forgotten_by_these_tests() {
+    let shown = families_of(&full().await).into_keys();
+    let tenants = TENANTS.iter().map(|(name, ..)| (*name).to_owned());
+    let known: BTreeSet<_> = shown.chain(tenants).collect();
+    assert_eq!(names_in_the_sources(), known);
+}
+
 /// A type and the names of labels, by the name of their metric.
-type Families = BTreeMap<String, (String, BTreeSet<String>)>;
+pub(crate) type Families = BTreeMap<String, (String, BTreeSet<String>)>;
 
 fn table(rows: &[Row]) -> Families {
     let rows = rows.iter().map(|(name, kind, labels)| {
@@ -158,7 +146,7 @@ fn table(rows: &[Row]) -> Families {
 }
 
 /// The metrics of a text: their types, and the labels that any of their samples has.
-fn families_of(text: &str) -> Families {
+pub(crate) fn families_of(text: &str) -> Families {
     let mut families = Families::new();
     let mut histogram = None;
     for line in text.lines() {
@@ -280,7 +268,6 @@ async fn scrape(pages: &Pages, accepts: &str) -> String {
     }
 }
 
-/// Decodes gzip members, one after the other.
 /// Reads one gzip body, as those do that know of no second one behind it.
 fn unzip(mut bytes: &[u8]) -> String {
     let mut text = String::new();

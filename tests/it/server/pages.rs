@@ -36,6 +36,9 @@ async fn every_page_has_its_type_and_length_and_head_tells_the_same() {
         ("/api/v1/status", JSON),
         ("/-/healthy", TEXT),
         ("/-/ready", TEXT),
+        ("/dashboards/", HTML),
+        ("/rules/", HTML),
+        ("/runbooks/", HTML),
     ] {
         // The exporter's own figures may get a digit more between two scrapes.
         until("GET and HEAD of one length", async || {
@@ -65,7 +68,7 @@ async fn the_first_page_links_to_all_others() {
         let path = link.split('"').next().unwrap();
         assert_eq!(get(&server.address, path).await.status, 200, "{path}");
     }
-    assert_eq!(root.matches("href=").count(), 4);
+    assert_eq!(root.matches("href=").count(), 7);
 }
 
 #[tokio::test]
@@ -79,6 +82,12 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_is_405() {
         "/METRICS",
         "/%6detrics",
         "*",
+        "/dashboardsx",
+        "/dashboards//",
+        "/rules/../Cargo.toml",
+        "/runbooks/%2e%2e/metrics.md",
+        "/rules/avepoint-recording.yml/",
+        "/deploy/",
     ] {
         let answer = get(&server.address, path).await;
         assert_eq!(
@@ -87,7 +96,15 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_is_405() {
             "{path}"
         );
     }
-    for path in ["/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/status",
+        "/-/healthy",
+        "/-/ready",
+        "/dashboards",
+        "/rules/avepoint-recording.yml",
+    ] {
         for method in [
             "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE",
         ] {
@@ -100,11 +117,18 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_is_405() {
         }
     }
     let text = get(&server.address, "/metrics").await.text();
-    let counted = Exposition::read(&text).get(
-        "avepoint_exporter_http_requests_total",
-        &[("handler", "other"), ("code", "404")],
-    );
-    assert_eq!(counted, Some(7.0));
+    for (handler, expected) in [
+        ("other", 9.0),
+        ("dashboards", 1.0),
+        ("rules", 2.0),
+        ("runbooks", 1.0),
+    ] {
+        let counted = Exposition::read(&text).get(
+            "avepoint_exporter_http_requests_total",
+            &[("handler", handler), ("code", "404")],
+        );
+        assert_eq!(counted, Some(expected), "{handler}");
+    }
 }
 
 #[tokio::test]
