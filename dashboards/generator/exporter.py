@@ -110,8 +110,8 @@ def _up():
 def polls():
     """What was polled, and what came of it."""
 
-    def per_second(name):
-        return f"sum by (collector) ({q.chosen(q.rate(f'avepoint_collector_{name}_total'))})"
+    def per_minute(name):
+        return f"60 * sum by (collector) ({q.chosen(q.rate(f'avepoint_collector_{name}_total'))})"
 
     def by_collector(title, description, expression, **options):
         panel = look.lines(title, description, [look.target(expression, "{{collector}}")], **options)
@@ -122,13 +122,13 @@ def polls():
     third = (8, 7)
     return [
         by_collector(
-            "Polls", "Polls that ended, well or badly.", per_second("polls"), unit="ops", size=third
+            "Polls", "Polls that ended, well or badly.", per_minute("polls"), unit=look.POLLS, size=third
         ),
         by_collector(
             "Failed polls",
             "Polls that failed; nothing of such a poll is published. Look at the reasons beside.",
-            per_second("failures"),
-            unit="ops",
+            per_minute("failures"),
+            unit=look.POLLS,
             size=third,
         ),
         look.lines(
@@ -136,8 +136,8 @@ def polls():
             "Polls that failed, of all tenants of the chosen exporters; `none` stands for none at all."
             " `throttled`, `timeout` and `unavailable` pass by themselves, `forbidden` and `not_found` are"
             " for the customer's rights.",
-            [look.target(q.or_none(f"sum by (reason) ({failures})", "reason"), "{{reason}}")],
-            unit="ops",
+            [look.target(q.or_none(f"60 * sum by (reason) ({failures})", "reason"), "{{reason}}")],
+            unit=look.POLLS,
             stacked=True,
             size=third,
         ),
@@ -145,8 +145,8 @@ def polls():
             "Skipped polls",
             "Polls that were left out, since the one before had not ended or the rate limit had no room. If"
             " they go on, raise the intervals.",
-            per_second("skipped_polls"),
-            unit="ops",
+            per_minute("skipped_polls"),
+            unit=look.POLLS,
             size=third,
         ),
         by_collector(

@@ -27,7 +27,7 @@ def dashboard():
             ),
             board.Row("Figures that fail or grow old", failing()),
             board.Row(
-                "Discovery (off by default: set `discovery: enabled: true`)",
+                "Discovery (off by default: set discovery: enabled: true)",
                 optional.discovery(),
                 collapsed=True,
             ),
@@ -84,7 +84,7 @@ def overview():
             "No mailbox backup",
             "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
             q.total(q.UNPROTECTED_MAILBOXES),
-            color="blue",
+            steps=look.WORTH_A_LOOK_FROM_ONE,
             trend=True,
             size=(6, 4),
         ),
@@ -234,11 +234,11 @@ def failing():
             " `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
             [
                 look.target(
-                    q.or_none(f"sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),
+                    q.or_none(f"60 * sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),
                     "{{reason}}",
                 )
             ],
-            unit="ops",
+            unit=look.POLLS,
             stacked=True,
             size=(10, 10),
         ),

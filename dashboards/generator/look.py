@@ -156,6 +156,8 @@ def stat(
     )
     panel.graph_mode(common.BigValueGraphMode.AREA if trend else common.BigValueGraphMode.NONE)
     panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(last()).no_value(missing)
+    # Else a trend fills its height whatever its size.
+    panel.min(0)
     if color:
         panel.color_scheme(fixed(color))
     else:
@@ -167,13 +169,38 @@ def stat(
     return panel.thresholds(steps_of(steps))
 
 
-def lines(title, description, targets, *, unit="short", steps=None, stacked=False, gaps=False, size=(12, 8)):
-    """Lines over time, from zero on; stacked, they are areas. Gaps of up to an hour may be bridged."""
+# Per minute, since a tenant is polled once in some minutes.
+POLLS = "opm"
+# Units of which zero is drawn at the foot of the panel, and less than one not as tall as it.
+_COUNTS = ("short", "reqps", POLLS)
+
+
+def lines(
+    title,
+    description,
+    targets,
+    *,
+    unit="short",
+    steps=None,
+    stacked=False,
+    gaps=False,
+    wide=False,
+    size=(12, 8),
+):
+    """Lines over time, from zero on; stacked, they are areas. Gaps of up to an hour may be bridged.
+
+    A wide range is drawn by powers of ten, so that the small ones can be told from zero.
+    """
     panel = fill(timeseries_builders.Panel(), title, description, unit, targets, size)
     panel.color_scheme(by(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     panel.draw_style(common.GraphDrawStyle.LINE).line_width(1).fill_opacity(60 if stacked else 8)
     panel.show_points(common.VisibilityMode.AUTO).point_size(4).span_nulls(3600000 if gaps else False)
     panel.min(0)
+    if unit in _COUNTS:
+        panel.axis_soft_max(1)
+    if wide:
+        scale = common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.SYMLOG)
+        panel.scale_distribution(scale.log(10).linear_threshold(1))
     panel.stacking(
         common_builders.StackingConfig().mode(
             common.StackingMode.NORMAL if stacked else common.StackingMode.NONE

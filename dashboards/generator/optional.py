@@ -6,9 +6,9 @@ import tables
 
 # What says so where nothing is shown.
 OFF = {
-    "discovery": "off: set `discovery: enabled: true`",
-    "directory": "off: set `collectors: directory: enabled: true`",
-    "partner_center": "off: set `collectors: partner_center: enabled: true`",
+    "discovery": "off: set discovery: enabled: true",
+    "directory": "off: set collectors: directory: enabled: true",
+    "partner_center": "off: set collectors: partner_center: enabled: true",
 }
 
 PASSWORD_AGES = ("0-30d", "31-60d", "61-90d", "91-180d", "181-365d", "over_365d", "unknown")
@@ -76,13 +76,15 @@ def discovery():
             "Discoveries",
             "Readings of the customers, and those that failed by reason; `none` stands for none at all.",
             [
-                look.target(f"sum({q.rate('avepoint_discovery_polls_total')})", "all"),
+                look.target(f"60 * sum({q.rate('avepoint_discovery_polls_total')})", "all"),
                 look.target(
-                    q.or_none(f"sum by (reason) ({q.rate('avepoint_discovery_failures_total')})", "reason"),
+                    q.or_none(
+                        f"60 * sum by (reason) ({q.rate('avepoint_discovery_failures_total')})", "reason"
+                    ),
                     "failed: {{reason}}",
                 ),
             ],
-            unit="ops",
+            unit=look.POLLS,
             size=(8, 8),
         ),
     ]

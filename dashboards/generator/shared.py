@@ -17,6 +17,7 @@ def at_risk(title, size=(12, 8)):
         " counts in each. A step that all findings make at once is a listing that was withdrawn or came back,"
         " not users: see the figures' age.",
         [look.target(q.total(q.AT_RISK, "status"), "{{status}}")],
+        wide=True,
         size=size,
     )
     return look.paint(panel, look.STATUSES)
@@ -30,6 +31,7 @@ def exposed(title, size=(12, 8)):
         " protected users, or list no module there, or one that is not protected. If such an account is taken"
         " over, data may be lost for good: protect these first.",
         [look.target(q.total(q.EXPOSED, "status"), "{{status}}")],
+        wide=True,
         size=size,
     )
     return look.paint(panel, look.STATUSES)

@@ -65,7 +65,7 @@ def table(title, description, values, *, labels=TENANT, sort=(), most=None, unit
         if not name:
             hide(panel, label)
     if labels.get("customer_name"):
-        column(panel, "Customer", width=140, link=links.to_customer())
+        column(panel, "Customer", width=195, link=links.to_customer())
     if labels.get("m365_tenant_name"):
         column(panel, "Tenant", width=285, link=links.to_tenant())
     return panel

@@ -29,12 +29,12 @@ def dashboard():
             ),
             board.Row("Figures and their age", freshness()),
             board.Row(
-                "Directory (off by default: set `collectors: directory: enabled: true`)",
+                "Directory (off by default: set collectors: directory: enabled: true)",
                 optional.directory(),
                 collapsed=True,
             ),
             board.Row(
-                "Partner Center (off by default: set `collectors: partner_center: enabled: true`)",
+                "Partner Center (off by default: set collectors: partner_center: enabled: true)",
                 optional.partner_center(),
                 collapsed=True,
             ),
