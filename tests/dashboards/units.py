@@ -28,6 +28,7 @@ UNITS = {
     # Rates.
     "hertz",
     "ops",
+    "opm",
     "reqps",
     "rps",
     "cps",
