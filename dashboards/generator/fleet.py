@@ -1,0 +1,312 @@
+"""All tenants: how many users are at risk or not backed up, where it is worst, what rose, what fails."""
+
+import board
+import links
+import look
+import queries as q
+import shared
+import tables
+
+
+def dashboard():
+    """The file's text."""
+    return board.build(
+        links.FLEET,
+        "AvePoint Elements for all tenants: users at risk, users without backup, users who are both, where it"
+        " is worst, and whether the figures are fresh. Needs the recording rules of avepoint-exporter.",
+        "now-24h",
+        [
+            board.Row("Fleet", overview()),
+            board.Row("Trends", trends()),
+            board.Row("Where it is worst", [worst_tenants()]),
+            board.Row("What rose", risen()),
+            board.Row("Exposure and protection", [shared.exposure_matrix(), protected(), missing()]),
+            board.Row("Figures that fail or grow old", failing()),
+            board.Row(
+                "Discovery (off by default: set `discovery: enabled: true`)", discovery(), collapsed=True
+            ),
+        ],
+    )
+
+
+def overview():
+    """The totals."""
+    listing = "from AvePoint's listing of users at risk"
+    return [
+        look.stat(
+            "Tenants",
+            "Tenants that the chosen exporters watch, each once however many exporters see it.",
+            f"count(group by (m365_tenant_id) ({q.TENANTS}))",
+            missing="no tenants",
+            trend=True,
+        ),
+        look.stat(
+            "High risk",
+            f"Users whom Microsoft holds to be at high risk, {listing}. Each is to be looked into.",
+            q.total(q.HIGH_RISK),
+            color=look.STATUSES["high_risk"][1],
+            trend=True,
+        ),
+        look.stat(
+            "Medium risk",
+            f"Users at medium risk, {listing}. Watch the trend, and those who come to be at high risk.",
+            q.total(q.MEDIUM_RISK),
+            color=look.STATUSES["medium_risk"][1],
+            trend=True,
+        ),
+        look.stat(
+            "MFA disabled",
+            f"Users who sign in without a second factor, {listing}. Have it enabled, tenant by tenant.",
+            q.total(q.MFA_DISABLED),
+            color=look.STATUSES["mfa_disabled"][1],
+            trend=True,
+        ),
+        look.stat(
+            "Exposed high risk",
+            "Users at high risk of whom something is not backed up. Red from the first one: if the account is"
+            " taken over, its data may be lost for good.",
+            q.total(q.EXPOSED_HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            trend=True,
+        ),
+        look.stat(
+            "Unprotected mailboxes",
+            "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
+            q.total(q.UNPROTECTED_MAILBOXES),
+            color="blue",
+            trend=True,
+        ),
+        look.stat(
+            "Failing",
+            "Collectors of a tenant whose last poll failed with every exporter that sees the tenant. Their"
+            " figures are kept until they are too old. The reasons are in the table at the end.",
+            f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
+            steps=look.SERIOUS_FROM_ONE,
+            missing="no polls yet",
+            trend=True,
+        ),
+        look.stat(
+            "Withdrawn",
+            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The"
+            " totals here are too low by those tenants.",
+            f"sum(({q.chosen(q.staleness())}) > bool 1)",
+            steps=look.BAD_FROM_ONE,
+            missing="no polls yet",
+            trend=True,
+        ),
+    ]
+
+
+def trends():
+    """The totals over time."""
+    return [
+        shared.at_risk("Users at risk"),
+        shared.exposed("Exposed users"),
+        shared.unprotected((12, 8)),
+        shared.coverage((12, 8)),
+    ]
+
+
+def worst_tenants():
+    """The tenants with the most exposed users."""
+    panel = tables.table(
+        "Worst tenants",
+        "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
+        " “Fully protected” is the share of users of whom all modules are. A name leads to the tenant.",
+        [
+            ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
+            ("High risk", q.named(q.HIGH_RISK)),
+            ("Medium risk", q.named(q.MEDIUM_RISK)),
+            ("MFA disabled", q.named(q.MFA_DISABLED)),
+            ("Exposed MFA disabled", q.named(q.EXPOSED_MFA_DISABLED)),
+            ("Unprotected mailboxes", q.named(q.UNPROTECTED_MAILBOXES)),
+            ("Without backup", q.named(q.WITHOUT_BACKUP)),
+            ("Fully protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
+        ],
+        sort=("Exposed high risk", "High risk"),
+        most=25,
+        size=(24, 12),
+    )
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE)
+    tables.column(panel, "Fully protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
+    return panel
+
+
+def risen():
+    """The tenants whose figures rose most."""
+    what = (
+        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen."
+        " The 15 with the most"
+    )
+    return [
+        _risen(
+            "Users at high risk: what rose",
+            f"{what} new users at high risk: look at these tenants first.",
+            q.HIGH_RISK,
+        ),
+        _risen(
+            "Unprotected mailboxes: what rose",
+            f"{what} newly unprotected mailboxes: look for users that no backup plan took up, and for plans"
+            " that lost users.",
+            q.UNPROTECTED_MAILBOXES,
+        ),
+    ]
+
+
+def _risen(title, description, series):
+    panel = tables.table(
+        title,
+        description,
+        [
+            ("Last day", q.named(q.rise(series, "1d"))),
+            ("Last week", q.named(q.rise(series, "7d"))),
+            ("Now", q.named(series)),
+        ],
+        sort=("Last day", "Last week", "Now"),
+        most=15,
+        size=(12, 10),
+    )
+    for name in ("Last day", "Last week"):
+        tables.column(panel, name, steps=look.RISEN, width=100)
+    return tables.column(panel, "Now", width=80)
+
+
+def protected():
+    """The protected share of each module."""
+    return shared.protected_share((6, 9))
+
+
+def missing():
+    """Where fewest of the users are protected."""
+    share = q.named(f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})")
+    panel = look.bars(
+        "Least protected tenants",
+        "The ten tenants with the smallest protected share in either module.",
+        [look.target(f"bottomk(10, {share})", "{{m365_tenant_name}}", instant=True)],
+        unit="percentunit",
+        steps=look.SHARE_PROTECTED,
+        most=1,
+        missing="no protected users were read",
+        size=(6, 9),
+    )
+    return panel
+
+
+def failing():
+    """The tenants whose figures are oldest, and why."""
+    share = q.named(q.staleness(), "collector")
+    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
+    panel = tables.table(
+        "Oldest figures",
+        "The 25 collectors of tenants whose figures are oldest, as a share of the age at which they are"
+        " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
+        " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
+        [("Age", reasons)],
+        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason of the failure"},
+        sort=("Age",),
+        most=25,
+        size=(14, 10),
+    )
+    tables.column(
+        panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
+    )
+    tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
+    tables.column(panel, "Reason of the failure", values=[look.value_names({"": ("–", None)})])
+    return [
+        panel,
+        look.lines(
+            "Failed polls by reason",
+            "Polls of the chosen exporters that failed, of all their tenants; `none` stands for none at all."
+            " `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
+            [
+                look.target(
+                    q.or_none(f"sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),
+                    "{{reason}}",
+                )
+            ],
+            unit="ops",
+            stacked=True,
+            size=(10, 10),
+        ),
+    ]
+
+
+def discovery():
+    """Customers and tenants that discovery found."""
+    off = "off: set `discovery: enabled: true`"
+    last = q.own("avepoint_discovery_last_success_timestamp_seconds")
+    customer = 'customer_id=~"$customer"'
+    customers = f"max by (customer_id, management_mode) ({q.own('avepoint_customer_info', customer)})"
+    status = f"max by (customer_id, status) ({q.own('avepoint_customer_backup_status', customer)})"
+    listing = "from AvePoint's listing of customers, which discovery reads"
+    return [
+        look.stat(
+            "Discovery",
+            "Whether the last reading of AvePoint's customers succeeded with all chosen exporters. While it"
+            " fails, new tenants are not found, and all others go on.",
+            f"min({q.own('avepoint_discovery_up')})",
+            unit="none",
+            steps=look.WORKS,
+            values=[look.value_names({"0": ("fails", "red"), "1": ("works", "green")})],
+            missing=off,
+            size=(4, 4),
+        ),
+        look.stat(
+            "Last read",
+            "Time since the customers were last read.",
+            f"time() - min({last})",
+            unit="s",
+            missing=off,
+            size=(4, 4),
+        ),
+        look.stat(
+            "Customers",
+            f"Customers, {listing}.",
+            f"count(group by (customer_id) ({customers}))",
+            missing=off,
+            size=(4, 4),
+        ),
+        look.stat(
+            "Customers without tenant",
+            f"Customers that have no Microsoft 365 tenant connected, {listing}: nothing can be read of them.",
+            f"max({q.own('avepoint_customers_without_tenant')})",
+            steps=look.WORTH_A_LOOK_FROM_ONE,
+            missing=off,
+            size=(4, 4),
+        ),
+        look.bars(
+            "Tenants by state",
+            "Tenants that are watched, that the configuration excludes, and that another shard watches.",
+            [look.target(f"max by (state) ({q.own('avepoint_tenants')})", "{{state}}", instant=True)],
+            size=(8, 8),
+        ),
+        look.bars(
+            "Customers by backup status",
+            f"Customers by how their backups fare, {listing}. `failed` and `multiple_issues` are to be looked"
+            " into in AvePoint.",
+            [look.target(f"sum by (status) ({status})", "{{status}}", instant=True)],
+            missing=off,
+            size=(8, 8),
+        ),
+        look.bars(
+            "Customers by management",
+            f"Customers by who looks after their services, {listing}.",
+            [look.target(f"count by (management_mode) ({customers})", "{{management_mode}}", instant=True)],
+            missing=off,
+            size=(8, 8),
+        ),
+        look.lines(
+            "Discoveries",
+            "Readings of the customers, and those that failed by reason; `none` stands for none at all.",
+            [
+                look.target(f"sum({q.rate('avepoint_discovery_polls_total')})", "all"),
+                look.target(
+                    q.or_none(f"sum by (reason) ({q.rate('avepoint_discovery_failures_total')})", "reason"),
+                    "failed: {{reason}}",
+                ),
+            ],
+            unit="ops",
+            size=(8, 8),
+        ),
+    ]

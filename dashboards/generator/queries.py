@@ -1,0 +1,116 @@
+"""The pieces that queries are made of: which tenants are meant, how they get their names, what counts once.
+
+Figures of tenants come from the recorded series of rules/avepoint-recording.yml, which hold one series per
+tenant however many exporters see it. What is not recorded is reduced to that in place, by `once`.
+"""
+
+# On each selector of a series that an exporter itself shows.
+EXPORTER = 'job=~"$job", instance=~"$instance"'
+
+# The tenants that all variables together choose. With job and instance, it belongs on the right of `and`,
+# where any number of series may match.
+TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
+
+# One series per chosen tenant with its names, also while two exporters know it by different ones.
+NAMES = (
+    "topk by (m365_tenant_id) (1, "
+    f"max by (customer_id, customer_name, m365_tenant_id, m365_tenant_name) ({TENANTS}))"
+)
+
+# The recorded series.
+SECURITY_USERS = "tenant:avepoint_security_users:max"
+AT_RISK = "tenant_status:avepoint_security_users_by_status:max"
+BACKUP_USERS = "tenant:avepoint_backup_users:max"
+BY_MODULE = "tenant_module:avepoint_backup_users_by_module:max"
+COVERAGE = "tenant_coverage:avepoint_backup_users_by_coverage:max"
+PROTECTED_SHARE = "tenant_module:avepoint_backup_protected_users:ratio"
+MISSING = "tenant_reference:avepoint_backup_missing_users:max"
+EXPOSED = "tenant_status:avepoint_exposed_users:max"
+EXPOSED_UNLISTED = "tenant_status:avepoint_exposed_unlisted_users:max"
+EXPOSED_BY_MODULE = "tenant_status_module:avepoint_exposed_users_by_module:max"
+COLLECTOR_UP = "tenant_collector:avepoint_collector_up:max"
+LAST_SUCCESS = "tenant_collector:avepoint_collector_last_success_timestamp_seconds:max"
+STALE_AFTER = "tenant_collector:avepoint_collector_stale_after_seconds:max"
+
+HIGH_RISK = AT_RISK + '{status="high_risk"}'
+MEDIUM_RISK = AT_RISK + '{status="medium_risk"}'
+MFA_DISABLED = AT_RISK + '{status="mfa_disabled"}'
+EXPOSED_HIGH_RISK = EXPOSED + '{status="high_risk"}'
+EXPOSED_MFA_DISABLED = EXPOSED + '{status="mfa_disabled"}'
+UNPROTECTED_MAILBOXES = BY_MODULE + '{module="mailbox", protected="false"}'
+WITHOUT_BACKUP = COVERAGE + '{coverage="none"}'
+PROTECTED_SHARE_OF_ALL = f'{COVERAGE}{{coverage="full"}} / on (m365_tenant_id) ({BACKUP_USERS} > 0)'
+
+
+def own(metric, matchers=""):
+    """A series of the exporter itself, of the chosen exporters."""
+    return f"{metric}{{{EXPORTER}{', ' + matchers if matchers else ''}}}"
+
+
+def process(metric):
+    """A series that every process shows, of exporters only."""
+    return f"{own(metric)} and on (job, instance) {own('avepoint_exporter_build_info')}"
+
+
+def rate(metric, matchers=""):
+    """Per second, over as short a time as the resolution allows."""
+    return f"rate({own(metric, matchers)}[$__rate_interval])"
+
+
+def chosen(series):
+    """The series of the chosen tenants."""
+    return f"{series} and on (m365_tenant_id) {TENANTS}"
+
+
+def total(series, by=""):
+    """The sum over the chosen tenants."""
+    return f"sum{f' by ({by})' if by else ''} ({chosen(series)})"
+
+
+def once(metric, labels="", matchers=""):
+    """A tenant's series that is not recorded, once however many exporters see the tenant."""
+    return f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({own(metric, matchers)})"
+
+
+def named(series, labels=""):
+    """The largest value of each chosen tenant, or of each of its values of some labels, with its names."""
+    per_tenant = f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({series})"
+    return (
+        f"{per_tenant} * on (m365_tenant_id) group_left (customer_id, customer_name, m365_tenant_name)"
+        f" {NAMES}"
+    )
+
+
+def rise(series, time):
+    """By how much a tenant's figure is above its lowest within the time. A new tenant has not risen."""
+    per_tenant = "max by (m365_tenant_id)"
+    return f"{per_tenant} ({series}) - min by (m365_tenant_id) (min_over_time({series}[{time}]))"
+
+
+# What stands for the age of figures that were never read.
+NEVER = 1000000
+
+
+def staleness():
+    """The age of figures as a share of that at which they are withdrawn; NEVER where there were none yet."""
+    share = f"(time() - {LAST_SUCCESS}) / on (m365_tenant_id, collector) {STALE_AFTER}"
+    return f"({share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER})"
+
+
+def reason():
+    """Why a collector fails, where no exporter succeeds with it; and a series without a reason for others."""
+    failing = once("avepoint_collector_failing", "collector, reason")
+    return (
+        f"(topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector)"
+        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + 1)"
+    )
+
+
+def or_none(expression, label):
+    """What is above zero; and always a series `none` at zero, so that a panel of failures has data."""
+    return f'{expression} > 0 or label_replace(0 * sum({expression}), "{label}", "none", "", "")'
+
+
+def quantile(share, metric, by):
+    """A quantile of a histogram."""
+    return f"histogram_quantile({share}, sum by (le, {by}) ({rate(metric + '_bucket')}))"

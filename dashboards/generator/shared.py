@@ -1,0 +1,98 @@
+"""Panels that several dashboards show, of the tenants that are chosen."""
+
+import look
+import queries as q
+import tables
+
+# What the exposure of users is told by, beside the modules.
+_ANY = "Any module"
+_UNLISTED = "Not listed"
+
+
+def at_risk(title, size=(12, 8)):
+    """Users at risk over time."""
+    panel = look.lines(
+        title,
+        "Users with each finding, from AvePoint's listing of users at risk. A user with several findings"
+        " counts in each. A step that all findings make at once is a listing that was withdrawn or came back,"
+        " not users: see the figures' age.",
+        [look.target(q.total(q.AT_RISK, "status"), "{{status}}")],
+        size=size,
+    )
+    return look.paint(panel, look.STATUSES)
+
+
+def exposed(title, size=(12, 8)):
+    """Exposed users over time."""
+    panel = look.lines(
+        title,
+        "Users at risk of whom something is not backed up: they are missing from AvePoint's listing of"
+        " protected users, or list no module there, or one that is not protected. If such an account is taken"
+        " over, data may be lost for good: protect these first.",
+        [look.target(q.total(q.EXPOSED, "status"), "{{status}}")],
+        size=size,
+    )
+    return look.paint(panel, look.STATUSES)
+
+
+def exposure_matrix(size=(12, 9)):
+    """Exposed users by finding and by what is not backed up."""
+    parts = [
+        f'label_replace({q.total(q.EXPOSED, "status")}, "module", "{_ANY}", "", "")',
+        q.total(q.EXPOSED_BY_MODULE, "status, module"),
+        f'label_replace({q.total(q.EXPOSED_UNLISTED, "status")}, "module", "{_UNLISTED}", "", "")',
+    ]
+    return tables.matrix(
+        "Exposed users by finding and module",
+        "Of the users with each finding: those whose mailbox or OneDrive is listed and not protected, and"
+        f" those who are not in the listing of protected users at all. “{_ANY}” counts each user once.",
+        " or ".join(parts),
+        "status",
+        "module",
+        row_names=look.STATUSES,
+        across_names=look.MODULES,
+        steps=look.SERIOUS_FROM_ONE,
+        size=size,
+    )
+
+
+def protected_share(size=(8, 8)):
+    """The protected share of each module."""
+    protected = q.total(q.BY_MODULE + '{protected="true"}', "module")
+    panel = look.bars(
+        "Protected share by module",
+        "Of the users who list a module, the share whose module is protected. Red below 80 %, yellow below 95"
+        " %: assign backup to the rest in AvePoint, or take them out of the plan.",
+        [look.target(f"{protected} / ({q.total(q.BY_MODULE, 'module')} > 0)", "{{module}}", instant=True)],
+        unit="percentunit",
+        steps=look.SHARE_PROTECTED,
+        most=1,
+        missing="no protected users were read",
+        size=size,
+    )
+    return look.name(panel, look.MODULES)
+
+
+def unprotected(size=(8, 8)):
+    """Users with an unprotected module, over time."""
+    panel = look.lines(
+        "Unprotected by module",
+        "Users whose mailbox or OneDrive is listed and not protected, from AvePoint's listing of protected"
+        " users. It rises when users are added that no backup plan takes up.",
+        [look.target(q.total(q.BY_MODULE + '{protected="false"}', "module"), "{{module}}")],
+        size=size,
+    )
+    return look.paint(panel, look.MODULES)
+
+
+def coverage(size=(8, 8)):
+    """Users by how much of theirs is backed up, over time."""
+    panel = look.lines(
+        "Users by coverage",
+        "Users in AvePoint's listing of protected users, by how many of their modules are protected: all,"
+        " some, or none. Red and yellow should shrink.",
+        [look.target(q.total(q.COVERAGE, "coverage"), "{{coverage}}")],
+        stacked=True,
+        size=size,
+    )
+    return look.paint(panel, look.COVERAGES)

@@ -1,0 +1,332 @@
+"""One customer or tenant in depth, or the sum of all that are chosen."""
+
+import board
+import links
+import look
+import queries as q
+import shared
+import tables
+
+OFF = {
+    "directory": "off: set `collectors: directory: enabled: true`",
+    "partner_center": "off: set `collectors: partner_center: enabled: true`",
+}
+
+
+def dashboard():
+    """The file's text."""
+    return board.build(
+        links.TENANT,
+        "One tenant in depth: users at risk, backup, both together, and how old the figures are. With several"
+        " tenants chosen, figures are sums. Needs the recording rules of avepoint-exporter.",
+        "now-24h",
+        [
+            board.Row("Now", now()),
+            board.Row("Users at risk", at_risk()),
+            board.Row(
+                "Backup",
+                [shared.protected_share(), shared.unprotected(), shared.coverage()],
+            ),
+            board.Row(
+                "At risk and not backed up",
+                [shared.exposure_matrix((10, 9)), shared.exposed("Exposed users", (14, 9))],
+            ),
+            board.Row("Figures and their age", freshness()),
+            board.Row(
+                "Directory (off by default: set `collectors: directory: enabled: true`)",
+                directory(),
+                collapsed=True,
+            ),
+            board.Row(
+                "Partner Center (off by default: set `collectors: partner_center: enabled: true`)",
+                partner_center(),
+                collapsed=True,
+            ),
+        ],
+    )
+
+
+def now():
+    """The figures of the present, and whose they are."""
+    none_read = "no users at risk were read"
+    no_backup = "no protected users were read"
+    facts = tables.table(
+        "Facts",
+        "The chosen tenants, 50 at most, with their ids and the labels that your configuration gives them.",
+        [("Value", f"topk(50, topk by (m365_tenant_id) (1, {q.chosen('tenant:avepoint_tenant_info:max')}))")],
+        labels={
+            "customer_name": "Customer",
+            "m365_tenant_name": "Tenant",
+            "customer_id": "Customer id",
+            "m365_tenant_id": "Tenant id",
+        },
+        unit="none",
+        size=(24, 5),
+    )
+    tables.drop(facts, "Value", "__name__", "job")
+    return [
+        look.stat(
+            "Listed users",
+            "Users in AvePoint's listing of users at risk, whatever the finding.",
+            q.total(q.SECURITY_USERS),
+            missing=none_read,
+        ),
+        look.stat(
+            "High risk",
+            "Users whom Microsoft holds to be at high risk. Red from the first one: see who they are in"
+            " AvePoint, and have their sessions revoked and passwords reset.",
+            q.total(q.HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "Medium risk",
+            "Users at medium risk. Orange from the first one: have them looked at within days.",
+            q.total(q.MEDIUM_RISK),
+            steps=look.SERIOUS_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "MFA disabled",
+            "Users who sign in without a second factor. Yellow from the first one: have it enabled.",
+            q.total(q.MFA_DISABLED),
+            steps=look.WORTH_A_LOOK_FROM_ONE,
+            missing=none_read,
+        ),
+        look.stat(
+            "Exposed high risk",
+            "Users at high risk of whom something is not backed up. Red from the first one: protect them"
+            " before anything else.",
+            q.total(q.EXPOSED_HIGH_RISK),
+            steps=look.BAD_FROM_ONE,
+            missing="not known: needs both listings",
+        ),
+        look.stat(
+            "Unprotected mailboxes",
+            "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to"
+            " them.",
+            q.total(q.UNPROTECTED_MAILBOXES),
+            steps=look.WORTH_A_LOOK_FROM_ONE,
+            missing=no_backup,
+        ),
+        look.stat(
+            "Without backup",
+            "Users in the listing of protected users of whom nothing is protected. Orange from the first"
+            " one.",
+            q.total(q.WITHOUT_BACKUP),
+            steps=look.SERIOUS_FROM_ONE,
+            missing=no_backup,
+        ),
+        look.stat(
+            "Users of backup",
+            "Users in AvePoint's listing of protected users, protected or not.",
+            q.total(q.BACKUP_USERS),
+            missing=no_backup,
+        ),
+        facts,
+    ]
+
+
+def at_risk():
+    """Each finding now and over time."""
+    panel = look.bars(
+        "Findings now",
+        "Users with each finding now. A user with several counts in each.",
+        [look.target(f"sort_desc({q.total(q.AT_RISK, 'status')})", "{{status}}", instant=True)],
+        missing="no users at risk were read",
+        size=(8, 9),
+    )
+    return [shared.at_risk("Users at risk", (16, 9)), look.paint(panel, look.STATUSES)]
+
+
+def freshness():
+    """How old the figures are, and what each collector does."""
+    age = look.lines(
+        "Age of the oldest figures",
+        "The age of the oldest figures of each collector, as a share of the age at which they are withdrawn"
+        " (`stale_after`, at 100 %). It climbs while a collector fails: the table says which.",
+        [
+            look.target(
+                "max by (collector) ("
+                f"(time() - ({q.chosen(q.LAST_SUCCESS)})) / on (m365_tenant_id, collector) {q.STALE_AFTER})",
+                "{{collector}}",
+            )
+        ],
+        unit="percentunit",
+        steps=[(None, "transparent"), (1, "red")],
+        size=(24, 7),
+    )
+    look.paint(age, look.COLLECTORS)
+    return [age, collectors()]
+
+
+def collectors():
+    """Each tenant's collectors."""
+
+    def health(name, labels="collector"):
+        return q.named(q.once(f"avepoint_collector_{name}", labels), labels)
+
+    mode = q.once("avepoint_collector_info", "collector, mode, source_endpoint, exclude_test_users")
+    mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
+    panel = tables.table(
+        "Collectors",
+        "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is"
+        " quarantined is asked seldom, since the upstream refuses it: have the rights granted. The mode says"
+        " how it reads.",
+        [
+            ("Age", q.named(q.staleness(), "collector")),
+            ("Last poll", q.named(q.COLLECTOR_UP, "collector")),
+            ("Last success", f"{q.named(q.LAST_SUCCESS, 'collector')} * 1000"),
+            ("Next poll", f"{health('next_poll_timestamp_seconds')} * 1000"),
+            ("Interval", health("interval_seconds")),
+            ("Duration", health("last_duration_seconds")),
+            ("Rows", health("last_rows")),
+            ("Quarantined", health("quarantined")),
+            ("Known", q.named(mode, "collector, mode, source_endpoint, exclude_test_users")),
+        ],
+        labels={
+            **tables.TENANT,
+            "collector": "Collector",
+            "mode": "Mode",
+            "source_endpoint": "Endpoint",
+            "exclude_test_users": "Without test users",
+        },
+        sort=("Age",),
+        most=50,
+        size=(24, 10),
+    )
+    tables.drop(panel, "Value #I")
+    tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
+    tables.column(panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ)
+    tables.column(
+        panel, "Last poll", values=[look.value_names({"0": ("failed", "red"), "1": ("succeeded", "green")})]
+    )
+    tables.column(panel, "Last success", unit="dateTimeFromNow")
+    tables.column(panel, "Next poll", unit="dateTimeFromNow")
+    tables.column(panel, "Interval", unit="s")
+    tables.column(panel, "Duration", unit="s")
+    return tables.column(
+        panel, "Quarantined", values=[look.value_names({"0": ("no", None), "1": ("yes", "orange")})]
+    )
+
+
+def directory():
+    """Figures of the directory listing."""
+    off = OFF["directory"]
+    listing = f"from AvePoint's listing of all users. This collector is {off}"
+
+    def users(name, labels=""):
+        return q.total(q.once(f"avepoint_directory_{name}", labels), labels)
+
+    statuses = look.lines(
+        "Findings over all users",
+        f"Users with each finding, {listing}.",
+        [look.target(users("users_by_status", "status"), "{{status}}")],
+    )
+    ages = look.bars(
+        "Age of passwords",
+        f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
+        " second factor they are.",
+        [look.target(users("users_by_password_age", "password_age"), "{{password_age}}", instant=True)],
+        missing=off,
+        size=(12, 8),
+    )
+    return [
+        look.stat("Users", f"Users of the tenant, {listing}.", users("users"), missing=off, size=(6, 4)),
+        look.stat(
+            "Test users",
+            f"Users marked as test users, {listing}.",
+            users("test_users"),
+            missing=off,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Missing from backup",
+            f"Active users who are not in the listing of protected users, {listing}. Orange from the first"
+            " one: no backup plan knows them.",
+            q.total(q.MISSING + '{reference="directory"}'),
+            steps=look.SERIOUS_FROM_ONE,
+            missing=off,
+            size=(6, 4),
+        ),
+        look.bars(
+            "Accounts that end",
+            f"Users whose account ends within 7 days, and within 30, {listing}. Keep what is to be kept of"
+            " them.",
+            [look.target(users("accounts_ending", "ending"), "{{ending}}", instant=True)],
+            missing=off,
+            size=(6, 4),
+        ),
+        look.paint(statuses, look.STATUSES),
+        ages,
+    ]
+
+
+def partner_center():
+    """Figures of Microsoft Partner Center."""
+    off = OFF["partner_center"]
+    source = f"from Microsoft Partner Center. This collector is {off}"
+
+    def of(name, labels=""):
+        return q.once(f"avepoint_partner_center_{name}", labels)
+
+    def users(name, labels=""):
+        return q.total(of(name, labels), labels)
+
+    def stat(title, description, expression, **options):
+        return look.stat(title, f"{description}, {source}.", expression, missing=off, size=(6, 4), **options)
+
+    sync = tables.table(
+        "Directory sync and purge",
+        "When each tenant's directory was last synced and when its next deleted user is purged for good,"
+        f" {source}. The 25 whose sync is oldest; without a time there is no synced or no deleted user.",
+        [
+            ("Since last sync", f"time() - {q.named(of('last_directory_sync_timestamp_seconds'))}"),
+            ("Next purge", f"{q.named(of('next_purge_timestamp_seconds'))} * 1000"),
+            ("Synced users", q.named(of("synced_users"))),
+        ],
+        sort=("Since last sync",),
+        most=25,
+        size=(24, 8),
+    )
+    tables.column(
+        sync, "Since last sync", unit="s", steps=[(None, "green"), (10800, "yellow"), (86400, "red")]
+    )
+    tables.column(sync, "Next purge", unit="dateTimeFromNow")
+    return [
+        stat("Active users", "Users who are not deleted", users("users")),
+        stat("Synced users", "Active users who come from a directory on premises", users("synced_users")),
+        stat(
+            "Must change password",
+            "Active users who must change their password at the next sign-in",
+            users("force_password_change_users"),
+        ),
+        stat(
+            "Missing from backup",
+            "Active users who are not in AvePoint's listing of protected users",
+            q.total(q.MISSING + '{reference="partner_center"}'),
+            steps=look.SERIOUS_FROM_ONE,
+        ),
+        look.lines(
+            "Users by state",
+            f"Users by state and by how their domain signs in, {source}. `inactive` ones are deleted and will"
+            " be purged.",
+            [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
+            stacked=True,
+            size=(12, 8),
+        ),
+        look.bars(
+            "Users by usage location",
+            f"Active users by the country they are licensed for, the 12 with the most, {source}.",
+            [
+                look.target(
+                    f"topk(12, {users('users_by_usage_location', 'usage_location')})",
+                    "{{usage_location}}",
+                    instant=True,
+                )
+            ],
+            missing=off,
+            size=(12, 8),
+        ),
+        sync,
+    ]
