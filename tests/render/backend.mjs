@@ -21,7 +21,7 @@ const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg
 const MOST_POINTS = 11_000
 
 const require = createRequire(import.meta.url)
-const IMAGES = path.join(path.dirname(require.resolve('@grafana/ui/package.json')), 'dist')
+const IMAGES = path.join(path.dirname(require.resolve('@grafana/ui/package.json')), 'dist/public')
 const FONTS = path.join(path.dirname(require.resolve('@fontsource/inter/package.json')), 'files')
 
 /** Serves the page from `folder`, with the figures of the Prometheus at `prometheus`; tells its address. */
@@ -44,7 +44,12 @@ export async function serve({ folder, prometheus, scrapeInterval }) {
       return send(response, answer.status, 'application/json', await answer.text())
     }
     const file = fileOf(url.pathname, folder)
-    return send(response, 200, TYPES[path.extname(file)] ?? 'application/octet-stream', await readFile(file))
+    const content = await readFile(file).catch((error) => {
+      // Some icons come with Grafana's server only.
+      if (file.startsWith(IMAGES) && error.code === 'ENOENT') return '<svg xmlns="http://www.w3.org/2000/svg" />'
+      throw error
+    })
+    return send(response, 200, TYPES[path.extname(file)] ?? 'application/octet-stream', content)
   }
   const server = createServer((request, response) => {
     handle(request, response).catch((error) => {
@@ -59,7 +64,8 @@ export async function serve({ folder, prometheus, scrapeInterval }) {
 function fileOf(name, folder) {
   const font = /^\/public\/fonts\/inter\/Inter-(Regular|Medium)\.woff2$/.exec(name)
   if (font) return path.join(FONTS, `inter-latin-${font[1] === 'Regular' ? 400 : 500}-normal.woff2`)
-  return path.join(name.startsWith('/public/img/') ? IMAGES : folder, path.normalize(name))
+  const image = /^\/public\/build\/(img\/.*)$/.exec(path.normalize(name))
+  return image ? path.join(IMAGES, image[1]) : path.join(folder, path.normalize(name))
 }
 
 function send(response, status, type, body) {

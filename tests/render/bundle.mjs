@@ -1,10 +1,10 @@
 // Bundles the page that draws a dashboard: our few files and Grafana's own components.
 
 import { createRequire } from 'node:module'
-import path from 'node:path'
 import { build } from 'esbuild'
 
 const require = createRequire(import.meta.url)
+const { overrides } = require('./package.json')
 
 /** Writes `page.js` and `page.css` into the folder. */
 export async function bundle(outdir) {
@@ -28,14 +28,23 @@ export async function bundle(outdir) {
   })
 }
 
-/** The overrides in package.json leave packages out that nothing here draws with; so are their files. */
+/** What package.json replaces with nothing, for no dashboard is drawn with it: editors, maps, telemetry. */
+const names = [...Object.keys(overrides), '@grafana/assistant']
+const LEFT_OUT = new RegExp(`^(${names.join('|')})(/|$)`)
+
+/** Stands for each of their exports, whatever is done with it while modules load. */
+const ANYTHING = `
+  const anything = new Proxy(function () {}, {
+    get: (target, name) => (name in target || typeof name === 'symbol' ? target[name] : anything),
+    apply: () => anything,
+    construct: () => anything,
+  })
+  module.exports = Object.create(anything)`
+
 const leftOut = {
   name: 'left-out',
   setup(builder) {
-    builder.onResolve({ filter: /^((monaco-editor|monaco-promql|ol)\/|@grafana\/assistant$)/ }, ({ path: name }) => ({
-      path: path.basename(name),
-      namespace: 'left-out',
-    }))
-    builder.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {}', loader: 'js' }))
+    builder.onResolve({ filter: LEFT_OUT }, ({ path }) => ({ path, namespace: 'left-out' }))
+    builder.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: ANYTHING, loader: 'js' }))
   },
 }

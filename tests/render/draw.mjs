@@ -14,8 +14,6 @@ const FLAGS = [
   '--force-color-profile=srgb',
 ]
 const DRAWN_WITHIN = 60_000
-/** Nothing is lost if these fail. */
-const HARMLESS = [/Failed to load resource.*\/public\/img\//]
 
 /** Opens the page at `url`. `draw` shows one dashboard there, and tells what is wrong with it. */
 export async function openPage({ url, width, scrapeInterval }) {
@@ -27,7 +25,7 @@ export async function openPage({ url, width, scrapeInterval }) {
     page.on('pageerror', (error) => said.push(`the page threw ${error.stack ?? error.message}`))
     page.on('console', (message) => {
       const text = `${message.text()} ${message.location().url ?? ''}`
-      if (message.type() === 'error' && !HARMLESS.some((harmless) => harmless.test(text))) said.push(`console: ${text}`)
+      if (message.type() === 'error') said.push(`console: ${text}`)
     })
     await page.goto(url)
     if (said.length > 0) throw new Error(said.join('\n'))

@@ -1,7 +1,7 @@
 // The four panels that our dashboards use. Grafana does not publish them, only the components that they are made of;
 // what is here is how its panels use these.
 
-import { FieldType, getDisplayValueAlignmentFactors, getFieldDisplayValues, PanelPlugin } from '@grafana/data'
+import { cacheFieldDisplayNames, FieldType, getDisplayValueAlignmentFactors, getFieldDisplayValues, PanelPlugin } from '@grafana/data'
 import { config } from '@grafana/runtime'
 import { sceneUtils } from '@grafana/scenes'
 import { BarGauge, BigValue, TimeSeries, VizRepeater } from '@grafana/ui'
@@ -114,6 +114,7 @@ function Lines(props) {
 
 function Table(props) {
   const { data, options, width, height, fieldConfig, timeRange, transparent } = props
+  cacheFieldDisplayNames(data.series)
   const frame = data.series[options.frameIndex ?? 0]
   if (!frame?.fields.length) return <Nothing {...props} />
   return (

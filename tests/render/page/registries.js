@@ -42,10 +42,10 @@ export function fillRegistries() {
     Object.entries(STANDARD_OPTIONS).map(([path, process]) => fieldOption(path, process)),
   )
   standardTransformersRegistry.setInit(() =>
-    Object.values(standardTransformers).map((transformation) => ({
+    [...new Map(Object.values(standardTransformers).map((each) => [each.id, each])).values()].map((transformation) => ({
       id: transformation.id,
       name: transformation.name,
-      transformation,
+      transformation: async () => transformation,
     })),
   )
 }

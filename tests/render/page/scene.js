@@ -1,5 +1,6 @@
 // Turns a dashboard's JSON into a scene, as Grafana does when it opens one. All rows are open.
 
+import { standardTransformersRegistry } from '@grafana/data'
 import {
   DataSourceVariable,
   EmbeddedScene,
@@ -94,6 +95,9 @@ function itemOf(panel, y) {
 
 function panelOf(panel) {
   const { id, type, title, description, options, fieldConfig, transformations, datasource, targets, transparent } = panel
+  for (const { id } of transformations ?? []) {
+    if (!standardTransformersRegistry.getIfExists(id)) throw new Error(`panel '${title}': no transformation is named '${id}'`)
+  }
   const $data = new SceneQueryRunner({
     datasource,
     queries: targets,
