@@ -3,6 +3,7 @@
 import board
 import links
 import look
+import optional
 import queries as q
 import shared
 import tables
@@ -20,10 +21,15 @@ def dashboard():
             board.Row("Trends", trends()),
             board.Row("Where it is worst", [worst_tenants()]),
             board.Row("What rose", risen()),
-            board.Row("Exposure and protection", [shared.exposure_matrix(), protected(), missing()]),
+            board.Row(
+                "Exposure and protection",
+                [shared.exposure_matrix(), shared.protected_share((6, 9)), least_protected()],
+            ),
             board.Row("Figures that fail or grow old", failing()),
             board.Row(
-                "Discovery (off by default: set `discovery: enabled: true`)", discovery(), collapsed=True
+                "Discovery (off by default: set `discovery: enabled: true`)",
+                optional.discovery(),
+                collapsed=True,
             ),
         ],
     )
@@ -87,7 +93,7 @@ def overview():
         ),
         look.stat(
             "Withdrawn",
-            "Collectors of a tenant whose figures were older than `stale_after` and are shown no more. The"
+            "Collectors of a tenant whose figures are older than `stale_after`, or were never read. The"
             " totals here are too low by those tenants.",
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
@@ -172,15 +178,10 @@ def _risen(title, description, series):
     return tables.column(panel, "Now", width=80)
 
 
-def protected():
-    """The protected share of each module."""
-    return shared.protected_share((6, 9))
-
-
-def missing():
+def least_protected():
     """Where fewest of the users are protected."""
     share = q.named(f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})")
-    panel = look.bars(
+    return look.bars(
         "Least protected tenants",
         "The ten tenants with the smallest protected share in either module.",
         [look.target(f"bottomk(10, {share})", "{{m365_tenant_name}}", instant=True)],
@@ -190,7 +191,6 @@ def missing():
         missing="no protected users were read",
         size=(6, 9),
     )
-    return panel
 
 
 def failing():
@@ -211,8 +211,8 @@ def failing():
     tables.column(
         panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
     )
-    tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
-    tables.column(panel, "Reason of the failure", values=[look.value_names({"": ("–", None)})])
+    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)))
+    tables.column(panel, "Reason of the failure", values=look.value_names({"none": ("–", None)}))
     return [
         panel,
         look.lines(
@@ -228,85 +228,5 @@ def failing():
             unit="ops",
             stacked=True,
             size=(10, 10),
-        ),
-    ]
-
-
-def discovery():
-    """Customers and tenants that discovery found."""
-    off = "off: set `discovery: enabled: true`"
-    last = q.own("avepoint_discovery_last_success_timestamp_seconds")
-    customer = 'customer_id=~"$customer"'
-    customers = f"max by (customer_id, management_mode) ({q.own('avepoint_customer_info', customer)})"
-    status = f"max by (customer_id, status) ({q.own('avepoint_customer_backup_status', customer)})"
-    listing = "from AvePoint's listing of customers, which discovery reads"
-    return [
-        look.stat(
-            "Discovery",
-            "Whether the last reading of AvePoint's customers succeeded with all chosen exporters. While it"
-            " fails, new tenants are not found, and all others go on.",
-            f"min({q.own('avepoint_discovery_up')})",
-            unit="none",
-            steps=look.WORKS,
-            values=[look.value_names({"0": ("fails", "red"), "1": ("works", "green")})],
-            missing=off,
-            size=(4, 4),
-        ),
-        look.stat(
-            "Last read",
-            "Time since the customers were last read.",
-            f"time() - min({last})",
-            unit="s",
-            missing=off,
-            size=(4, 4),
-        ),
-        look.stat(
-            "Customers",
-            f"Customers, {listing}.",
-            f"count(group by (customer_id) ({customers}))",
-            missing=off,
-            size=(4, 4),
-        ),
-        look.stat(
-            "Customers without tenant",
-            f"Customers that have no Microsoft 365 tenant connected, {listing}: nothing can be read of them.",
-            f"max({q.own('avepoint_customers_without_tenant')})",
-            steps=look.WORTH_A_LOOK_FROM_ONE,
-            missing=off,
-            size=(4, 4),
-        ),
-        look.bars(
-            "Tenants by state",
-            "Tenants that are watched, that the configuration excludes, and that another shard watches.",
-            [look.target(f"max by (state) ({q.own('avepoint_tenants')})", "{{state}}", instant=True)],
-            size=(8, 8),
-        ),
-        look.bars(
-            "Customers by backup status",
-            f"Customers by how their backups fare, {listing}. `failed` and `multiple_issues` are to be looked"
-            " into in AvePoint.",
-            [look.target(f"sum by (status) ({status})", "{{status}}", instant=True)],
-            missing=off,
-            size=(8, 8),
-        ),
-        look.bars(
-            "Customers by management",
-            f"Customers by who looks after their services, {listing}.",
-            [look.target(f"count by (management_mode) ({customers})", "{{management_mode}}", instant=True)],
-            missing=off,
-            size=(8, 8),
-        ),
-        look.lines(
-            "Discoveries",
-            "Readings of the customers, and those that failed by reason; `none` stands for none at all.",
-            [
-                look.target(f"sum({q.rate('avepoint_discovery_polls_total')})", "all"),
-                look.target(
-                    q.or_none(f"sum by (reason) ({q.rate('avepoint_discovery_failures_total')})", "reason"),
-                    "failed: {{reason}}",
-                ),
-            ],
-            unit="ops",
-            size=(8, 8),
         ),
     ]

@@ -74,11 +74,11 @@ def thresholds(steps):
 
 
 def value_names(names):
-    """A mapping of values to the texts, and colours, that they are shown as."""
+    """The texts, and colours, that values are shown as."""
     options = {}
     for index, (value, (text, color)) in enumerate(names.items()):
         options[value] = {"text": text, "index": index} | ({"color": color} if color else {})
-    return {"type": "value", "options": options}
+    return [{"type": "value", "options": options}]
 
 
 def name(panel, names):

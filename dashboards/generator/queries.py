@@ -64,7 +64,7 @@ def chosen(series):
 
 def total(series, by=""):
     """The sum over the chosen tenants."""
-    return f"sum{f' by ({by})' if by else ''} ({chosen(series)})"
+    return f"sum{f' by ({by}) ' if by else ''}({chosen(series)})"
 
 
 def once(metric, labels="", matchers=""):
@@ -98,11 +98,12 @@ def staleness():
 
 
 def reason():
-    """Why a collector fails, where no exporter succeeds with it; and a series without a reason for others."""
+    """Why a collector fails, where no exporter succeeds with it; `none` for all others."""
     failing = once("avepoint_collector_failing", "collector, reason")
+    others = f'label_replace({STALE_AFTER} * 0 + 1, "reason", "none", "", "")'
     return (
         f"(topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector)"
-        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + 1)"
+        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {others})"
     )
 
 

@@ -49,6 +49,7 @@ def exposure_matrix(size=(12, 9)):
         " or ".join(parts),
         "status",
         "module",
+        _ANY,
         row_names=look.STATUSES,
         across_names=look.MODULES,
         steps=look.SERIOUS_FROM_ONE,

@@ -71,8 +71,8 @@ def table(title, description, values, *, labels=TENANT, sort=(), most=None, unit
     return panel
 
 
-def matrix(title, description, expression, row, across, *, row_names, across_names, steps, size):
-    """A table of one query: one label's values down, another's across."""
+def matrix(title, description, expression, row, across, first, *, row_names, across_names, steps, size):
+    """A table of one query: one label's values down, another's across, sorted by one of these columns."""
     panel = look.fill(
         builders.Panel(), title, description, "locale", [look.target(expression, title, table=True)], size
     )
@@ -82,13 +82,14 @@ def matrix(title, description, expression, row, across, *, row_names, across_nam
     transform(
         panel, "groupingToMatrix", rowField=row, columnField=across, valueField="Value", emptyValue="null"
     )
+    transform(panel, "sortBy", fields={}, sort=[{"field": first, "desc": True}])
     corner = f"{row}\\{across}"
     names = look.value_names({value: (text, None) for value, (text, _) in row_names.items()})
     panel.override_by_name(
         corner,
         [
             look.property_of("displayName", row.capitalize()),
-            look.property_of("mappings", [names]),
+            look.property_of("mappings", names),
             look.property_of("custom.cellOptions", {"type": "auto"}),
         ],
     )

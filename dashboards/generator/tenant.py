@@ -3,14 +3,10 @@
 import board
 import links
 import look
+import optional
 import queries as q
 import shared
 import tables
-
-OFF = {
-    "directory": "off: set `collectors: directory: enabled: true`",
-    "partner_center": "off: set `collectors: partner_center: enabled: true`",
-}
 
 
 def dashboard():
@@ -34,12 +30,12 @@ def dashboard():
             board.Row("Figures and their age", freshness()),
             board.Row(
                 "Directory (off by default: set `collectors: directory: enabled: true`)",
-                directory(),
+                optional.directory(),
                 collapsed=True,
             ),
             board.Row(
                 "Partner Center (off by default: set `collectors: partner_center: enabled: true`)",
-                partner_center(),
+                optional.partner_center(),
                 collapsed=True,
             ),
         ],
@@ -168,22 +164,24 @@ def collectors():
 
     mode = q.once("avepoint_collector_info", "collector, mode, source_endpoint, exclude_test_users")
     mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
+    oldest = f"and on (m365_tenant_id, collector) topk(50, {q.chosen(q.staleness())})"
+    columns = {
+        "Age": q.named(q.staleness(), "collector"),
+        "Last poll": q.named(q.COLLECTOR_UP, "collector"),
+        "Last success": f"{q.named(q.LAST_SUCCESS, 'collector')} * 1000",
+        "Next poll": f"{health('next_poll_timestamp_seconds')} * 1000",
+        "Interval": health("interval_seconds"),
+        "Duration": health("last_duration_seconds"),
+        "Rows": health("last_rows"),
+        "Quarantined": health("quarantined"),
+        "Known": q.named(mode, "collector, mode, source_endpoint, exclude_test_users"),
+    }
     panel = tables.table(
         "Collectors",
         "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is"
         " quarantined is asked seldom, since the upstream refuses it: have the rights granted. The mode says"
         " how it reads.",
-        [
-            ("Age", q.named(q.staleness(), "collector")),
-            ("Last poll", q.named(q.COLLECTOR_UP, "collector")),
-            ("Last success", f"{q.named(q.LAST_SUCCESS, 'collector')} * 1000"),
-            ("Next poll", f"{health('next_poll_timestamp_seconds')} * 1000"),
-            ("Interval", health("interval_seconds")),
-            ("Duration", health("last_duration_seconds")),
-            ("Rows", health("last_rows")),
-            ("Quarantined", health("quarantined")),
-            ("Known", q.named(mode, "collector, mode, source_endpoint, exclude_test_users")),
-        ],
+        [(name, f"{expression} {oldest}") for name, expression in columns.items()],
         labels={
             **tables.TENANT,
             "collector": "Collector",
@@ -192,141 +190,18 @@ def collectors():
             "exclude_test_users": "Without test users",
         },
         sort=("Age",),
-        most=50,
         size=(24, 10),
     )
     tables.drop(panel, "Value #I")
-    tables.column(panel, "Collector", values=[look.value_names(look.texts(look.COLLECTORS))])
+    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)))
     tables.column(panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ)
     tables.column(
-        panel, "Last poll", values=[look.value_names({"0": ("failed", "red"), "1": ("succeeded", "green")})]
+        panel, "Last poll", values=look.value_names({"0": ("failed", "red"), "1": ("succeeded", "green")})
     )
     tables.column(panel, "Last success", unit="dateTimeFromNow")
     tables.column(panel, "Next poll", unit="dateTimeFromNow")
     tables.column(panel, "Interval", unit="s")
     tables.column(panel, "Duration", unit="s")
     return tables.column(
-        panel, "Quarantined", values=[look.value_names({"0": ("no", None), "1": ("yes", "orange")})]
+        panel, "Quarantined", values=look.value_names({"0": ("no", None), "1": ("yes", "orange")})
     )
-
-
-def directory():
-    """Figures of the directory listing."""
-    off = OFF["directory"]
-    listing = f"from AvePoint's listing of all users. This collector is {off}"
-
-    def users(name, labels=""):
-        return q.total(q.once(f"avepoint_directory_{name}", labels), labels)
-
-    statuses = look.lines(
-        "Findings over all users",
-        f"Users with each finding, {listing}.",
-        [look.target(users("users_by_status", "status"), "{{status}}")],
-    )
-    ages = look.bars(
-        "Age of passwords",
-        f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
-        " second factor they are.",
-        [look.target(users("users_by_password_age", "password_age"), "{{password_age}}", instant=True)],
-        missing=off,
-        size=(12, 8),
-    )
-    return [
-        look.stat("Users", f"Users of the tenant, {listing}.", users("users"), missing=off, size=(6, 4)),
-        look.stat(
-            "Test users",
-            f"Users marked as test users, {listing}.",
-            users("test_users"),
-            missing=off,
-            size=(6, 4),
-        ),
-        look.stat(
-            "Missing from backup",
-            f"Active users who are not in the listing of protected users, {listing}. Orange from the first"
-            " one: no backup plan knows them.",
-            q.total(q.MISSING + '{reference="directory"}'),
-            steps=look.SERIOUS_FROM_ONE,
-            missing=off,
-            size=(6, 4),
-        ),
-        look.bars(
-            "Accounts that end",
-            f"Users whose account ends within 7 days, and within 30, {listing}. Keep what is to be kept of"
-            " them.",
-            [look.target(users("accounts_ending", "ending"), "{{ending}}", instant=True)],
-            missing=off,
-            size=(6, 4),
-        ),
-        look.paint(statuses, look.STATUSES),
-        ages,
-    ]
-
-
-def partner_center():
-    """Figures of Microsoft Partner Center."""
-    off = OFF["partner_center"]
-    source = f"from Microsoft Partner Center. This collector is {off}"
-
-    def of(name, labels=""):
-        return q.once(f"avepoint_partner_center_{name}", labels)
-
-    def users(name, labels=""):
-        return q.total(of(name, labels), labels)
-
-    def stat(title, description, expression, **options):
-        return look.stat(title, f"{description}, {source}.", expression, missing=off, size=(6, 4), **options)
-
-    sync = tables.table(
-        "Directory sync and purge",
-        "When each tenant's directory was last synced and when its next deleted user is purged for good,"
-        f" {source}. The 25 whose sync is oldest; without a time there is no synced or no deleted user.",
-        [
-            ("Since last sync", f"time() - {q.named(of('last_directory_sync_timestamp_seconds'))}"),
-            ("Next purge", f"{q.named(of('next_purge_timestamp_seconds'))} * 1000"),
-            ("Synced users", q.named(of("synced_users"))),
-        ],
-        sort=("Since last sync",),
-        most=25,
-        size=(24, 8),
-    )
-    tables.column(
-        sync, "Since last sync", unit="s", steps=[(None, "green"), (10800, "yellow"), (86400, "red")]
-    )
-    tables.column(sync, "Next purge", unit="dateTimeFromNow")
-    return [
-        stat("Active users", "Users who are not deleted", users("users")),
-        stat("Synced users", "Active users who come from a directory on premises", users("synced_users")),
-        stat(
-            "Must change password",
-            "Active users who must change their password at the next sign-in",
-            users("force_password_change_users"),
-        ),
-        stat(
-            "Missing from backup",
-            "Active users who are not in AvePoint's listing of protected users",
-            q.total(q.MISSING + '{reference="partner_center"}'),
-            steps=look.SERIOUS_FROM_ONE,
-        ),
-        look.lines(
-            "Users by state",
-            f"Users by state and by how their domain signs in, {source}. `inactive` ones are deleted and will"
-            " be purged.",
-            [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
-            stacked=True,
-            size=(12, 8),
-        ),
-        look.bars(
-            "Users by usage location",
-            f"Active users by the country they are licensed for, the 12 with the most, {source}.",
-            [
-                look.target(
-                    f"topk(12, {users('users_by_usage_location', 'usage_location')})",
-                    "{{usage_location}}",
-                    instant=True,
-                )
-            ],
-            missing=off,
-            size=(12, 8),
-        ),
-        sync,
-    ]

@@ -28,7 +28,7 @@ def variables():
 
 
 def _query(name, query, everything):
-    everyone = dashboard.VariableOption(selected=True, text="All", value="$__all")
+    everyone = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
     return (
         builders.QueryVariable(name)
         .label(name.capitalize())

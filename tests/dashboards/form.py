@@ -1,0 +1,213 @@
+"""Our own rules: what breaks a dashboard without a word, and what keeps the three of them one."""
+
+import json
+import re
+
+import model
+from rules import Finding, rule
+
+# What can be drawn in tests by Grafana's own components.
+TYPES = {"timeseries", "stat", "bargauge", "table", "row"}
+
+# The one selector that limits recorded series to what the reader chose.
+TENANTS = "avepoint_tenant_info"
+CHOICES = {
+    ("job", "$job"),
+    ("instance", "$instance"),
+    ("customer_id", "$customer"),
+    ("m365_tenant_id", "$tenant"),
+}
+
+FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
+LINK = re.compile(r"/d/([\w-]+)(?:\?.*)?")
+# What Grafana itself puts in place in links.
+LINK_VARIABLES = {"__url_time_range"}
+
+
+@rule("file-form")
+def file_form(dashboards):
+    """A file is indented by 2 and ends with a line break; the dashboard has what identifies it."""
+    for dashboard in dashboards:
+        whole = dashboard.json
+        if dashboard.text != json.dumps(whole, indent=2, ensure_ascii=False) + "\n":
+            yield Finding(
+                dashboard.name, "file", "is not JSON with an indent of 2 and a line break at the end"
+            )
+        if "id" in whole:
+            yield Finding(dashboard.name, "dashboard", "has an `id`, which belongs to one Grafana")
+        for key in ("uid", "title", "description"):
+            if not whole.get(key):
+                yield Finding(dashboard.name, "dashboard", f"needs a `{key}`")
+        if whole.get("uid") != dashboard.name.removesuffix(".json"):
+            yield Finding(dashboard.name, "dashboard", "has another uid than its file's name")
+        if "avepoint" not in whole.get("tags", []):
+            yield Finding(dashboard.name, "dashboard", "needs the tag `avepoint`")
+        if whole.get("schemaVersion", 0) < 39:
+            yield Finding(dashboard.name, "dashboard", "needs a `schemaVersion` of 39 or newer")
+
+
+@rule("panel-ids")
+def panel_ids(dashboards):
+    """Each panel has an id of its own, and each target of a panel a letter of its own."""
+    for dashboard in dashboards:
+        ids = [panel.get("id") for panel in dashboard.panels]
+        if None in ids or len(ids) != len(set(ids)):
+            yield Finding(dashboard.name, "panels", f"need a unique `id` each, have {ids}")
+        for panel in dashboard.charts:
+            letters = [target.get("refId") for target in panel.get("targets", [])]
+            if not all(letters) or len(letters) != len(set(letters)):
+                yield Finding(
+                    dashboard.name, panel["title"], f"needs a unique `refId` per target, has {letters}"
+                )
+
+
+@rule("panel-places")
+def panel_places(dashboards):
+    """No panel covers another one or leaves the 24 columns; of a collapsed row, when it is opened."""
+    for dashboard in dashboards:
+        top = dashboard.json["panels"]
+        for panels in (top, *([row, *row["panels"]] for row in top if row.get("panels"))):
+            for index, panel in enumerate(panels):
+                box = panel["gridPos"]
+                if box["x"] + box["w"] > 24:
+                    yield Finding(dashboard.name, panel["title"], "is wider than the 24 columns")
+                for other in panels[:index]:
+                    if _overlap(box, other["gridPos"]):
+                        yield Finding(dashboard.name, panel["title"], f"covers “{other['title']}”")
+
+
+def _overlap(a, b):
+    across = a["x"] < b["x"] + b["w"] and b["x"] < a["x"] + a["w"]
+    return across and a["y"] < b["y"] + b["h"] and b["y"] < a["y"] + a["h"]
+
+
+@rule("panel-types")
+def panel_types(dashboards):
+    """A panel is of a type that the tests can draw, and has the options that Grafana fails without."""
+    for dashboard in dashboards:
+        for panel in dashboard.panels:
+            if panel["type"] not in TYPES:
+                yield Finding(
+                    dashboard.name, panel["title"], f"is of the type {panel['type']}, none of {sorted(TYPES)}"
+                )
+        for panel in dashboard.charts:
+            if not panel.get("options"):
+                yield Finding(dashboard.name, panel["title"], "needs `options`; Grafana fails without")
+
+
+@rule("panel-legends")
+def panel_legends(dashboards):
+    """A series has a name that was chosen, and a number says what it means that there is none."""
+    for dashboard in dashboards:
+        for panel, target in dashboard.targets:
+            if target.get("legendFormat", "__auto") in ("", "__auto"):
+                yield Finding(dashboard.name, panel["title"], f"target {target['refId']} needs a legend")
+        for panel in dashboard.charts:
+            if panel["type"] == "stat" and not panel["fieldConfig"]["defaults"].get("noValue"):
+                yield Finding(dashboard.name, panel["title"], "needs a `noValue` text")
+
+
+@rule("rows-collapsed")
+def rows_collapsed(dashboards):
+    """A row that is collapsed holds its panels; one that is not has them below it."""
+    for dashboard in dashboards:
+        for panel in dashboard.json["panels"]:
+            if panel["type"] == "row" and panel.get("collapsed", False) != bool(panel.get("panels")):
+                yield Finding(
+                    dashboard.name, panel["title"], "must hold panels if it is collapsed, and only then"
+                )
+
+
+@rule("variables-exist")
+def variables_exist(dashboards):
+    """A query names only variables that are there, and each variable is used."""
+    for dashboard in dashboards:
+        names, used = set(dashboard.variables), {"datasource"}
+        for place, expression in dashboard.expressions:
+            for match in model.VARIABLE.finditer(expression):
+                name = match[1] or match[2]
+                used.add(name)
+                if name not in names | set(model.GRAFANA_VARIABLES):
+                    yield Finding(dashboard.name, place, f"names ${name}, which is not a variable")
+        for name in sorted(names - used):
+            yield Finding(dashboard.name, f"variable {name}", "is used by no query")
+
+
+@rule("same-variables")
+def same_variables(dashboards):
+    """All dashboards have the same variables in the same order, so that links carry them."""
+    for dashboard in dashboards[1:]:
+        if list(dashboard.variables.values()) != list(dashboards[0].variables.values()):
+            yield Finding(dashboard.name, "variables", f"are not those of {dashboards[0].name}")
+
+
+@rule("links-lead-somewhere")
+def links_lead_somewhere(dashboards):
+    """Each link leads to one of these dashboards, names existing variables, and fields that the row has."""
+    uids = {dashboard.json.get("uid") for dashboard in dashboards}
+    for dashboard in dashboards:
+        for link in dashboard.json.get("links", []):
+            if not (link.get("keepTime") and link.get("includeVars")):
+                yield Finding(dashboard.name, f"link {link['title']}", "must keep time and variables")
+        for place, url, labels in _links(dashboard):
+            match = LINK.fullmatch(url)
+            if not match or match[1] not in uids:
+                yield Finding(dashboard.name, place, f"leads nowhere: {url}")
+            for name in re.findall(r"[?&]var-(\w+)=", url):
+                if name not in dashboard.variables:
+                    yield Finding(
+                        dashboard.name, place, f"sets the variable {name}, which is not there: {url}"
+                    )
+            for variable in model.VARIABLE.finditer(FIELD.sub("", url)):
+                name = variable[1] or variable[2]
+                if name not in dashboard.variables and name not in LINK_VARIABLES:
+                    yield Finding(dashboard.name, place, f"names ${name}, which is not a variable: {url}")
+            for field in FIELD.findall(url):
+                if field not in labels:
+                    yield Finding(
+                        dashboard.name, place, f"needs the field {field}, which no query returns: {url}"
+                    )
+
+
+def _links(dashboard):
+    for link in dashboard.json.get("links", []):
+        yield f"link {link['title']}", link["url"], ()
+    for panel in dashboard.charts:
+        labels = set(re.findall(r"\w+", " ".join(target["expr"] for target in panel.get("targets", []))))
+        config = panel["fieldConfig"]
+        parts = [config["defaults"].get("links", [])]
+        for override in config["overrides"]:
+            parts += [each["value"] for each in override["properties"] if each["id"] == "links"]
+        for link in (link for part in [panel.get("links", []), *parts] for link in part):
+            yield panel["title"], link["url"], labels
+
+
+@rule("recorded-series-are-chosen")
+def recorded_series_are_chosen(dashboards):
+    """A query of recorded series, which have neither job nor instance, is joined with the chosen tenants."""
+    for dashboard in dashboards:
+        for panel, target in dashboard.targets:
+            selectors = [selector for selector, _ in model.selectors(target["expr"])]
+            if any(":" in each.name for each in selectors) and not any(_chooses(each) for each in selectors):
+                message = f"must be limited by {TENANTS} with all four variables: {target['expr']}"
+                yield Finding(dashboard.name, panel["title"], message)
+
+
+def _chooses(selector):
+    return selector.name == TENANTS and CHOICES <= model.choices(selector)
+
+
+@rule("same-colours")
+def same_colours(dashboards):
+    """What has a name and a fixed colour in one panel has the same in all."""
+    colors = {}
+    for dashboard in dashboards:
+        for panel in dashboard.charts:
+            for override in panel["fieldConfig"]["overrides"]:
+                values = {each["id"]: each["value"] for each in override["properties"]}
+                if "displayName" not in values or "color" not in values:
+                    continue
+                name, color = values["displayName"], values["color"]["fixedColor"]
+                if colors.setdefault(name, color) != color:
+                    message = f"shows “{name}” in {color}, which is {colors[name]} elsewhere"
+                    yield Finding(dashboard.name, panel["title"], message)
