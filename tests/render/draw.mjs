@@ -13,7 +13,7 @@ const FLAGS = [
   '--disable-sync',
   '--force-color-profile=srgb',
 ]
-const DRAWN_WITHIN = 60_000
+const DRAWN_WITHIN = 120_000
 
 /** Opens the page at `url`. `draw` shows one dashboard there, and tells what is wrong with it. */
 export async function openPage({ url, width, scrapeInterval }) {
