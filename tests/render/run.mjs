@@ -36,14 +36,12 @@ async function check() {
   await rm(PICTURES, { recursive: true, force: true })
   await mkdir(PICTURES, { recursive: true })
   const from = new Date()
-  const [world] = await Promise.all([
-    startWorld({ exporter, folder: path.join(import.meta.dirname, 'world'), repository: REPOSITORY }),
-    bundle(BUNDLE),
-  ])
+  const starting = startWorld({ exporter, folder: path.join(import.meta.dirname, 'world'), repository: REPOSITORY })
+  const [drawn, world] = await Promise.all([dashboards(), starting, bundle(BUNDLE)])
   try {
     say('the page is bundled, and all figures of all fleets are there')
     return await drawAll({
-      dashboards: await dashboards(),
+      dashboards: drawn,
       prometheus: world.url,
       range: { from: from.toISOString(), to: new Date().toISOString() },
       bundle: BUNDLE,

@@ -4,7 +4,9 @@ import { FieldType, LoadingState } from '@grafana/data'
 import { QueryVariable, sceneGraph, SceneQueryRunner, VizPanel } from '@grafana/scenes'
 
 const MOST_LEGEND_ENTRIES = 30
-/** What a cell of a table must have place for. Some tenants' names are longer. */
+/** Heads and cells of tables, names of bars, entries of legends. */
+const TEXTS = '[role="columnheader"], [role="gridcell"], [style*="ellipsis"], [data-testid^="data-testid VizLegend series"]'
+/** What each of them must have place for. Some tenants' names are longer. */
 const LONGEST_NAME = 30
 
 const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
@@ -60,22 +62,28 @@ function inspectPanel(panel) {
   const entries = element.querySelectorAll('[data-testid^="data-testid VizLegend series"]').length
   if (entries > MOST_LEGEND_ENTRIES) errors.push(`has a legend of ${entries} entries`)
   const cut = []
-  for (const cell of element.querySelectorAll('[role="columnheader"], [role="gridcell"]')) {
+  for (const cell of element.querySelectorAll(TEXTS)) {
     if (cell.innerText.length <= LONGEST_NAME && isCut(cell)) cut.push(cell.innerText)
   }
-  if (cut.length > 0) errors.push(`cuts ${cut.length} cells off, among them '${cut[0]}'`)
+  if (cut.length > 0) errors.push(`cuts ${cut.length} texts off, among them '${cut[0]}'`)
   const empty = !(data?.series ?? []).some(hasValue) || /\bNo data\b/.test(element.innerText)
   return { title, errors, empty, box: element.getBoundingClientRect() }
 }
 
 const hasValue = ({ fields }) =>
-  fields.some(({ type, values }) => type !== FieldType.time && values.some((value) => value !== null && value !== undefined))
+  fields.some(({ type, values }) => type !== FieldType.time && values.some((value) => value != null && !Number.isNaN(value)))
 
-/** Whether a text, which has no children but what writes it, is wider than its box. */
-const isCut = (element) =>
-  [element, ...element.querySelectorAll('*')].some(
-    (part) => part.scrollWidth > part.clientWidth + 1 && part.clientWidth > 0 && getComputedStyle(part).overflowX !== 'visible',
-  )
+/** Whether some text in it is not to be seen in full: it reaches over the side of a box that hides what does not fit. */
+function isCut(element) {
+  const range = document.createRange()
+  return [element, ...element.querySelectorAll('*')].some((box) => {
+    if (getComputedStyle(box).overflowX === 'visible' || !box.innerText) return false
+    range.selectNodeContents(box)
+    const text = range.getBoundingClientRect()
+    const { left, right } = box.getBoundingClientRect()
+    return text.width > 0 && (box.scrollWidth > box.clientWidth + 1 || text.left < left - 1 || text.right > right + 1)
+  })
+}
 
 function overlaps(panels) {
   const errors = []

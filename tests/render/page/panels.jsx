@@ -6,6 +6,7 @@ import { config } from '@grafana/runtime'
 import { sceneUtils } from '@grafana/scenes'
 import { BarGauge, BigValue, TimeSeries, VizRepeater } from '@grafana/ui'
 import { TableNG } from '@grafana/ui/unstable'
+import { useMemo } from 'react'
 import { fieldOption } from './registries.js'
 
 const Nothing = ({ fieldConfig }) => <div className="no-data">{fieldConfig.defaults.noValue ?? 'No data'}</div>
@@ -89,16 +90,23 @@ function Bars(props) {
   )
 }
 
-/** Frames that have a time and a number, as lines are drawn from. */
-const graphable = (frames) =>
-  frames.filter(
-    (frame) =>
-      frame.fields.some(({ type }) => type === FieldType.time) && frame.fields.some(({ type }) => type === FieldType.number),
-  )
+/** Frames that have a time and a number, as lines are drawn from; what is not a number is a gap. */
+function graphable(frames) {
+  const has = (frame, wanted) => frame.fields.some(({ type }) => type === wanted)
+  const finite = (value) => (Number.isFinite(value) ? value : null)
+  return frames
+    .filter((frame) => has(frame, FieldType.time) && has(frame, FieldType.number))
+    .map((frame) => ({
+      ...frame,
+      fields: frame.fields.map((field) =>
+        field.type === FieldType.number ? { ...field, values: field.values.map(finite) } : field,
+      ),
+    }))
+}
 
 function Lines(props) {
   const { data, options, width, height, timeRange, timeZone } = props
-  const frames = graphable(data.series)
+  const frames = useMemo(() => graphable(data.series), [data.series])
   if (frames.length === 0) return <Nothing {...props} />
   return (
     <TimeSeries
