@@ -27,11 +27,12 @@ def requests():
     def latency(share, title):
         return look.lines(
             title,
-            f"The time that {share:.0%} of the requests stay below, by route. Gaps are times without a"
-            " request.",
-            [look.target(q.quantile(share, seconds, "route"), "{{route}}")],
+            f"The time that {share:.0%} of the requests stay below, by route. Times without a"
+            " request are bridged, up to an hour.",
+            [look.target(f"{q.quantile(share, seconds, 'route')} >= 0", "{{route}}")],
             unit="s",
-            size=(8, 9),
+            gaps=True,
+            size=(12, 10),
         )
 
     return [
@@ -58,7 +59,8 @@ def requests():
             " on it.",
             f"sum by (api) ({spent}) / (sum by (api) ({counted}) > 0)",
             unit="s",
-            size=(8, 7),
+            gaps=True,
+            size=(12, 10),
         ),
         look.lines(
             "Retries by reason",
@@ -71,14 +73,14 @@ def requests():
             ],
             unit="reqps",
             stacked=True,
-            size=(8, 7),
+            size=(12, 7),
         ),
         by_api(
             "Bytes of answers",
             "Bytes of answers after decompression.",
             f"sum by (api) ({q.rate('avepoint_api_response_bytes_total')})",
             unit="Bps",
-            size=(8, 7),
+            size=(12, 7),
         ),
     ]
 

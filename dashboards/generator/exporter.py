@@ -173,7 +173,6 @@ def process():
     by_instance = "{{instance}}"
     cpu = f"{q.rate('process_cpu_seconds_total')} and on (job, instance) {q.own(BUILD)}"
     scraped = f"and on (job, instance) last_over_time({q.own(BUILD)}[1d])"
-    watched = q.own("avepoint_tenants", 'state="active"')
     build = tables.table(
         "Builds",
         "Which version each exporter runs.",
@@ -189,6 +188,8 @@ def process():
         size=(16, 7),
     )
     tables.drop(build, "Value")
+    for name, width in {"Instance": 170, "Version": 90, "Revision": 130, "Rust": 80}.items():
+        tables.column(build, name, width=width)
     return [
         look.lines(
             "Memory",
@@ -262,11 +263,14 @@ def process():
             size=(12, 7),
         ),
         build,
-        look.stat(
-            "Tenants watched",
-            "Tenants that all chosen exporters watch, each exporter's own; two that watch the same tenant"
-            " count twice here.",
-            f"sum({watched})",
+        look.lines(
+            "Tenants by state",
+            "Tenants that each exporter watches, and those that its configuration excludes.",
+            [
+                look.target(
+                    f"sum by (instance, state) ({q.own('avepoint_tenants')})", "{{instance}} {{state}}"
+                )
+            ],
             size=(8, 7),
         ),
     ]

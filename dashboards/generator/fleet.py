@@ -23,7 +23,7 @@ def dashboard():
             board.Row("What rose", risen()),
             board.Row(
                 "Exposure and protection",
-                [shared.exposure_matrix(), shared.protected_share((6, 9)), least_protected()],
+                [shared.exposure_matrix((10, 9)), shared.protected_share((6, 9)), least_protected()],
             ),
             board.Row("Figures that fail or grow old", failing()),
             board.Row(
@@ -45,6 +45,7 @@ def overview():
             f"count(group by (m365_tenant_id) ({q.TENANTS}))",
             missing="no tenants",
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "High risk",
@@ -52,6 +53,7 @@ def overview():
             q.total(q.HIGH_RISK),
             color=look.STATUSES["high_risk"][1],
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "Medium risk",
@@ -59,6 +61,7 @@ def overview():
             q.total(q.MEDIUM_RISK),
             color=look.STATUSES["medium_risk"][1],
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "MFA disabled",
@@ -66,6 +69,7 @@ def overview():
             q.total(q.MFA_DISABLED),
             color=look.STATUSES["mfa_disabled"][1],
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "Exposed high risk",
@@ -74,13 +78,15 @@ def overview():
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
-            "Unprotected mailboxes",
+            "No mailbox backup",
             "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
             q.total(q.UNPROTECTED_MAILBOXES),
             color="blue",
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "Failing",
@@ -90,6 +96,7 @@ def overview():
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
             trend=True,
+            size=(6, 4),
         ),
         look.stat(
             "Withdrawn",
@@ -99,6 +106,7 @@ def overview():
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
             trend=True,
+            size=(6, 4),
         ),
     ]
 
@@ -118,24 +126,29 @@ def worst_tenants():
     panel = tables.table(
         "Worst tenants",
         "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
-        " “Fully protected” is the share of users of whom all modules are. A name leads to the tenant.",
+        " “Protected” is the share of users of whom all modules are. A name leads to the tenant.",
         [
             ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
             ("High risk", q.named(q.HIGH_RISK)),
             ("Medium risk", q.named(q.MEDIUM_RISK)),
             ("MFA disabled", q.named(q.MFA_DISABLED)),
-            ("Exposed MFA disabled", q.named(q.EXPOSED_MFA_DISABLED)),
-            ("Unprotected mailboxes", q.named(q.UNPROTECTED_MAILBOXES)),
-            ("Without backup", q.named(q.WITHOUT_BACKUP)),
-            ("Fully protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
+            ("Exposed, no MFA", q.named(q.EXPOSED_MFA_DISABLED)),
+            ("No mailbox backup", q.named(q.UNPROTECTED_MAILBOXES)),
+            ("No backup", q.named(q.WITHOUT_BACKUP)),
+            ("Protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
         ],
         sort=("Exposed high risk", "High risk"),
         most=25,
         size=(24, 12),
     )
-    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE)
-    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE)
-    tables.column(panel, "Fully protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=140)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=90)
+    tables.column(panel, "Medium risk", width=105)
+    tables.column(panel, "MFA disabled", width=110)
+    tables.column(panel, "Exposed, no MFA", width=130)
+    tables.column(panel, "No mailbox backup", width=145)
+    tables.column(panel, "No backup", width=90)
+    tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel
 
 
@@ -174,23 +187,23 @@ def _risen(title, description, series):
         size=(12, 10),
     )
     for name in ("Last day", "Last week"):
-        tables.column(panel, name, steps=look.RISEN, width=100)
-    return tables.column(panel, "Now", width=80)
+        tables.column(panel, name, steps=look.RISEN, width=90)
+    return tables.column(panel, "Now", width=70)
 
 
 def least_protected():
     """Where fewest of the users are protected."""
-    share = q.named(f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})")
-    return look.bars(
+    share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
+    panel = tables.table(
         "Least protected tenants",
-        "The ten tenants with the smallest protected share in either module.",
-        [look.target(f"bottomk(10, {share})", "{{m365_tenant_name}}", instant=True)],
+        "The ten tenants with the smallest protected share in either module. A name leads to the tenant.",
+        [("Protected", f"bottomk(10, {q.named(share)})")],
+        labels={"m365_tenant_name": "Tenant", "m365_tenant_id": None},
         unit="percentunit",
-        steps=look.SHARE_PROTECTED,
-        most=1,
-        missing="no protected users were read",
-        size=(6, 9),
+        size=(8, 9),
     )
+    tables.drop(panel, "customer_id", "customer_name")
+    return tables.column(panel, "Protected", steps=look.SHARE_PROTECTED, gauge=True)
 
 
 def failing():
@@ -203,7 +216,7 @@ def failing():
         " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
         " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
         [("Age", reasons)],
-        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason of the failure"},
+        labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
         sort=("Age",),
         most=25,
         size=(14, 10),
@@ -211,8 +224,8 @@ def failing():
     tables.column(
         panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ, width=110
     )
-    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)))
-    tables.column(panel, "Reason of the failure", values=look.value_names({"none": ("–", None)}))
+    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)), width=130)
+    tables.column(panel, "Reason", values=look.value_names({"none": ("–", None)}), width=120)
     return [
         panel,
         look.lines(

@@ -143,7 +143,7 @@ def stat(
     missing="no figures",
     trend=False,
     decimals=None,
-    size=(3, 4),
+    size=(6, 3),
 ):
     """One number: of now, so that what was withdrawn is not shown; or the newest, with its trend below."""
     panel = fill(
@@ -167,13 +167,13 @@ def stat(
     return panel.thresholds(steps_of(steps))
 
 
-def lines(title, description, targets, *, unit="short", steps=None, stacked=False, least=0, size=(12, 8)):
-    """Lines over time, from zero on; stacked, they are areas."""
+def lines(title, description, targets, *, unit="short", steps=None, stacked=False, gaps=False, size=(12, 8)):
+    """Lines over time, from zero on; stacked, they are areas. Gaps of up to an hour may be bridged."""
     panel = fill(timeseries_builders.Panel(), title, description, unit, targets, size)
     panel.color_scheme(by(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     panel.draw_style(common.GraphDrawStyle.LINE).line_width(1).fill_opacity(60 if stacked else 8)
-    panel.show_points(common.VisibilityMode.AUTO).point_size(4).span_nulls(False)
-    panel.axis_soft_min(least) if least else panel.min(0)
+    panel.show_points(common.VisibilityMode.AUTO).point_size(4).span_nulls(3600000 if gaps else False)
+    panel.min(0)
     panel.stacking(
         common_builders.StackingConfig().mode(
             common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
@@ -200,14 +200,23 @@ def lines(title, description, targets, *, unit="short", steps=None, stacked=Fals
 
 
 def bars(
-    title, description, targets, *, unit="locale", steps=PLAIN, most=None, missing="no figures", size=(8, 8)
+    title,
+    description,
+    targets,
+    *,
+    unit="locale",
+    steps=PLAIN,
+    most=None,
+    missing="no figures",
+    size=(8, 8),
 ):
     """One bar per series, as of now."""
     panel = fill(bargauge_builders.Panel(), title, description, unit, targets, size)
     panel.orientation(common.VizOrientation.HORIZONTAL).display_mode(common.BarGaugeDisplayMode.BASIC)
     panel.value_mode(common.BarGaugeValueMode.COLOR).show_unfilled(True).reduce_options(last())
-    panel.name_placement(common.BarGaugeNamePlacement.LEFT).sizing(common.BarGaugeSizing.AUTO)
-    panel.min_viz_height(16).max_viz_height(300).min_viz_width(8)
+    panel.name_placement(common.BarGaugeNamePlacement.LEFT).sizing(common.BarGaugeSizing.MANUAL)
+    panel.min_viz_height(16).max_viz_height(40).min_viz_width(8)
+    panel.text(common_builders.VizTextDisplayOptions().title_size(13).value_size(16))
     panel.color_scheme(by(dashboard.FieldColorModeId.THRESHOLDS)).thresholds(steps_of(steps))
     panel.min(0).no_value(missing)
     return panel.max(most) if most is not None else panel

@@ -32,7 +32,7 @@ def discovery():
             steps=look.WORKS,
             values=look.value_names({"0": ("fails", "red"), "1": ("works", "green")}),
             missing=off,
-            size=(4, 4),
+            size=(6, 4),
         ),
         look.stat(
             "Last read",
@@ -40,14 +40,14 @@ def discovery():
             f"time() - min({last})",
             unit="s",
             missing=off,
-            size=(4, 4),
+            size=(6, 4),
         ),
         look.stat(
             "Customers",
             f"Customers, {listing}.",
             f"count(group by (customer_id) ({customers}))",
             missing=off,
-            size=(4, 4),
+            size=(6, 4),
         ),
         look.stat(
             "Customers without tenant",
@@ -55,13 +55,7 @@ def discovery():
             f"max({q.own('avepoint_customers_without_tenant')})",
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=off,
-            size=(4, 4),
-        ),
-        look.bars(
-            "Tenants by state",
-            "Tenants that are watched, that the configuration excludes, and that another shard watches.",
-            [look.target(f"max by (state) ({q.own('avepoint_tenants')})", "{{state}}", instant=True)],
-            size=(8, 8),
+            size=(6, 4),
         ),
         look.bars(
             "Customers by backup status",
@@ -112,7 +106,11 @@ def directory():
         f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
         " second factor they are.",
         [
-            look.target(users("users_by_password_age", matchers=f'password_age="{band}"'), band, instant=True)
+            look.target(
+                users("users_by_password_age", matchers=f'password_age="{band}"'),
+                band.replace("over_", ">"),
+                instant=True,
+            )
             for band in PASSWORD_AGES
         ],
         missing=off,

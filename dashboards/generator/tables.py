@@ -65,9 +65,9 @@ def table(title, description, values, *, labels=TENANT, sort=(), most=None, unit
         if not name:
             hide(panel, label)
     if labels.get("customer_name"):
-        column(panel, "Customer", link=links.to_customer())
+        column(panel, "Customer", width=140, link=links.to_customer())
     if labels.get("m365_tenant_name"):
-        column(panel, "Tenant", link=links.to_tenant())
+        column(panel, "Tenant", width=285, link=links.to_tenant())
     return panel
 
 
@@ -91,11 +91,12 @@ def matrix(title, description, expression, row, across, first, *, row_names, acr
             look.property_of("displayName", row.capitalize()),
             look.property_of("mappings", names),
             look.property_of("custom.cellOptions", {"type": "auto"}),
+            look.property_of("custom.width", 150),
         ],
     )
     for value, (text, _) in across_names.items():
         panel.override_by_name(value, [look.property_of("displayName", text)])
-    return panel
+    return panel.width(100)
 
 
 def drop(panel, *fields):

@@ -57,9 +57,11 @@ def now():
             "m365_tenant_id": "Tenant id",
         },
         unit="none",
-        size=(24, 5),
+        size=(24, 6),
     )
     tables.drop(facts, "Value", "__name__", "job")
+    for name in ("Customer id", "Tenant id"):
+        tables.column(facts, name, width=310)
     return [
         look.stat(
             "Listed users",
@@ -98,7 +100,7 @@ def now():
             missing="not known: needs both listings",
         ),
         look.stat(
-            "Unprotected mailboxes",
+            "No mailbox backup",
             "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to"
             " them.",
             q.total(q.UNPROTECTED_MAILBOXES),
@@ -106,7 +108,7 @@ def now():
             missing=no_backup,
         ),
         look.stat(
-            "Without backup",
+            "No backup",
             "Users in the listing of protected users of whom nothing is protected. Orange from the first"
             " one.",
             q.total(q.WITHOUT_BACKUP),
@@ -162,7 +164,7 @@ def collectors():
     def health(name, labels="collector"):
         return q.named(q.once(f"avepoint_collector_{name}", labels), labels)
 
-    mode = q.once("avepoint_collector_info", "collector, mode, source_endpoint, exclude_test_users")
+    mode = q.once("avepoint_collector_info", "collector, mode")
     mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
     oldest = f"and on (m365_tenant_id, collector) topk(50, {q.chosen(q.staleness())})"
     columns = {
@@ -174,7 +176,7 @@ def collectors():
         "Duration": health("last_duration_seconds"),
         "Rows": health("last_rows"),
         "Quarantined": health("quarantined"),
-        "Known": q.named(mode, "collector, mode, source_endpoint, exclude_test_users"),
+        "Known": q.named(mode, "collector, mode"),
     }
     panel = tables.table(
         "Collectors",
@@ -184,24 +186,25 @@ def collectors():
         [(name, f"{expression} {oldest}") for name, expression in columns.items()],
         labels={
             **tables.TENANT,
+            "customer_name": None,
             "collector": "Collector",
             "mode": "Mode",
-            "source_endpoint": "Endpoint",
-            "exclude_test_users": "Without test users",
         },
         sort=("Age",),
         size=(24, 10),
     )
     tables.drop(panel, "Value #I")
-    tables.column(panel, "Collector", values=look.value_names(look.texts(look.COLLECTORS)))
-    tables.column(panel, "Age", unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ)
+    tables.column(panel, "Collector", width=130, values=look.value_names(look.texts(look.COLLECTORS)))
+    tables.column(panel, "Mode", width=70)
     tables.column(
-        panel, "Last poll", values=look.value_names({"0": ("failed", "red"), "1": ("succeeded", "green")})
+        panel, "Age", width=100, unit="percentunit", steps=look.SHARE_USED, values=tables.NEVER_READ
     )
-    tables.column(panel, "Last success", unit="dateTimeFromNow")
-    tables.column(panel, "Next poll", unit="dateTimeFromNow")
-    tables.column(panel, "Interval", unit="s")
-    tables.column(panel, "Duration", unit="s")
-    return tables.column(
-        panel, "Quarantined", values=look.value_names({"0": ("no", None), "1": ("yes", "orange")})
-    )
+    ended = {"0": ("failed", "red"), "1": ("succeeded", "green")}
+    tables.column(panel, "Last poll", width=95, values=look.value_names(ended))
+    tables.column(panel, "Last success", width=145, unit="dateTimeFromNow")
+    tables.column(panel, "Next poll", width=145, unit="dateTimeFromNow")
+    tables.column(panel, "Interval", width=75, unit="s")
+    tables.column(panel, "Duration", width=80, unit="s")
+    tables.column(panel, "Rows", width=65)
+    refused = {"0": ("no", None), "1": ("yes", "orange")}
+    return tables.column(panel, "Quarantined", values=look.value_names(refused))
