@@ -32,7 +32,7 @@ def requests():
             [look.target(f"{q.quantile(share, seconds, 'route')} >= 0", "{{route}}")],
             unit="s",
             gaps=True,
-            size=(12, 10),
+            size=(12, 12),
         )
 
     return [
@@ -60,7 +60,7 @@ def requests():
             f"sum by (api) ({spent}) / (sum by (api) ({counted}) > 0)",
             unit="s",
             gaps=True,
-            size=(12, 10),
+            size=(12, 12),
         ),
         look.lines(
             "Retries by reason",

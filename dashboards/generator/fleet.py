@@ -141,8 +141,8 @@ def worst_tenants():
         most=25,
         size=(24, 12),
     )
-    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=140)
-    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=90)
+    tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=132)
+    tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
     tables.column(panel, "Medium risk", width=105)
     tables.column(panel, "MFA disabled", width=110)
     tables.column(panel, "Exposed, no MFA", width=130)
@@ -187,8 +187,8 @@ def _risen(title, description, series):
         size=(12, 10),
     )
     for name in ("Last day", "Last week"):
-        tables.column(panel, name, steps=look.RISEN, width=90)
-    return tables.column(panel, "Now", width=70)
+        tables.column(panel, name, steps=look.RISEN, width=84)
+    return tables.column(panel, "Now", width=60)
 
 
 def least_protected():

@@ -215,8 +215,8 @@ def bars(
     panel.orientation(common.VizOrientation.HORIZONTAL).display_mode(common.BarGaugeDisplayMode.BASIC)
     panel.value_mode(common.BarGaugeValueMode.COLOR).show_unfilled(True).reduce_options(last())
     panel.name_placement(common.BarGaugeNamePlacement.LEFT).sizing(common.BarGaugeSizing.MANUAL)
-    panel.min_viz_height(16).max_viz_height(40).min_viz_width(8)
-    panel.text(common_builders.VizTextDisplayOptions().title_size(13).value_size(16))
+    panel.min_viz_height(16).max_viz_height(32).min_viz_width(8)
+    panel.text(common_builders.VizTextDisplayOptions().value_size(16))
     panel.color_scheme(by(dashboard.FieldColorModeId.THRESHOLDS)).thresholds(steps_of(steps))
     panel.min(0).no_value(missing)
     return panel.max(most) if most is not None else panel
