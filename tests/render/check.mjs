@@ -3,13 +3,11 @@
 import path from 'node:path'
 import { serve } from './backend.mjs'
 import { openPage } from './draw.mjs'
-import { EMPTY } from './empty.mjs'
 import { FLEETS, SCRAPE_INTERVAL } from './world.mjs'
 
 /** `bundle` is the folder of the page, `pictures` where to leave what was drawn. Returns the problems. */
 export async function drawAll({ dashboards, prometheus, range, bundle, pictures, say }) {
   const problems = []
-  const empty = new Map()
   const server = await serve({ folder: bundle, prometheus, scrapeInterval: SCRAPE_INTERVAL })
   try {
     const page = await openPage({ url: server.url, width: 1600, scrapeInterval: SCRAPE_INTERVAL })
@@ -24,8 +22,7 @@ export async function drawAll({ dashboards, prometheus, range, bundle, pictures,
             problems.push(...drawn.errors.map((error) => `${name}: ${error}`))
             for (const panel of drawn.panels) {
               problems.push(...panel.errors.map((error) => `${name}: panel '${panel.title}' ${error}`))
-              const key = `${dashboard.uid}: ${panel.title}`
-              if (panel.empty) empty.set(key, [...(empty.get(key) ?? []), name])
+              if (panel.empty) problems.push(`${name}: panel '${panel.title}' has no data`)
             }
             say(`${name}: ${drawn.panels.length} panels`)
           }
@@ -36,12 +33,6 @@ export async function drawAll({ dashboards, prometheus, range, bundle, pictures,
     }
   } finally {
     server.close()
-  }
-  for (const [key, where] of empty) {
-    if (!(key in EMPTY)) problems.push(`panel without data: ${key} (${where.join(', ')})`)
-  }
-  for (const key of Object.keys(EMPTY)) {
-    if (!empty.has(key)) problems.push(`empty.mjs lets '${key}' be without data, but it always has some: remove it there`)
   }
   return problems
 }

@@ -16,7 +16,7 @@ const FLAGS = [
 const DRAWN_WITHIN = 120_000
 
 /** Opens the page at `url`. `draw` shows one dashboard there, and tells what is wrong with it. */
-export async function openPage({ url, width, scrapeInterval }) {
+export async function openPage({ url, width, height = Infinity, scrapeInterval }) {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
   try {
     const page = await browser.newPage({ viewport: { width, height: 2000 }, timezoneId: 'UTC', locale: 'en-US' })
@@ -32,14 +32,10 @@ export async function openPage({ url, width, scrapeInterval }) {
     const customOptions = await page.evaluate((options) => window.start(options), { scrapeInterval: `${scrapeInterval}s` })
 
     const draw = async ({ screenshot, ...what }) => {
-      const drawn = await within(
-        DRAWN_WITHIN,
-        page.evaluate((each) => window.draw(each), what),
-      )
-      if (screenshot) {
-        await page.setViewportSize({ width, height: drawn.height })
-        await page.screenshot({ path: screenshot })
-      }
+      const drawing = page.evaluate((each) => window.draw(each), what)
+      const drawn = await within(DRAWN_WITHIN, what.dashboard.uid, drawing)
+      await page.setViewportSize({ width, height: Math.min(drawn.height, height) })
+      await page.screenshot({ path: screenshot })
       drawn.errors.push(...said)
       said = []
       return drawn
@@ -51,10 +47,10 @@ export async function openPage({ url, width, scrapeInterval }) {
   }
 }
 
-function within(milliseconds, promise) {
+function within(milliseconds, what, promise) {
   let timer
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not drawn within ${milliseconds / 1000} s`)), milliseconds)
+    timer = setTimeout(() => reject(new Error(`${what} is not drawn within ${milliseconds / 1000} s`)), milliseconds)
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

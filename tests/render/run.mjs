@@ -2,9 +2,11 @@
 // should be. Started from the root of the repository:
 //
 //   AVEPOINT_EXPORTER_BIN=… node run.mjs                        all, with pictures in target/render
-//   node run.mjs --screenshots DIR --prometheus URL --job JOB   pictures only, from a Prometheus that runs already
+//   node run.mjs --screenshots DIR --prometheus URL --var job=twenty
+//                                                               pictures only, from a Prometheus that runs already
 //
-// Of the second: --from and --to (now-24h, now), --interval of the scrapes (15s), --theme (dark).
+// More options of the second: --from and --to (now-24h, now), --interval of the scrapes (15s), --theme (dark), --only
+// a dashboard's uid, --height of the pictures at most (1600), and --var NAME=VALUE for each variable that is to be set.
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -54,17 +56,18 @@ async function check() {
 }
 
 /** Pictures for people, of a Prometheus that has run for a while. */
-async function takePictures({ screenshots: folder, prometheus, job, from, to, interval, theme }) {
+async function takePictures({ screenshots: folder, prometheus, from, to, interval, theme, only, height, var: set }) {
+  const chosen = Object.fromEntries(set.map((each) => /^([^=]+)=(.*)$/s.exec(each)).map(([, name, value]) => [name, [value]]))
   await mkdir(folder, { recursive: true })
   await bundle(BUNDLE)
   const server = await serve({ folder: BUNDLE, prometheus, scrapeInterval: seconds(interval) })
   try {
-    const page = await openPage({ url: server.url, width: 1400, scrapeInterval: seconds(interval) })
+    const page = await openPage({ url: server.url, width: 1400, height: Number(height), scrapeInterval: seconds(interval) })
     try {
       const problems = []
-      for (const dashboard of await dashboards()) {
+      for (const dashboard of (await dashboards()).filter(({ uid }) => !only || uid === only)) {
         const screenshot = path.join(folder, `${dashboard.uid}.png`)
-        const drawn = await page.draw({ dashboard, mode: theme, chosen: { job: [job] }, from, to, screenshot })
+        const drawn = await page.draw({ dashboard, mode: theme, chosen, from, to, screenshot })
         problems.push(...drawn.errors.map((error) => `${dashboard.uid}: ${error}`))
         say(screenshot)
       }
@@ -81,7 +84,9 @@ const { values: options } = parseArgs({
   options: {
     screenshots: { type: 'string' },
     prometheus: { type: 'string' },
-    job: { type: 'string' },
+    var: { type: 'string', multiple: true, default: [] },
+    only: { type: 'string' },
+    height: { type: 'string', default: '1600' },
     from: { type: 'string', default: 'now-24h' },
     to: { type: 'string', default: 'now' },
     interval: { type: 'string', default: '15s' },
