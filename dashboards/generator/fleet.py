@@ -143,10 +143,10 @@ def worst_tenants():
     )
     tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=132)
     tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
-    tables.column(panel, "Medium risk", width=105)
+    tables.column(panel, "Medium risk", width=102)
     tables.column(panel, "MFA disabled", width=110)
-    tables.column(panel, "Exposed, no MFA", width=130)
-    tables.column(panel, "No mailbox backup", width=145)
+    tables.column(panel, "Exposed, no MFA", width=125)
+    tables.column(panel, "No mailbox backup", width=140)
     tables.column(panel, "No backup", width=90)
     tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel

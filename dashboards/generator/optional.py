@@ -202,10 +202,10 @@ def partner_center():
         ),
         look.bars(
             "Users by usage location",
-            f"Active users by the country they are licensed for, the 12 with the most, {source}.",
+            f"Active users by the country they are licensed for, the ten with the most, {source}.",
             [
                 look.target(
-                    f"topk(12, {users('users_by_usage_location', 'usage_location')})",
+                    f"topk(10, {users('users_by_usage_location', 'usage_location')})",
                     "{{usage_location}}",
                     instant=True,
                 )
