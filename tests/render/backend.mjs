@@ -12,7 +12,7 @@ const PAGE = `<!doctype html>
 <title>Dashboard</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/page.css">
-<style>#root { padding: 16px; font-family: Inter, sans-serif }</style>
+<style>body { margin: 0 } #root { padding: 16px; font-family: Inter, sans-serif }</style>
 <script>window.grafanaBootData = { user: {}, settings: { buildInfo: { version: '13.1.1' }, featureToggles: {} } }</script>
 <body><div id="root"></div><script type="module" src="/page.js"></script></body>
 </html>`
