@@ -1,0 +1,134 @@
+// Real exporters over simulated tenants, and a real Prometheus that scrapes them: what the dashboards are drawn from.
+
+import { spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** In seconds. */
+export const SCRAPE_INTERVAL = 5
+const READY_WITHIN = 120_000
+
+/** What Prometheus calls each fleet, and what it has. Other seeds make other tenants. */
+export const FLEETS = [
+  { job: 'one', tenants: 1, users: 500, seed: 1 },
+  { job: 'twenty', tenants: 20, users: 200, seed: 2 },
+  { job: 'five-hundred', tenants: 500, users: 20, seed: 3 },
+]
+
+/** Starts all; `close` ends them. `folder` is for their logs and Prometheus' data. */
+export async function startWorld({ exporter, folder, repository }) {
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  const children = []
+  const start = (name, command, args) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    children.push(child)
+    child.on('error', (error) => console.error(`${command}: ${error.message}`))
+    const log = createWriteStream(path.join(folder, `${name}.log`))
+    child.stdout.pipe(log)
+    child.stderr.pipe(log)
+    return child
+  }
+  const close = async () => {
+    await Promise.all(
+      children.map((child) => {
+        if (child.exitCode !== null || !child.kill('SIGTERM')) return undefined
+        return new Promise((resolve) => child.once('exit', resolve))
+      }),
+    )
+  }
+  try {
+    const targets = await Promise.all(
+      FLEETS.map(async ({ job, tenants, users, seed }) => {
+        const flags = { tenants, users, seed, evolve: '5s', 'web.listen-address': '127.0.0.1:0' }
+        const demo = start(job, exporter, ['demo', ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)])
+        return { job, address: await addressOf(job, demo) }
+      }),
+    )
+    const port = await freePort()
+    const config = path.join(folder, 'prometheus.json')
+    await writeFile(config, JSON.stringify(configOf(targets, repository)))
+    start('prometheus', 'prometheus', [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${path.join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ])
+    const url = `http://127.0.0.1:${port}`
+    await ready(url)
+    return { url, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Prometheus reads JSON too, for it is YAML. */
+function configOf(targets, repository) {
+  return {
+    global: {
+      scrape_interval: `${SCRAPE_INTERVAL}s`,
+      scrape_timeout: `${SCRAPE_INTERVAL}s`,
+      evaluation_interval: `${SCRAPE_INTERVAL}s`,
+    },
+    rule_files: [path.join(repository, 'rules/*.yml')],
+    scrape_configs: targets.map(({ job, address }) => ({ job_name: job, static_configs: [{ targets: [address] }] })),
+  }
+}
+
+function addressOf(name, demo) {
+  return new Promise((resolve, reject) => {
+    let printed = ''
+    demo.stdout.on('data', (part) => {
+      printed += part
+      const match = /http:\/\/(127\.0\.0\.1:\d+)\/metrics/.exec(printed)
+      if (match) resolve(match[1])
+    })
+    demo.once('exit', () => reject(new Error(`the demo '${name}' ended before it told its address: ${printed}`)))
+  })
+}
+
+async function freePort() {
+  const server = createServer()
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** What must be there of each fleet: all that is polled, the recorded series of all tenants, and enough for rates. */
+const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
+  const of = (series) => `count(${series} and on (m365_tenant_id) avepoint_tenant_info{job="${job}"})`
+  const all = (series) => `${of(series)} == ${tenants}`
+  return [
+    all('tenant:avepoint_security_users:max'),
+    all('tenant:avepoint_backup_users:max'),
+    // A tenant of a few users may have none that both listings name.
+    `${of('tenant_status:avepoint_exposed_users:max{status="high_risk"}')} > ${0.9 * tenants}`,
+    all('avepoint_directory_users'),
+    all('avepoint_partner_center_users'),
+    `count_over_time(avepoint_exporter_build_info{job="${job}"}[2m]) >= 5`,
+  ]
+})
+
+async function ready(url) {
+  const end = Date.now() + READY_WITHIN
+  let missing = [...MARKERS]
+  while (missing.length > 0) {
+    if (Date.now() > end) throw new Error(`after ${READY_WITHIN / 1000} s there is still nothing for ${missing.join('; ')}`)
+    await wait(250)
+    const left = await Promise.all(missing.map((marker) => holds(url, marker)))
+    missing = missing.filter((_, index) => !left[index])
+  }
+}
+
+async function holds(url, marker) {
+  try {
+    const answer = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: marker })}`)
+    return (await answer.json()).data.result.length > 0
+  } catch {
+    return false // It is still starting.
+  }
+}
