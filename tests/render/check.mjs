@@ -18,8 +18,7 @@ export async function drawAll({ dashboards, prometheus, range, bundle, pictures,
           for (const mode of ['dark', 'light']) {
             const name = `${dashboard.uid}-${tenants}-${mode}`
             const screenshot = path.join(pictures, `${name}.png`)
-            const choice = { chosen: { job: [job] }, interval: `${SCRAPE_INTERVAL}s`, ...range }
-            const drawn = await page.draw({ dashboard, mode, ...choice, screenshot })
+            const drawn = await page.draw({ dashboard, mode, chosen: { job: [job] }, ...range, screenshot })
             problems.push(...drawn.errors.map((error) => `${name}: ${error}`))
             for (const panel of drawn.panels) {
               problems.push(...panel.errors.map((error) => `${name}: panel '${panel.title}' ${error}`))

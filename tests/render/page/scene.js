@@ -19,11 +19,8 @@ import {
   dataLayers,
 } from '@grafana/scenes'
 
-/**
- * `chosen` has the values of variables, by name, that are not to be the dashboard's own; `interval` is the least step of
- * all panels, where theirs would be longer than the range.
- */
-export function sceneOf(dashboard, { from, to, chosen, interval }) {
+/** `chosen` has the values of variables, by name, that are not to be the dashboard's own. */
+export function sceneOf(dashboard, { from, to, chosen }) {
   return new EmbeddedScene({
     $timeRange: new SceneTimeRange({ from, to, timeZone: 'utc' }),
     $variables: new SceneVariableSet({
@@ -31,7 +28,7 @@ export function sceneOf(dashboard, { from, to, chosen, interval }) {
     }),
     $data: new SceneDataLayerSet({ layers: dashboard.annotations.list.filter(({ builtIn }) => !builtIn).map(layerOf) }),
     controls: [new VariableValueSelectors({}), new SceneTimePicker({})],
-    body: new SceneGridLayout({ children: childrenOf(dashboard.panels.map((panel) => withInterval(panel, interval))) }),
+    body: new SceneGridLayout({ children: childrenOf(dashboard.panels) }),
   })
 }
 
@@ -56,12 +53,6 @@ function variableOf(variable, chosen) {
 
 const layerOf = (annotation) =>
   new dataLayers.AnnotationsDataLayer({ name: annotation.name, query: annotation, isEnabled: annotation.enable, isHidden: true })
-
-const withInterval = (panel, interval) => ({
-  ...panel,
-  interval: interval ?? panel.interval,
-  panels: panel.panels?.map((inner) => withInterval(inner, interval)),
-})
 
 /** Rows with the panels below them, each at the height that it has when all rows above are open. */
 function childrenOf(panels) {
