@@ -98,9 +98,10 @@ async function freePort() {
   return port
 }
 
-/** What must be there of each fleet: all that is polled, the recorded series of all tenants, and enough for rates. */
+/** What must be there of each fleet: all that is polled, the recorded series of all tenants, and enough for lines. */
 const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
-  const of = (series) => `count(${series} and on (m365_tenant_id) avepoint_tenant_info{job="${job}"})`
+  const drawn = (series) => `count_over_time(${series}[2m]) >= 3`
+  const of = (series) => `count(${drawn(series)} and on (m365_tenant_id) avepoint_tenant_info{job="${job}"})`
   const all = (series) => `${of(series)} == ${tenants}`
   return [
     all('tenant:avepoint_security_users:max'),
@@ -109,7 +110,7 @@ const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
     `${of('tenant_status:avepoint_exposed_users:max{status="high_risk"}')} > ${0.9 * tenants}`,
     all('avepoint_directory_users'),
     all('avepoint_partner_center_users'),
-    `count_over_time(avepoint_exporter_build_info{job="${job}"}[2m]) >= 5`,
+    drawn(`avepoint_exporter_build_info{job="${job}"}`),
   ]
 })
 
