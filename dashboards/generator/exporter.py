@@ -74,6 +74,7 @@ def now():
             " % polls come late: raise the intervals, or the limit if AvePoint grants one.",
             f"max({apis.used()})",
             unit="percentunit",
+            decimals=0,
             steps=look.SHARE_USED,
             missing="not known yet",
         ),

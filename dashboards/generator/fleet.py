@@ -44,32 +44,24 @@ def overview():
             "Tenants that the chosen exporters watch, each once however many exporters see it.",
             f"count(group by (m365_tenant_id) ({q.TENANTS}))",
             missing="no tenants",
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "High risk",
             f"Users whom Microsoft holds to be at high risk, {listing}. Each is to be looked into.",
             q.total(q.HIGH_RISK),
             color=look.STATUSES["high_risk"][1],
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "Medium risk",
             f"Users at medium risk, {listing}. Watch the trend, and those who come to be at high risk.",
             q.total(q.MEDIUM_RISK),
             color=look.STATUSES["medium_risk"][1],
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "MFA disabled",
             f"Users who sign in without a second factor, {listing}. Have it enabled, tenant by tenant.",
             q.total(q.MFA_DISABLED),
             color=look.STATUSES["mfa_disabled"][1],
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "Exposed high risk",
@@ -77,16 +69,12 @@ def overview():
             " taken over, its data may be lost for good.",
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "No mailbox backup",
             "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
             q.total(q.UNPROTECTED_MAILBOXES),
             steps=look.WORTH_A_LOOK_FROM_ONE,
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "Failing",
@@ -95,8 +83,6 @@ def overview():
             f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
-            trend=True,
-            size=(6, 4),
         ),
         look.stat(
             "Withdrawn",
@@ -105,8 +91,6 @@ def overview():
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
-            trend=True,
-            size=(6, 4),
         ),
     ]
 
@@ -114,8 +98,8 @@ def overview():
 def trends():
     """The totals over time."""
     return [
-        shared.at_risk("Users at risk"),
-        shared.exposed("Exposed users"),
+        *shared.at_risk(),
+        *shared.exposed(),
         shared.unprotected((12, 8)),
         shared.coverage((12, 8)),
     ]
@@ -134,7 +118,6 @@ def worst_tenants():
             ("MFA disabled", q.named(q.MFA_DISABLED)),
             ("Exposed, no MFA", q.named(q.EXPOSED_MFA_DISABLED)),
             ("No mailbox backup", q.named(q.UNPROTECTED_MAILBOXES)),
-            ("No backup", q.named(q.WITHOUT_BACKUP)),
             ("Protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
         ],
         sort=("Exposed high risk", "High risk"),
@@ -147,7 +130,6 @@ def worst_tenants():
     tables.column(panel, "MFA disabled", width=110)
     tables.column(panel, "Exposed, no MFA", width=125)
     tables.column(panel, "No mailbox backup", width=140)
-    tables.column(panel, "No backup", width=90)
     tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel
 

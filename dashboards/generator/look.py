@@ -141,23 +141,20 @@ def stat(
     color=None,
     values=None,
     missing="no figures",
-    trend=False,
     decimals=None,
     size=(6, 3),
 ):
-    """One number: of now, so that what was withdrawn is not shown; or the newest, with its trend below."""
+    """One number, of now, so that what was withdrawn is not shown."""
     panel = fill(
         stat_builders.Panel(),
         title,
         description,
         unit,
-        [target(expression, title, instant=not trend)],
+        [target(expression, title, instant=True)],
         size,
     )
-    panel.graph_mode(common.BigValueGraphMode.AREA if trend else common.BigValueGraphMode.NONE)
+    panel.graph_mode(common.BigValueGraphMode.NONE)
     panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(last()).no_value(missing)
-    # Else a trend fills its height whatever its size.
-    panel.min(0)
     if color:
         panel.color_scheme(fixed(color))
     else:
@@ -198,9 +195,6 @@ def lines(
     panel.min(0)
     if unit in _COUNTS:
         panel.axis_soft_max(1)
-    if wide:
-        scale = common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.SYMLOG)
-        panel.scale_distribution(scale.log(10).linear_threshold(1))
     panel.stacking(
         common_builders.StackingConfig().mode(
             common.StackingMode.NORMAL if stacked else common.StackingMode.NONE

@@ -9,31 +9,34 @@ _ANY = "Any module"
 _UNLISTED = "Not listed"
 
 
-def at_risk(title, size=(12, 8)):
-    """Users at risk over time."""
-    panel = look.lines(
-        title,
+def at_risk(size=(12, 8)):
+    """Users at risk over time: the grave findings apart, which are few."""
+    described = (
         "Users with each finding, from AvePoint's listing of users at risk. A user with several findings"
         " counts in each. A step that all findings make at once is a listing that was withdrawn or came back,"
-        " not users: see the figures' age.",
-        [look.target(q.total(q.AT_RISK, "status"), "{{status}}")],
-        wide=True,
-        size=size,
+        " not users: see the figures' age."
     )
-    return look.paint(panel, look.STATUSES)
+    return [
+        _by_status("High and medium risk", described, q.AT_RISK + q.GRAVE, size),
+        _by_status("Other findings", described, q.AT_RISK + q.OTHER, size),
+    ]
 
 
-def exposed(title, size=(12, 8)):
-    """Exposed users over time."""
-    panel = look.lines(
-        title,
+def exposed(size=(12, 8)):
+    """Exposed users over time: the grave findings apart, which are few."""
+    described = (
         "Users at risk of whom something is not backed up: they are missing from AvePoint's listing of"
         " protected users, or list no module there, or one that is not protected. If such an account is taken"
-        " over, data may be lost for good: protect these first.",
-        [look.target(q.total(q.EXPOSED, "status"), "{{status}}")],
-        wide=True,
-        size=size,
+        " over, data may be lost for good: protect these first."
     )
+    return [
+        _by_status("Exposed: high and medium risk", described, q.EXPOSED + q.GRAVE, size),
+        _by_status("Exposed: other findings", described, q.EXPOSED + q.OTHER, size),
+    ]
+
+
+def _by_status(title, description, series, size):
+    panel = look.lines(title, description, [look.target(q.total(series, "status"), "{{status}}")], size=size)
     return look.paint(panel, look.STATUSES)
 
 

@@ -25,7 +25,7 @@ def dashboard():
             ),
             board.Row(
                 "At risk and not backed up",
-                [shared.exposure_matrix((10, 9)), shared.exposed("Exposed users", (14, 9))],
+                [shared.exposure_matrix((8, 9)), *shared.exposed((8, 9))],
             ),
             board.Row("Figures and their age", freshness()),
             board.Row(
@@ -134,7 +134,7 @@ def at_risk():
         missing="no users at risk were read",
         size=(8, 9),
     )
-    return [shared.at_risk("Users at risk", (16, 9)), look.paint(panel, look.STATUSES)]
+    return [*shared.at_risk((8, 9)), look.paint(panel, look.STATUSES)]
 
 
 def freshness():
