@@ -37,15 +37,15 @@ async function check() {
   if (!exporter) throw new Error('AVEPOINT_EXPORTER_BIN must name the exporter')
   await rm(PICTURES, { recursive: true, force: true })
   await mkdir(PICTURES, { recursive: true })
-  const from = new Date()
-  const starting = startWorld({ exporter, folder: path.join(import.meta.dirname, 'world'), repository: REPOSITORY })
-  const [drawn, world] = await Promise.all([dashboards(), starting, bundle(BUNDLE)])
+  const bundled = bundle(BUNDLE)
+  const world = await startWorld({ exporter, folder: path.join(import.meta.dirname, 'world'), repository: REPOSITORY })
   try {
+    await bundled
     say('the page is bundled, and all figures of all fleets are there')
     return await drawAll({
-      dashboards: drawn,
+      dashboards: await dashboards(),
       prometheus: world.url,
-      range: { from: from.toISOString(), to: new Date().toISOString() },
+      range: { from: world.from, to: world.to },
       bundle: BUNDLE,
       pictures: PICTURES,
       say,
@@ -79,6 +79,9 @@ async function takePictures({ screenshots: folder, prometheus, from, to, interva
     server.close()
   }
 }
+
+// So that what was started is ended; see world.mjs.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 const { values: options } = parseArgs({
   options: {

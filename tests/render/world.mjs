@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -18,11 +18,16 @@ export const FLEETS = [
   { job: 'five-hundred', tenants: 500, users: 20, seed: 3 },
 ]
 
-/** Starts all; `close` ends them. `folder` is for their logs and Prometheus' data. */
+/**
+ * Starts all and waits for their figures, which are those of the time `from` to `to`. Then the exporters end: nothing
+ * new comes, and drawing has the processor. `close` ends Prometheus too. `folder` is for logs and Prometheus' data.
+ */
 export async function startWorld({ exporter, folder, repository }) {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
+  const from = new Date()
   const children = []
+  process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')))
   const start = (name, command, args) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     children.push(child)
@@ -32,14 +37,7 @@ export async function startWorld({ exporter, folder, repository }) {
     child.stderr.pipe(log)
     return child
   }
-  const close = async () => {
-    await Promise.all(
-      children.map((child) => {
-        if (child.exitCode !== null || !child.kill('SIGTERM')) return undefined
-        return new Promise((resolve) => child.once('exit', resolve))
-      }),
-    )
-  }
+  const close = () => Promise.all(children.map(end))
   try {
     const targets = await Promise.all(
       FLEETS.map(async ({ job, tenants, users, seed }) => {
@@ -50,7 +48,10 @@ export async function startWorld({ exporter, folder, repository }) {
     )
     const port = await freePort()
     const config = path.join(folder, 'prometheus.json')
-    await writeFile(config, JSON.stringify(configOf(targets, repository)))
+    const rules = path.join(folder, 'recording.yml')
+    await writeFile(rules, await recordingRules(repository))
+    await writeFile(config, JSON.stringify(configOf(targets, rules)))
+    const exporters = [...children]
     start('prometheus', 'prometheus', [
       `--config.file=${config}`,
       `--storage.tsdb.path=${path.join(folder, 'data')}`,
@@ -58,22 +59,35 @@ export async function startWorld({ exporter, folder, repository }) {
     ])
     const url = `http://127.0.0.1:${port}`
     await ready(url)
-    return { url, close }
+    const to = new Date()
+    await Promise.all(exporters.map(end))
+    return { url, from: from.toISOString(), to: to.toISOString(), close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
+function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null || !child.kill('SIGTERM')) return undefined
+  return new Promise((resolve) => child.once('exit', resolve))
+}
+
+/** What dashboards read, recorded as often as the tests scrape. */
+async function recordingRules(repository) {
+  const rules = await readFile(path.join(repository, 'rules/avepoint-recording.yml'), 'utf8')
+  return rules.replace(/^ {4}interval: .*$/gm, `    interval: ${SCRAPE_INTERVAL}s`)
+}
+
 /** Prometheus reads JSON too, for it is YAML. */
-function configOf(targets, repository) {
+function configOf(targets, rules) {
   return {
     global: {
       scrape_interval: `${SCRAPE_INTERVAL}s`,
       scrape_timeout: `${SCRAPE_INTERVAL}s`,
       evaluation_interval: `${SCRAPE_INTERVAL}s`,
     },
-    rule_files: [path.join(repository, 'rules/*.yml')],
+    rule_files: [rules],
     scrape_configs: targets.map(({ job, address }) => ({ job_name: job, static_configs: [{ targets: [address] }] })),
   }
 }
