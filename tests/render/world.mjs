@@ -117,6 +117,7 @@ const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
   const drawn = (series) => `count_over_time(${series}[2m]) >= 3`
   const of = (series) => `count(${drawn(series)} and on (m365_tenant_id) avepoint_tenant_info{job="${job}"})`
   const all = (series) => `${of(series)} == ${tenants}`
+  const requests = `sum(rate(avepoint_api_request_duration_seconds_count{job="${job}"}[${4 * SCRAPE_INTERVAL}s]))`
   return [
     all('tenant:avepoint_security_users:max'),
     all('tenant:avepoint_backup_users:max'),
@@ -124,7 +125,8 @@ const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
     `${of('tenant_status:avepoint_exposed_users:max{status="high_risk"}')} > ${0.9 * tenants}`,
     all('avepoint_directory_users'),
     all('avepoint_partner_center_users'),
-    drawn(`avepoint_exporter_build_info{job="${job}"}`),
+    // A tenant's first poll is over before the first scrape, so that rates begin with its second.
+    `count_over_time((${requests} > 0)[1m:${SCRAPE_INTERVAL}s]) >= 2`,
   ]
 })
 
