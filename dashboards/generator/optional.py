@@ -200,7 +200,7 @@ def partner_center():
             " be purged.",
             [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
             stacked=True,
-            size=(12, 8),
+            size=(12, 10),
         ),
         look.bars(
             "Users by usage location",
@@ -213,7 +213,7 @@ def partner_center():
                 )
             ],
             missing=off,
-            size=(12, 8),
+            size=(12, 10),
         ),
         sync,
     ]

@@ -25,7 +25,7 @@ def dashboard():
             ),
             board.Row(
                 "At risk and not backed up",
-                [shared.exposure_matrix((8, 9)), *shared.exposed((8, 9))],
+                [shared.exposure_matrix((10, 9)), *shared.exposed((7, 9))],
             ),
             board.Row("Figures and their age", freshness()),
             board.Row(
