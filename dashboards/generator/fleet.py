@@ -137,7 +137,8 @@ def worst_tenants():
 def risen():
     """The tenants whose figures rose most."""
     what = (
-        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen."
+        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen; a"
+        " change of how a collector reads shows here, and raises no alert."
         " The 15 with the most"
     )
     return [

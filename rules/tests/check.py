@@ -43,12 +43,23 @@ def rules_of(path):
 
 
 def cases_of(path):
-    """Pairs of an alert and whether it fires, for each assertion of a test file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
-        if found := re.fullmatch(r" +alertname: (\S+)", line):
-            silent = lines[number + 1].strip() == "exp_alerts: []"
-            yield found[1], not silent
+    """Pairs of an alert and whether it fires, for each assertion of a test file.
+
+    That it is silent counts only while another one fires, or before or after it fires itself in the same test: silence
+    where nothing ever happens shows nothing.
+    """
+    for test in path.read_text(encoding="utf-8").split("\n  - name: ")[1:]:
+        lines = test.splitlines()
+        asserted = []
+        for number, line in enumerate(lines):
+            if found := re.fullmatch(r" +alertname: (\S+)", line):
+                time = lines[number - 1].partition("eval_time: ")[2]
+                asserted.append((time, found[1], lines[number + 1].strip() != "exp_alerts: []"))
+        busy = {time for time, _, fires in asserted if fires}
+        firing = {name for _, name, fires in asserted if fires}
+        for time, name, fires in asserted:
+            if fires or time in busy or name in firing:
+                yield name, fires
 
 
 def check_alert(alert, cases, thresholds):

@@ -222,7 +222,7 @@ impl Stats {
             )?,
             refresh_token_rotation: gauges(
                 "avepoint_refresh_token_last_rotation_timestamp_seconds",
-                "When a new refresh token was last stored.",
+                "When a new refresh token was last stored; at the start, when its file was written.",
                 &["credential"],
             )?,
             latencies: Arc::default(),

@@ -1,9 +1,13 @@
 //! Every query of the dashboards, asked of a real Prometheus.
 
+use std::collections::BTreeMap;
+
+use avepoint_exporter::bundle::DASHBOARDS;
 use serde_json::Value;
 
 use crate::Demo;
-use crate::program::until;
+use crate::program::{Program, exporter, until};
+use crate::prometheus::Prometheus;
 use crate::promql;
 
 /// Metrics that a demo which works rightly does not have, each with the reason. Queries of them show nothing.
@@ -48,20 +52,18 @@ fn substituted(query: &str) -> String {
     query
 }
 
+fn dashboards() -> impl Iterator<Item = Value> {
+    let files = DASHBOARDS.files.iter();
+    files.map(|file| serde_json::from_str(file.text).unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_the_dashboards_is_answered_with_data() {
     let demo = Demo::start(1).await;
     let prometheus = demo.scraped().await;
     let mut all = Vec::new();
-    for file in std::fs::read_dir("dashboards").unwrap() {
-        let path = file.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            let text = std::fs::read_to_string(path).unwrap();
-            queries(&serde_json::from_str(&text).unwrap(), "", &mut all);
-        }
+    for dashboard in dashboards() {
+        queries(&dashboard, "", &mut all);
     }
     assert!(all.len() >= 40, "only {} queries found", all.len());
     for (metric, _) in EMPTY {
@@ -81,5 +83,99 @@ async fn every_query_of_the_dashboards_is_answered_with_data() {
             (!found.is_empty() && found.iter().any(|series| !series.value.is_nan())).then_some(())
         })
         .await;
+    }
+}
+
+/// The queries of each panel that is to be seen when its dashboard is opened, by the panel's title.
+fn open_panels(dashboard: &Value) -> Vec<(String, Vec<String>)> {
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let with_queries = panels.filter_map(|panel| Some((panel, panel["targets"].as_array()?)));
+    with_queries
+        .map(|(panel, targets)| {
+            let queries = targets.iter().map(|target| target["expr"].as_str());
+            let queries = queries.map(|query| substituted(query.unwrap())).collect();
+            (panel["title"].as_str().unwrap().to_owned(), queries)
+        })
+        .collect()
+}
+
+/// What one exporter itself says, for panels that show the sum over all tenants.
+const TOTALS: [(&str, &str); 4] = [
+    ("Tenants", "count(avepoint_tenant_info{INSTANCE})"),
+    (
+        "MFA disabled",
+        "sum(avepoint_security_users_by_status{status=\"mfa_disabled\", INSTANCE})",
+    ),
+    (
+        "No mailbox backup",
+        "sum(avepoint_backup_users_by_module{module=\"mailbox\", protected=\"false\", INSTANCE})",
+    ),
+    ("Listed users", "sum(avepoint_security_users{INSTANCE})"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_defaults_no_panel_is_empty_and_a_tenant_that_two_exporters_see_counts_once() {
+    let upstream = ["simulate", "--listen=127.0.0.1:0", "--tenants=3"];
+    let upstream = Program::start(&mut exporter(upstream));
+    let config = until("the configuration for the simulator", async || {
+        let text = upstream.stdout();
+        (text.matches("tenant_id: ").count() == 3 && text.ends_with("}\n")).then_some(text)
+    })
+    .await;
+    // The collectors that are on by default, more often than by default.
+    let config = config
+        + "collectors: { security_users: { interval: 5s }, protected_users: { interval: 5s } }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporters = Vec::new();
+    let mut addresses = Vec::new();
+    for (name, domain) in [
+        ("one.yaml", "onmicrosoft.com"),
+        ("other.yaml", "another.example"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, config.replace("onmicrosoft.com", domain)).unwrap();
+        let mut command = exporter(["serve", "--web.listen-address=127.0.0.1:0"]);
+        let program = Program::start(command.arg("--config.file").arg(&file));
+        addresses.push(
+            until("the exporter's address", async || {
+                let log = program.stderr();
+                let (_, rest) = log.split_once("metrics=")?;
+                let (_, rest) = rest.split_once("http://")?;
+                Some(rest.split_once("/metrics")?.0.to_owned())
+            })
+            .await,
+        );
+        exporters.push(program);
+    }
+    let prometheus = Prometheus::start(&addresses, None).await;
+
+    let mut shown = BTreeMap::new();
+    for (title, queries) in dashboards().flat_map(|dashboard| open_panels(&dashboard)) {
+        let what = format!("data for any query of {title}");
+        until(&what, async || {
+            for query in &queries {
+                let found = prometheus.query(query).await;
+                if found.iter().any(|series| !series.value.is_nan()) {
+                    return Some(());
+                }
+            }
+            None
+        })
+        .await;
+        shown.insert(title, queries);
+    }
+    for (title, truth) in TOTALS {
+        let truth = truth.replace("INSTANCE", &format!("instance={:?}", addresses[0]));
+        until(&format!("{title} as one exporter has it"), async || {
+            let expected = prometheus.query(&truth).await.first()?.value;
+            let [one] = &*prometheus.query(&shown[title][0]).await else {
+                return None;
+            };
+            (expected > 0.0 && one.value.to_bits() == expected.to_bits()).then_some(())
+        })
+        .await;
+    }
+    for rule in prometheus.rules().await {
+        assert_eq!(rule.health, "ok", "{}: {:?}", rule.name, rule.last_error);
     }
 }

@@ -86,7 +86,7 @@ impl Demo {
 
     /// The same with the Alertmanager at this address.
     async fn scraped_by(&self, alertmanager: Option<&str>) -> Prometheus {
-        let prometheus = Prometheus::start(&self.address, alertmanager).await;
+        let prometheus = Prometheus::start(std::slice::from_ref(&self.address), alertmanager).await;
         let last = "count(avepoint_exposed_unlisted_users{status=\"high_risk\"})";
         until("the figures of all tenants", async || {
             let found = prometheus.query(last).await;

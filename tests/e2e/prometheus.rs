@@ -115,9 +115,9 @@ fn hurried(file: &File) -> String {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this address each second, and waits until it answers. It has the rules of the
+    /// Starts one that scrapes these addresses each second, and waits until it answers. It has the rules of the
     /// repository. Their alerts go to the Alertmanager at that address.
-    pub(crate) async fn start(target: &str, alertmanager: Option<&str>) -> Self {
+    pub(crate) async fn start(targets: &[String], alertmanager: Option<&str>) -> Self {
         needed("prometheus");
         let folder = tempfile::tempdir().unwrap();
         for file in RULES.files {
@@ -129,7 +129,7 @@ impl Prometheus {
         let text = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              rule_files: {names:?}\n\
-             scrape_configs: [{{ job_name: avepoint, static_configs: [{{ targets: [{target:?}] }}] }}]\n\
+             scrape_configs: [{{ job_name: avepoint, static_configs: [{{ targets: {targets:?} }}] }}]\n\
              alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: {alertmanagers:?} }}] }}] }}\n"
         );
         std::fs::write(&config, text).unwrap();
