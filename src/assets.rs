@@ -1,5 +1,6 @@
 //! The command `assets`: writes the files that come with the program into a folder.
 
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,11 +10,30 @@ use anyhow::Context as _;
 
 use crate::bundle::{ALERTMANAGER, FOLDERS, File};
 
-/// Writes all files below `out`, in place of those that are there. Returns where they are.
+/// A file that was written.
+#[derive(Debug)]
+pub struct Written {
+    path: PathBuf,
+    /// Where the one is that was there and was another.
+    kept: Option<PathBuf>,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        match &self.kept {
+            Some(kept) => write!(f, " (the one before is {} now)", kept.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes all files below `out`, in place of those that are there. One of another version, or that somebody has
+/// changed, is kept with `.old` after its name.
 ///
 /// # Errors
 /// Which file or folder could not be written, and why.
-pub fn write(out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
     let mut written = Vec::new();
     for folder in FOLDERS {
         let path = out.join(folder.name);
@@ -32,9 +52,9 @@ pub fn write(out: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Replaces a file as a whole: at any moment it is the one before or this one.
-fn replace(folder: &Path, file: &File) -> anyhow::Result<PathBuf> {
+fn replace(folder: &Path, file: &File) -> anyhow::Result<Written> {
     let path = folder.join(file.name);
-    let replaced = || -> io::Result<()> {
+    let replaced = || -> io::Result<Option<PathBuf>> {
         let mut new = tempfile::Builder::new()
             .prefix(".avepoint-exporter-")
             // For others to read, such as Prometheus, as far as the user's umask lets them.
@@ -45,15 +65,20 @@ fn replace(folder: &Path, file: &File) -> anyhow::Result<PathBuf> {
         // By way of the file, whose errors do not name it.
         new.as_file_mut().write_all(file.text.as_bytes())?;
         new.as_file().sync_all()?;
+        let is_another = fs::read(&path).is_ok_and(|before| before != file.text.as_bytes());
+        let kept = is_another.then(|| folder.join(format!("{}.old", file.name)));
+        if let Some(kept) = &kept {
+            fs::copy(&path, kept)?;
+        }
         new.persist(&path).map_err(|failed| failed.error)?;
-        Ok(())
+        Ok(kept)
     };
-    replaced().with_context(|| {
+    let kept = replaced().with_context(|| {
         format!(
             "failed to write {}; see that there is room and that you may write there, or choose another folder with \
              --out",
             path.display()
         )
     })?;
-    Ok(path)
+    Ok(Written { path, kept })
 }

@@ -62,7 +62,7 @@ enum Command {
     Simulate(Simulation),
     /// Write the dashboards, rules and runbooks that go with this version, and an example for Alertmanager
     Assets {
-        /// The folder for them, made if it is missing; files of the same names in it are replaced
+        /// The folder for them, made if it is missing; other files of the same names in it are kept as NAME.old
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
@@ -167,8 +167,8 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
         Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
         Command::Assets { out } => {
             let mut said = String::new();
-            for path in assets::write(&out)? {
-                let _ = writeln!(said, "{}", path.display());
+            for written in assets::write(&out)? {
+                let _ = writeln!(said, "{written}");
             }
             print(&said)
         }

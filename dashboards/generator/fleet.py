@@ -27,6 +27,11 @@ def dashboard():
             ),
             board.Row("Figures that fail or grow old", failing()),
             board.Row(
+                "Missing from backup (off by default: set collectors: directory: enabled: true)",
+                optional.missing(),
+                collapsed=True,
+            ),
+            board.Row(
                 "Discovery (off by default: set discovery: enabled: true)",
                 optional.discovery(),
                 collapsed=True,

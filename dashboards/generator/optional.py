@@ -93,7 +93,7 @@ def discovery():
 def directory():
     """Figures of the directory listing."""
     off = OFF["directory"]
-    listing = f"from AvePoint's listing of all users. This collector is {off}"
+    listing = f"from AvePoint's listing of all users. If empty, it is {off}"
 
     def users(name, labels="", matchers=""):
         return q.total(q.once(f"avepoint_directory_{name}", labels, matchers), labels)
@@ -128,7 +128,7 @@ def directory():
             size=(6, 4),
         ),
         look.stat(
-            "Missing from backup",
+            "Missing, of the directory",
             f"Active users who are not in the listing of protected users, {listing}. Orange from the first"
             " one: no backup plan knows them.",
             q.total(q.MISSING + '{reference="directory"}'),
@@ -152,7 +152,7 @@ def directory():
 def partner_center():
     """Figures of Microsoft Partner Center."""
     off = OFF["partner_center"]
-    source = f"from Microsoft Partner Center. This collector is {off}"
+    source = f"from Microsoft Partner Center. If empty, it is {off}"
 
     def of(name, labels=""):
         return q.once(f"avepoint_partner_center_{name}", labels)
@@ -189,7 +189,7 @@ def partner_center():
             users("force_password_change_users"),
         ),
         stat(
-            "Missing from backup",
+            "Missing, of Partner Center",
             "Active users who are not in AvePoint's listing of protected users",
             q.total(q.MISSING + '{reference="partner_center"}'),
             steps=look.SERIOUS_FROM_ONE,
@@ -217,3 +217,23 @@ def partner_center():
         ),
         sync,
     ]
+
+
+def missing():
+    """The tenants with the most users whom no backup plan knows."""
+
+    def of(reference):
+        return q.named(f'{q.MISSING}{{reference="{reference}"}}')
+
+    panel = tables.table(
+        "Users missing from backup",
+        "Users who are active in the directory, and in Partner Center, and are not in the listing of protected"
+        " users: the 25 tenants with the most. Assign backup to them. Empty where both collectors are off.",
+        [("Of the directory", of("directory")), ("Of Partner Center", of("partner_center"))],
+        sort=("Of the directory", "Of Partner Center"),
+        most=25,
+        size=(24, 9),
+    )
+    for name in ("Of the directory", "Of Partner Center"):
+        tables.column(panel, name, steps=look.SERIOUS_FROM_ONE, width=160)
+    return [panel]

@@ -12,7 +12,6 @@ use crate::exposition::{self, Packed};
 use super::answers::{JSON, TEXT, encoded, html, moved, respond};
 use super::parts::{Parts, Piece};
 
-const MARKDOWN: HeaderValue = HeaderValue::from_static("text/markdown; charset=utf-8");
 /// Not `application/yaml`, which browsers save where they show this.
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
@@ -62,7 +61,8 @@ fn content(file: &File, gzip: bool) -> Response<Parts> {
     };
     let content_type = match file.name.rsplit_once('.') {
         Some((_, "json")) => JSON,
-        Some((_, "md")) => MARKDOWN,
+        // Browsers would save Markdown if it were called so.
+        Some((_, "md")) => TEXT,
         _ => YAML,
     };
     encoded(

@@ -90,10 +90,20 @@ async fn assets_writes_all_files_and_says_which() {
         let ended = assets(folder.path()).await;
         assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
         let said: BTreeSet<_> = ended.stdout.lines().map(str::to_owned).collect();
-        let expected: BTreeSet<_> = written().keys().map(|name| format!("out/{name}")).collect();
+        let changed = "out/rules/avepoint-recording.yml";
+        let expected: BTreeSet<_> = written()
+            .keys()
+            .map(|name| format!("out/{name}"))
+            .map(|path| match round {
+                1 if path == changed => format!("{path} (the one before is {path}.old now)"),
+                _ => path,
+            })
+            .collect();
         assert_eq!(said, expected);
         let mut found = below(&folder.path().join("out"));
         if round == 1 {
+            let kept = found.remove("rules/avepoint-recording.yml.old");
+            assert_eq!(kept.unwrap(), "changed");
             assert_eq!(found.remove("rules/own.yml").unwrap(), "mine");
         }
         assert_eq!(found, written());
@@ -194,7 +204,7 @@ async fn a_running_exporter_serves_the_same_files() {
         let content_type = match name.rsplit_once('.').unwrap().1 {
             "json" => "application/json",
             "yml" => "text/yaml; charset=utf-8",
-            _ => "text/markdown; charset=utf-8",
+            _ => "text/plain; charset=utf-8",
         };
         let plain = get(&address, &path).await;
         assert_eq!((plain.status, plain.text()), (200, text.clone()), "{path}");
