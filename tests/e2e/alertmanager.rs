@@ -79,8 +79,13 @@ impl Webhook {
         (webhook, url)
     }
 
-    /// The first alert of this name that fires and has these labels, with the receiver it was sent to.
-    pub(crate) fn firing(&self, name: &str, labels: &[(&str, &str)]) -> Option<(String, Alert)> {
+    /// The first alert of this name, sent to this receiver, that fires and has these labels.
+    pub(crate) fn firing(
+        &self,
+        receiver: &str,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> Option<Alert> {
         let all = self.notifications.lock().unwrap();
         let wanted = |alert: &&Alert| {
             alert.status == "firing"
@@ -89,10 +94,8 @@ impl Webhook {
                     .iter()
                     .all(|(name, value)| alert.labels.get(*name).is_some_and(|have| have == value))
         };
-        all.iter().find_map(|notification| {
-            let alert = notification.alerts.iter().find(wanted)?;
-            Some((notification.receiver.clone(), alert.clone()))
-        })
+        let mut sent_there = all.iter().filter(|sent| sent.receiver == receiver);
+        sent_there.find_map(|sent| sent.alerts.iter().find(wanted).cloned())
     }
 }
 
