@@ -30,11 +30,13 @@ export async function startWorld({ exporter, folder, repository }) {
   await mkdir(folder, { recursive: true })
   const from = new Date()
   const children = []
+  const ended = []
   process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')))
   const start = (name, command, args) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     children.push(child)
     child.on('error', (error) => console.error(`${command}: ${error.message}`))
+    child.once('exit', () => ended.push(`${name} has ended, see ${path.join(folder, name)}.log`))
     const log = createWriteStream(path.join(folder, `${name}.log`))
     child.stdout.pipe(log)
     child.stderr.pipe(log)
@@ -61,7 +63,7 @@ export async function startWorld({ exporter, folder, repository }) {
       `--web.listen-address=127.0.0.1:${port}`,
     ])
     const url = `http://127.0.0.1:${port}`
-    await ready(url)
+    await ready(url, ended)
     // Grafana asks for whole seconds; the exporters must not be gone by then.
     const to = new Date(Math.ceil(Date.now() / 1000) * 1000)
     await wait(to.getTime() - Date.now())
@@ -135,10 +137,11 @@ const MARKERS = FLEETS.flatMap(({ job, tenants }) => {
   ]
 })
 
-async function ready(url) {
+async function ready(url, ended) {
   const end = Date.now() + READY_WITHIN
   let missing = [...MARKERS]
   while (missing.length > 0) {
+    if (ended.length > 0) throw new Error(ended.join('; '))
     if (Date.now() > end) throw new Error(`after ${READY_WITHIN / 1000} s there is still nothing for ${missing.join('; ')}`)
     await wait(250)
     const left = await Promise.all(missing.map((marker) => holds(url, marker)))
