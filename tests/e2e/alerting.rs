@@ -23,6 +23,7 @@ async fn a_rise_reaches_the_pager_and_an_exporter_that_is_down_silences_the_rest
     })
     .await;
 
+    // The first users of the listing, so all on one page: they rise at once.
     let answer = request(
         "POST",
         &demo.simulator,

@@ -23,6 +23,7 @@ mod oracle;
 mod program;
 mod prometheus;
 #[path = "../it/promql.rs"]
+#[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod promql;
 mod rules;
 

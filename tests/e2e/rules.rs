@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use avepoint_exporter::bundle::RULES;
-use serde::Deserialize;
-
 use crate::Demo;
 use crate::program::until;
 use crate::promql;
@@ -29,36 +26,17 @@ const EMPTY: &[(&str, &str)] = &[
     ),
 ];
 
-#[derive(Deserialize)]
-struct File {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Rule {
-    record: Option<String>,
-    expr: String,
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_is_evaluated_and_what_it_reads_and_records_is_there() {
     let demo = Demo::start(1).await;
     let prometheus = demo.scraped().await;
     let mut wanted = BTreeSet::new();
     let mut count = 0;
-    for file in RULES.files {
-        let file: File = serde_yaml::from_str(file.text).unwrap();
-        for rule in file.groups.into_iter().flat_map(|group| group.rules) {
-            count += 1;
-            wanted.extend(rule.record);
-            let read = promql::read(&rule.expr).selectors;
-            wanted.extend(read.iter().map(promql::Selector::text));
-        }
+    for rule in promql::rules() {
+        count += 1;
+        wanted.extend(rule.record);
+        let read = promql::read(&rule.expr).selectors;
+        wanted.extend(read.iter().map(promql::Selector::text));
     }
     let rules = until("all rules to be evaluated", async || {
         let rules = prometheus.rules().await;

@@ -1,4 +1,37 @@
-//! As much of `PromQL` as it takes to see which series a query reads. Prometheus itself checks the rest.
+//! The rules, and as much of `PromQL` as it takes to see which series a query reads. Prometheus itself checks the rest.
+
+use std::collections::BTreeMap;
+
+use avepoint_exporter::bundle::RULES;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct File {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+/// A recorded series or an alert.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rule {
+    pub(crate) record: Option<String>,
+    pub(crate) alert: Option<String>,
+    pub(crate) expr: String,
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// All rules of the repository.
+pub(crate) fn rules() -> Vec<Rule> {
+    let files = RULES.files.iter();
+    let files = files.map(|file| serde_yaml::from_str::<File>(file.text).unwrap());
+    let groups = files.flat_map(|file| file.groups);
+    groups.flat_map(|group| group.rules).collect()
+}
 
 /// A selector of series: a metric and what its labels must be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 /** In seconds. */
 export const SCRAPE_INTERVAL = 5
-const READY_WITHIN = 120_000
+const READY_WITHIN = 300_000
 
 /**
  * What Prometheus calls each fleet, and what it has. Other seeds make other tenants. A demo polls each third time that its

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use avepoint_exporter::bundle::{DASHBOARDS, RULES};
+use avepoint_exporter::bundle::DASHBOARDS;
 use regex::Regex;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::promql::{self, Query, Selector};
@@ -52,49 +51,27 @@ pub(super) struct Uses {
     records: BTreeMap<String, (String, Query)>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Rule {
-    record: Option<String>,
-    alert: Option<String>,
-    expr: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
 /// What all dashboards and rules use.
 pub(super) fn uses() -> Uses {
     let mut uses = Uses {
         asked: Vec::new(),
         records: BTreeMap::new(),
     };
-    for file in RULES.files {
-        let file: File = serde_yaml::from_str(file.text).unwrap();
-        for rule in file.groups.into_iter().flat_map(|group| group.rules) {
-            let query = promql::read(&rule.expr);
-            if let Some(name) = rule.record {
-                let before = uses.records.insert(name.clone(), (rule.expr, query));
-                assert!(before.is_none(), "{name} is recorded twice");
-                continue;
-            }
-            let place = Place {
-                file: "Alerts".to_owned(),
-                title: rule.alert.unwrap(),
-            };
-            let templates = rule.annotations.values().flat_map(|text| in_template(text));
-            uses.asked
-                .extend(templates.map(|query| (place.clone(), query)));
-            uses.asked.push((place, query));
+    for rule in promql::rules() {
+        let query = promql::read(&rule.expr);
+        if let Some(name) = rule.record {
+            let before = uses.records.insert(name.clone(), (rule.expr, query));
+            assert!(before.is_none(), "{name} is recorded twice");
+            continue;
         }
+        let place = Place {
+            file: "Alerts".to_owned(),
+            title: rule.alert.unwrap(),
+        };
+        let templates = rule.annotations.values().flat_map(|text| in_template(text));
+        uses.asked
+            .extend(templates.map(|query| (place.clone(), query)));
+        uses.asked.push((place, query));
     }
     for file in DASHBOARDS.files {
         let dashboard: Value = serde_json::from_str(file.text).unwrap();
