@@ -8,6 +8,7 @@ mod ids;
 mod partner_center;
 mod reason;
 mod secret;
+mod target;
 mod tenant;
 mod user;
 
@@ -19,5 +20,6 @@ pub use ids::{CustomerId, InvalidId, TenantId};
 pub use partner_center::{Country, DomainType, UserState};
 pub use reason::Reason;
 pub use secret::Secret;
-pub use tenant::{Collector, Tenant, TenantSource, name_or_id};
+pub use target::{Target, TargetId, Unit};
+pub use tenant::{Collector, Customer, Tenant, TenantSource, name_or_id};
 pub use user::{UserKey, UserKeys};

@@ -6,6 +6,22 @@ use std::fmt;
 
 use super::{CustomerId, TenantId};
 
+/// One customer of the partner, with its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// The customer in AvePoint Elements; unique in one exporter.
+    pub id: CustomerId,
+    /// For people, if known.
+    pub name: Option<String>,
+}
+
+impl Customer {
+    /// The customer's name, or its id if no name is known.
+    pub fn name(&self) -> Cow<'_, str> {
+        name_or_id(self.name.as_deref(), self.id)
+    }
+}
+
 /// One Microsoft 365 tenant of one customer, with its names and the operator's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{self, RateLimit};
-use crate::domain::{Clock, TenantId};
+use crate::domain::{Clock, TargetId};
 
 use super::auth::{RefreshTokenFile, TokenSource};
 use super::error::{ApiError, Cause};
@@ -37,8 +37,8 @@ pub(super) struct Endpoint {
 /// One request of its kind.
 #[derive(Debug)]
 pub(super) struct Ask {
-    /// Whose listing it is about, if it is one tenant's.
-    pub(super) tenant: Option<TenantId>,
+    /// Whose listing it is about.
+    pub(super) target: TargetId,
     pub(super) url: Url,
     /// Beside those of every request.
     pub(super) headers: HeaderMap,
@@ -57,9 +57,9 @@ pub(super) struct Ids {
 
 impl Ask {
     /// A request with nothing but its address.
-    pub(super) fn new(tenant: Option<TenantId>, url: Url) -> Self {
+    pub(super) fn new(target: TargetId, url: Url) -> Self {
         Self {
-            tenant,
+            target,
             url,
             headers: HeaderMap::new(),
             ids: None,
@@ -216,7 +216,7 @@ impl Client {
                 self.failed(endpoint, cause, request_id.as_ref(), ask.ids.as_ref())
             };
             // In this order: a token that was got first could die while its request waits.
-            let slot = self.slot(ask.tenant).await;
+            let slot = self.slot(ask.target).await;
             let slot = slot.map_err(|cause| fail(cause, None))?;
             let token = self
                 .tokens
@@ -239,7 +239,7 @@ impl Client {
             };
             if let Cause::Throttled { retry_after } = failed.problem {
                 let pause = retry_after.unwrap_or(self.policy.first_wait);
-                self.rate_is(self.limiter.throttled(ask.tenant, pause));
+                self.rate_is(self.limiter.throttled(ask.target, pause));
             }
             let refused = failed.failure == Failure::Unauthorized;
             let reason = failed.problem.reason();
@@ -287,16 +287,16 @@ impl Client {
         self.api
     }
 
-    /// Whatever the API asks for, no tenant is left alone for longer than this: the interval after which its listings
+    /// Whatever the API asks for, no target is left alone for longer than this: the interval after which its listings
     /// are due again.
     pub fn pause_at_most(&self, longest: Duration) {
         self.limiter.pause_at_most(longest);
     }
 
-    async fn slot(&self, tenant: Option<TenantId>) -> Result<Slot, Cause> {
+    async fn slot(&self, target: TargetId) -> Result<Slot, Cause> {
         let start = Instant::now();
         // Who would have to wait longer than for any answer is told at once, and keeps no other from being polled.
-        let slot = self.limiter.slot(tenant, self.policy.deadline).await;
+        let slot = self.limiter.slot(target, self.policy.deadline).await;
         let waited = self
             .stats
             .rate_limit_wait

@@ -1,4 +1,5 @@
-//! How often one API host is asked: a rate, a cap on requests under way, and turns between the tenants.
+//! How often one API host is asked: a rate, a cap on requests under way, and turns between the
+//! targets.
 
 mod rate;
 
@@ -10,37 +11,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::config::RateLimit;
-use crate::domain::TenantId;
+use crate::domain::TargetId;
 
 use self::rate::Rate;
 
 /// Who waits for the rate looks at it so often: it may have risen meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// The tenant that a request is about, or none.
-type Whose = Option<TenantId>;
-
-/// Keeps the requests to one host within its rate limit. Of each tenant one request at most waits in the common
-/// queue, which is served in order: so the tenants take turns, and one with many pages under way does not hold up
+/// Keeps the requests to one host within its rate limit. At most one request of each target waits in the common
+/// queue, which is served in order: so the targets take turns, and one with many pages under way does not hold up
 /// one with few.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    /// A few hundred bytes for each tenant that was ever asked for.
-    lanes: Mutex<HashMap<Whose, Arc<Lane>>>,
+    /// A few hundred bytes for each target that was ever asked for.
+    lanes: Mutex<HashMap<TargetId, Arc<Lane>>>,
     queue: tokio::sync::Mutex<()>,
     under_way: Arc<Semaphore>,
-    most_of_one_tenant: usize,
+    most_of_one_target: usize,
     rate: Mutex<Rate>,
     longest_pause: Mutex<Duration>,
 }
 
-/// Where the requests of one tenant wait for their turn.
+/// Where the requests of one target wait for their turn.
 #[derive(Debug)]
 struct Lane {
     turn: tokio::sync::Mutex<()>,
-    /// Half of what may be under way at once, so that a host that hangs on one tenant does not hang on all.
+    /// Half of what may be under way at once, so that a host that hangs on one target does not hang on all.
     under_way: Arc<Semaphore>,
-    /// The host has asked for no requests of this tenant until then.
+    /// The host has asked for no requests about this target until then.
     paused_until: Mutex<Option<Instant>>,
 }
 
@@ -50,7 +48,7 @@ pub(super) struct Slot {
     _under_way: [OwnedSemaphorePermit; 2],
 }
 
-/// The host wants no requests of this tenant for so long.
+/// The host wants no requests about this target for this long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Paused(pub(super) Duration);
 
@@ -76,23 +74,23 @@ impl Limiter {
             lanes: Mutex::default(),
             queue: tokio::sync::Mutex::default(),
             under_way: Arc::new(Semaphore::new(limit.max_concurrent_requests)),
-            most_of_one_tenant: (limit.max_concurrent_requests / 2).max(1),
+            most_of_one_target: (limit.max_concurrent_requests / 2).max(1),
             rate: Mutex::new(Rate::new(limit, Instant::now())),
             longest_pause: Mutex::new(Duration::MAX),
         }
     }
 
-    /// Whatever the host asks for, no tenant is paused for longer than this.
+    /// Whatever the host asks for, no target is paused for longer than this.
     pub(super) fn pause_at_most(&self, longest: Duration) {
         *locked(&self.longest_pause) = longest;
     }
 
-    /// Waits until a request of this tenant may be sent.
+    /// Waits until a request about this target may be sent.
     ///
     /// # Errors
-    /// When the tenant is paused for longer than `patience`.
-    pub(super) async fn slot(&self, whose: Whose, patience: Duration) -> Result<Slot, Paused> {
-        let lane = self.lane(whose);
+    /// When the target is paused for longer than `patience`.
+    pub(super) async fn slot(&self, target: TargetId, patience: Duration) -> Result<Slot, Paused> {
+        let lane = self.lane(target);
         let of_lane = permit(&lane.under_way).await;
         let _turn = lane.turn.lock().await;
         loop {
@@ -128,14 +126,16 @@ impl Limiter {
         }
     }
 
-    /// Takes in that a request was answered by 429: its tenant is paused for as long as the answer asked for, and the
-    /// rate falls where that tells of the host.
-    pub(super) fn throttled(&self, whose: Whose, pause: Duration) -> RateNow {
+    /// Takes in that a request was answered by 429: its target is paused for as long as the answer asked for, and the
+    /// rate falls if that tells of the host.
+    pub(super) fn throttled(&self, target: TargetId, pause: Duration) -> RateNow {
         let now = Instant::now();
         let pause = pause.min(*locked(&self.longest_pause));
-        self.lane(whose).pause(now, pause);
-        let tenants = locked(&self.lanes).keys().flatten().count();
-        self.change(|rate| rate.throttled(whose, tenants <= 1, now))
+        self.lane(target).pause(now, pause);
+        // The partner's own listings are always there, and say little of how many others are.
+        let is_other = |id: &&TargetId| **id != TargetId::Partner;
+        let others = locked(&self.lanes).keys().filter(is_other).count();
+        self.change(|rate| rate.throttled(target, others <= 1, now))
     }
 
     /// Takes in that a request succeeded.
@@ -158,12 +158,12 @@ impl Limiter {
         }
     }
 
-    fn lane(&self, whose: Whose) -> Arc<Lane> {
+    fn lane(&self, target: TargetId) -> Arc<Lane> {
         let mut lanes = locked(&self.lanes);
-        let lane = lanes.entry(whose).or_insert_with(|| {
+        let lane = lanes.entry(target).or_insert_with(|| {
             Arc::new(Lane {
                 turn: tokio::sync::Mutex::default(),
-                under_way: Arc::new(Semaphore::new(self.most_of_one_tenant)),
+                under_way: Arc::new(Semaphore::new(self.most_of_one_target)),
                 paused_until: Mutex::default(),
             })
         });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde::de::MapAccess;
 
-use crate::domain::{BackupStatus, CustomerId, ManagementMode, TenantId};
+use crate::domain::{BackupStatus, CustomerId, ManagementMode, TargetId, TenantId};
 use crate::upstream::client::Endpoint;
 use crate::upstream::json::{self, Fields, List, Object, Text};
 use crate::upstream::rows::{ListingSize, Rows};
@@ -62,9 +62,14 @@ impl Client {
     pub async fn customers(&self, size: &mut ListingSize) -> Result<Vec<Customer>, ApiError> {
         let mut all = Customers::default();
         let url = self.common_listing_url(ENDPOINT.route);
-        self.list_at(None, url, &ENDPOINT, &CustomerRows, size, |page| {
-            all.page(page)
-        })
+        self.list_at(
+            TargetId::Partner,
+            url,
+            &ENDPOINT,
+            &CustomerRows,
+            size,
+            |page| all.page(page),
+        )
         .await?;
         Ok(all.by_id.into_values().collect())
     }

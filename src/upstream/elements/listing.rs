@@ -3,7 +3,7 @@
 use serde::de::MapAccess;
 use url::Url;
 
-use crate::domain::{Tenant, TenantId};
+use crate::domain::{TargetId, Tenant};
 use crate::upstream::client::{Answered, Ask, Client, Endpoint};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Page, Pager};
@@ -34,15 +34,22 @@ impl Client {
         each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
         let base = self.listing_url(endpoint.route, tenant);
-        self.list_at(Some(tenant.tenant_id), base, endpoint, rows, size, each)
-            .await
+        self.list_at(
+            TargetId::Tenant(tenant.tenant_id),
+            base,
+            endpoint,
+            rows,
+            size,
+            each,
+        )
+        .await
     }
 
-    /// Reads the whole listing at an address, which is of one tenant or of none, and hands each page to `each`, in
+    /// Reads the whole listing of a target at an address, and hands each page to `each`, in
     /// order.
     pub(super) async fn list_at<R: Rows>(
         &self,
-        tenant: Option<TenantId>,
+        target: TargetId,
         base: Url,
         endpoint: &Endpoint,
         rows: &R,
@@ -56,7 +63,7 @@ impl Client {
                 Place::Link(link) => link,
             };
             async move {
-                let ask = Ask::new(tenant, url);
+                let ask = Ask::new(target, url);
                 self.call(endpoint, &ask, |body| read_page(body, rows))
                     .await
             }

@@ -6,7 +6,7 @@ use serde::de::MapAccess;
 use url::Url;
 
 use crate::config::{SecurityEndpoint, StatusEncoding};
-use crate::domain::{CodeSet, SecurityStatus, Tenant, UserKeys};
+use crate::domain::{CodeSet, SecurityStatus, TargetId, Tenant, UserKeys};
 use crate::upstream::client::{Ask, Endpoint};
 use crate::upstream::json::{self, Fields, Text};
 use crate::upstream::personal::Pseudonyms;
@@ -108,9 +108,11 @@ impl Client {
         };
         let url = count_url(self.listing_url(endpoint.route, tenant), status);
         let answered = self
-            .call(&endpoint, &Ask::new(Some(tenant.tenant_id), url), |body| {
-                read_page(body, &rows)
-            })
+            .call(
+                &endpoint,
+                &Ask::new(TargetId::Tenant(tenant.tenant_id), url),
+                |body| read_page(body, &rows),
+            )
             .await?;
         let Some(page) = answered.value else {
             return Ok(0);

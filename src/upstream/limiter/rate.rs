@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::RateLimit;
-use crate::domain::TenantId;
+use crate::domain::TargetId;
 
-/// Two tenants that are throttled within this time are a sign that the host is, and not they. The rate falls once in
-/// such a time: so that what it fell to has shown its effect, and two tenants that are always throttled do not bring
+/// Two targets that are throttled within this time are a sign that the host is, and not they. The rate falls once in
+/// such a time: so that what it fell to has shown its effect, and two targets that are always throttled do not bring
 /// all others to a stop.
 const TOGETHER: Duration = Duration::from_secs(10);
 
@@ -34,15 +34,15 @@ pub(super) struct Rate {
     changed: Instant,
     /// When it last fell.
     fell: Option<Instant>,
-    /// The tenant that was throttled last; `None` in it is what belongs to no tenant.
+    /// The target that was throttled last.
     throttled: Option<Throttled>,
-    /// The last one before of another tenant.
+    /// The last one before it that is another target.
     throttled_before: Option<Throttled>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Throttled {
-    tenant: Option<TenantId>,
+    target: TargetId,
     at: Instant,
 }
 
@@ -87,13 +87,13 @@ impl Rate {
         self.filled = now;
     }
 
-    /// Takes in that a tenant's request was answered by 429. The rate falls only where that tells of
-    /// the host: when another tenant was throttled too a moment ago, or when there is no other.
-    pub(super) fn throttled(&mut self, tenant: Option<TenantId>, is_only_one: bool, now: Instant) {
-        if let Some(last) = self.throttled.filter(|last| last.tenant != tenant) {
+    /// Takes in that a request about a target was answered by 429. The rate falls only where that tells of
+    /// the host: when another target was throttled too a moment ago, or when there is no other.
+    pub(super) fn throttled(&mut self, target: TargetId, is_only_one: bool, now: Instant) {
+        if let Some(last) = self.throttled.filter(|last| last.target != target) {
             self.throttled_before = Some(last);
         }
-        self.throttled = Some(Throttled { tenant, at: now });
+        self.throttled = Some(Throttled { target, at: now });
         let another = self
             .throttled_before
             .is_some_and(|before| now.saturating_duration_since(before.at) <= TOGETHER);
@@ -130,9 +130,11 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{CustomerId, TenantId};
 
-    const FIRST: Option<TenantId> = Some(TenantId::from_bits(1));
-    const SECOND: Option<TenantId> = Some(TenantId::from_bits(2));
+    const FIRST: TargetId = TargetId::Tenant(TenantId::from_bits(1));
+    const SECOND: TargetId = TargetId::Tenant(TenantId::from_bits(2));
+    const CUSTOMER: TargetId = TargetId::Customer(CustomerId::from_bits(1));
 
     /// Ten requests per second, and times in seconds.
     struct Ten {
@@ -159,9 +161,9 @@ mod tests {
         }
 
         /// A request that was sent and answered by 429 at this time.
-        fn throttled(&mut self, tenant: Option<TenantId>, seconds: f64) -> f64 {
+        fn throttled(&mut self, target: TargetId, seconds: f64) -> f64 {
             let at = self.at(seconds);
-            self.rate.throttled(tenant, false, at);
+            self.rate.throttled(target, false, at);
             self.rate.per_second()
         }
 
@@ -198,10 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_tenant_counts_as_another() {
-        let mut ten = Ten::new();
-        ten.throttled(None, 0.0);
-        check(ten.throttled(FIRST, 1.0), 5.0);
+    fn the_partner_and_a_customer_count_as_others_even_where_their_ids_are_alike() {
+        for other in [TargetId::Partner, CUSTOMER] {
+            let mut ten = Ten::new();
+            ten.throttled(other, 0.0);
+            check(ten.throttled(FIRST, 1.0), 5.0);
+        }
     }
 
     #[test]

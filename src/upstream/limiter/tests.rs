@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::{CustomerId, TenantId};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -15,10 +16,10 @@ fn generous() -> Arc<Limiter> {
     limiter(1000.0, 1000, 1000)
 }
 
-const FIRST: Whose = Some(TenantId::from_bits(1));
-const SECOND: Whose = Some(TenantId::from_bits(2));
-const THIRD: Whose = Some(TenantId::from_bits(3));
-const FOURTH: Whose = Some(TenantId::from_bits(4));
+const FIRST: TargetId = TargetId::Tenant(TenantId::from_bits(1));
+const SECOND: TargetId = TargetId::Tenant(TenantId::from_bits(2));
+const THIRD: TargetId = TargetId::Tenant(TenantId::from_bits(3));
+const FOURTH: TargetId = TargetId::Tenant(TenantId::from_bits(4));
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -30,7 +31,7 @@ async fn a_burst_goes_out_at_once_and_the_rest_at_the_rate() {
     let start = Instant::now();
     let mut sent_at = Vec::new();
     for _ in 0..25 {
-        drop(limiter.slot(None, PATIENCE).await);
+        drop(limiter.slot(TargetId::Partner, PATIENCE).await);
         sent_at.push(start.elapsed());
     }
     assert!(sent_at[4] < Duration::from_millis(1));
@@ -63,14 +64,14 @@ async fn never_more_than_the_cap_are_under_way() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_gives_up_takes_no_token_with_it() {
     let limiter = limiter(1.0, 1, 100);
-    drop(limiter.slot(None, PATIENCE).await);
+    drop(limiter.slot(TargetId::Partner, PATIENCE).await);
     for _ in 0..10 {
-        let waits = limiter.slot(None, PATIENCE);
+        let waits = limiter.slot(TargetId::Partner, PATIENCE);
         let gave_up = tokio::time::timeout(Duration::from_millis(10), waits).await;
         assert!(gave_up.is_err());
     }
     let start = Instant::now();
-    drop(limiter.slot(None, PATIENCE).await);
+    drop(limiter.slot(TargetId::Partner, PATIENCE).await);
     assert!(start.elapsed() < seconds(1), "{:?}", start.elapsed());
 }
 
@@ -134,6 +135,44 @@ async fn a_pause_holds_back_its_tenant_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn customers_have_lanes_of_their_own_and_a_refused_one_pauses_alone() {
+    let limiter = limiter(1000.0, 1000, 4);
+    let [contoso, fabrikam] = [1, 2].map(|id| TargetId::Customer(CustomerId::from_bits(id)));
+    let start = Instant::now();
+    // Together they may have the whole concurrency under way, although each has half of it at most.
+    let mut held = Vec::new();
+    for target in [contoso, contoso, fabrikam, fabrikam] {
+        held.push(limiter.slot(target, PATIENCE).await.unwrap());
+    }
+    held.clear();
+    // FIRST is a tenant whose id is the same number as that of contoso.
+    assert_eq!(limiter.throttled(contoso, seconds(20)).turn, None);
+    for target in [fabrikam, FIRST, TargetId::Partner] {
+        drop(limiter.slot(target, PATIENCE).await.unwrap());
+    }
+    assert_eq!(start.elapsed(), seconds(0));
+    drop(limiter.slot(contoso, PATIENCE).await.unwrap());
+    assert_eq!(start.elapsed(), seconds(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_refused_customers_lower_the_rate_and_one_alone_does_not() {
+    let limiter = limiter(10.0, 20, 8);
+    let [contoso, fabrikam] = [1, 2].map(|id| TargetId::Customer(CustomerId::from_bits(id)));
+    drop(limiter.slot(fabrikam, PATIENCE).await);
+    for _ in 0..3 {
+        assert_eq!(limiter.throttled(contoso, seconds(1)).turn, None);
+    }
+    assert_eq!(
+        limiter.throttled(fabrikam, seconds(1)),
+        RateNow {
+            per_second: 5.0,
+            turn: Some(Turn::Fell),
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_longer_pause_is_not_cut_short_by_a_shorter_one() {
     let limiter = generous();
     let start = Instant::now();
@@ -188,8 +227,8 @@ async fn a_request_in_the_queue_goes_back_to_wait_when_its_tenant_is_paused_mean
 #[tokio::test(start_paused = true)]
 async fn the_rate_falls_when_several_tenants_are_throttled_and_says_when_it_turns() {
     let limiter = limiter(10.0, 20, 8);
-    // Alone so far, beside what belongs to no tenant.
-    drop(limiter.slot(None, PATIENCE).await);
+    // Alone so far, beside the partner's own listings.
+    drop(limiter.slot(TargetId::Partner, PATIENCE).await);
     let fallen = RateNow {
         per_second: 5.0,
         turn: Some(Turn::Fell),

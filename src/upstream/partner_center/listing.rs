@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::MapAccess;
 use url::Url;
 
-use crate::domain::{Tenant, TenantId};
+use crate::domain::{TargetId, Tenant, TenantId};
 use crate::upstream::client::{Ask, Client, Endpoint, Ids};
 use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
 use crate::upstream::paging::{Page, PageCount, within};
@@ -181,7 +181,7 @@ fn ask(tenant: TenantId, place: &Place, correlation: &RequestId) -> Ask {
     }
     headers.extend(place.token.clone().map(|token| (CONTINUATION_TOKEN, token)));
     Ask {
-        tenant: Some(tenant),
+        target: TargetId::Tenant(tenant),
         url: place.url.clone(),
         headers,
         ids: Some(ids),
