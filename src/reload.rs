@@ -287,7 +287,7 @@ fn build_clients(
 /// An API that asks to be left alone with a tenant is asked again when the next poll is due, however much longer it
 /// wanted that: the figures would be gone by then.
 fn pause_at_most_an_interval(config: &Config, client: &Client) {
-    let asks = |one: &&CollectorConfig| collectors::api(one.kind.collector()) == client.api();
+    let asks = |one: &&CollectorConfig| one.kind.collector().api() == client.api();
     let intervals = config.collectors().filter(asks).map(|one| one.interval);
     client.pause_at_most(intervals.min().unwrap_or(Duration::MAX));
 }
