@@ -1,6 +1,8 @@
 //! Reading JSON that nobody vouches for: names in camel or Pascal case, unknown fields skipped, depth
 //! bounded, and errors that never quote the text, which may be personal data.
 
+mod wire;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,9 +10,11 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+pub(crate) use wire::wire;
+
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JsonError {
+pub(crate) enum JsonError {
     /// The text ends inside a value.
     Truncated(String),
     /// The text nests deeper, or lists more, than any real answer.
@@ -31,7 +35,7 @@ const TOO_LONG: &str = "list too long";
 const LONGEST_NAME: usize = 64;
 
 /// Reads a whole body, which is one object. A byte order mark at its start is skipped.
-pub(super) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
+pub(crate) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // Checked as a whole, which is faster than each text for itself.
     let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
@@ -70,11 +74,11 @@ fn describe(error: &serde_json::Error) -> JsonError {
     }
 }
 
-/// An object of the wire: named fields, of which some are read.
+/// An object of the wire: named fields, of which some are read. [`wire!`] implements it.
 ///
 /// Not derived by serde, for two reasons: a derived reader skips unknown values without any bound on
 /// their depth, and needs an alias for each name's other spelling.
-pub(super) trait Fields<'de>: Default {
+pub(crate) trait Fields<'de>: Default {
     /// What the object is, for error messages.
     const EXPECTED: &'static str;
 
@@ -83,20 +87,12 @@ pub(super) trait Fields<'de>: Default {
 }
 
 /// Skips the value of a field.
-pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+pub(crate) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value::<Skipped>().map(|_| ())
 }
 
-/// Reads the object that is the value of a field; where it is missing, an empty one.
-pub(super) fn object_or_default<'de, T: Fields<'de>, A: MapAccess<'de>>(
-    map: &mut A,
-) -> Result<T, A::Error> {
-    let object: Option<Object<T>> = map.next_value()?;
-    Ok(object.map_or_else(T::default, |Object(object)| object))
-}
-
 /// Reads an object by its [`Fields`].
-pub(super) struct Object<T>(pub(super) T);
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -125,6 +121,17 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Reads an object by its [`Fields`]; `null` and a missing field give an empty one.
+#[derive(Default)]
+pub(crate) struct OrDefault<T>(pub(crate) T);
+
+impl<'de, T: Fields<'de>> Deserialize<'de> for OrDefault<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object: Option<Object<T>> = Option::deserialize(deserializer)?;
+        Ok(object.map_or_else(Self::default, |Object(object)| Self(object)))
+    }
+}
+
 /// A name with its first letter small, which takes `space` where it is a capital. A name that does not fit into
 /// it is none that is read, and stays as it is.
 fn camel_case<'a>(name: &'a str, space: &'a mut [u8; LONGEST_NAME]) -> &'a str {
@@ -142,7 +149,7 @@ fn camel_case<'a>(name: &'a str, space: &'a mut [u8; LONGEST_NAME]) -> &'a str {
 }
 
 /// A list, bounded in its length.
-pub(super) struct List<T>(pub(super) Vec<T>);
+pub(crate) struct List<T>(pub(crate) Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -172,7 +179,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 }
 
 /// Text, borrowed from the body unless it holds escapes.
-pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -255,22 +262,10 @@ impl<'de> Deserialize<'de> for Skipped {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Default, PartialEq)]
-    struct Person {
-        age: Option<u64>,
-        lucky_numbers: usize,
-    }
-
-    impl<'de> Fields<'de> for Person {
-        const EXPECTED: &'static str = "a person";
-
-        fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-            match name {
-                "ageInYears" => self.age = map.next_value()?,
-                "luckyNumbers" => self.lucky_numbers = map.next_value::<List<u8>>()?.0.len(),
-                _ => skip(map)?,
-            }
-            Ok(())
+    wire! {
+        struct Person: "a person" {
+            "ageInYears" => age: Option<u64>,
+            "luckyNumbers" => lucky_numbers: Option<List<u8>>,
         }
     }
 
@@ -342,15 +337,20 @@ mod tests {
         ));
         let latin1 = [b"{\"name\": \"".as_slice(), b"\xc4\"}"].concat();
         let refused = JsonError::Unexpected("no UTF-8 at byte 10".to_owned());
-        assert_eq!(read::<Person>(&latin1), Err(refused));
+        assert_eq!(read::<Person>(&latin1).err(), Some(refused));
     }
 
     #[test]
     fn a_list_that_is_longer_than_any_real_one_is_refused() {
         let list =
             |items: usize| format!(r#"{{"luckyNumbers": [{}]}}"#, vec!["0"; items].join(","));
-        let read =
-            |items| read::<Person>(list(items).as_bytes()).map(|person| person.lucky_numbers);
+        let read = |items| {
+            read::<Person>(list(items).as_bytes()).map(|person| {
+                person
+                    .lucky_numbers
+                    .map_or(0, |List(numbers)| numbers.len())
+            })
+        };
         assert_eq!(read(MOST_ITEMS), Ok(MOST_ITEMS));
         assert!(matches!(read(MOST_ITEMS + 1), Err(JsonError::TooMuch(_))));
     }

@@ -8,7 +8,7 @@ mod body;
 mod client;
 mod elements;
 mod error;
-mod json;
+pub(crate) mod json;
 mod limiter;
 mod paging;
 mod partner_center;

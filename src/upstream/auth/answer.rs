@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use http::header::HeaderValue;
-use serde::de::MapAccess;
 use serde_json::Value;
 
 use crate::domain::Secret;
-use crate::upstream::json::{self, Fields, JsonError, Text};
+use crate::upstream::json::{self, JsonError, Text, wire};
 
 /// The life of a token whose answer does not tell it. Short, since the documented one is an hour: a token
 /// used too long costs a failed request each time.
@@ -87,50 +86,27 @@ fn refresh_token(body: &[u8]) -> Result<Option<Secret>, JsonError> {
     }
 }
 
-/// What a success says of the access token.
-#[derive(Default)]
-struct AccessGrant<'de> {
-    access_token: Option<Text<'de>>,
-    token_type: Option<Text<'de>>,
-    expires_in: Value,
-}
-
-impl<'de> Fields<'de> for AccessGrant<'de> {
-    const EXPECTED: &'static str = "a token";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "access_token" => self.access_token = map.next_value()?,
-            "token_type" => self.token_type = map.next_value()?,
-            "expires_in" => self.expires_in = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// What a success says of the access token.
+    struct AccessGrant<'de>: "a token" {
+        "access_token" => access_token: Option<Text<'de>>,
+        "token_type" => token_type: Option<Text<'de>>,
+        "expires_in" => expires_in: Value,
     }
 }
 
-/// What a success says of the refresh token. Read apart, so that nothing odd elsewhere in the answer loses it.
-#[derive(Default)]
-struct RefreshGrant<'de> {
-    refresh_token: Option<Text<'de>>,
-}
-
-impl<'de> Fields<'de> for RefreshGrant<'de> {
-    const EXPECTED: &'static str = "a token";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "refresh_token" => self.refresh_token = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// What a success says of the refresh token. Read apart, so that nothing odd elsewhere in the answer loses it.
+    struct RefreshGrant<'de>: "a token" {
+        "refresh_token" => refresh_token: Option<Text<'de>>,
     }
 }
 
-/// A token request's refusal. Its description is not read: it is free text.
-#[derive(Default)]
-pub(super) struct Refusal<'de> {
-    error: Option<Text<'de>>,
+wire! {
+    /// A token request's refusal. Its description is not read: it is free text.
+    pub(super) struct Refusal<'de>: "an error" {
+        "error" => error: Option<Text<'de>>,
+    }
 }
 
 impl<'de> Refusal<'de> {
@@ -142,18 +118,6 @@ impl<'de> Refusal<'de> {
     /// Which of the closed list of error codes it is.
     pub(super) fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.0.as_ref())
-    }
-}
-
-impl<'de> Fields<'de> for Refusal<'de> {
-    const EXPECTED: &'static str = "an error";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "error" => self.error = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
     }
 }
 

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use serde::de::MapAccess;
 
 use crate::domain::{BackupStatus, CustomerId, ManagementMode, TargetId, TenantId};
 use crate::upstream::client::Endpoint;
-use crate::upstream::json::{self, Fields, List, Object, Text};
+use crate::upstream::json::{List, Object, Text, wire};
 use crate::upstream::rows::{ListingSize, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
 
@@ -153,51 +152,23 @@ fn name(text: Option<&Text<'_>>) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// The fields that are read of a row.
-#[derive(Default)]
-pub(super) struct Wire<'de> {
-    id: Option<Text<'de>>,
-    organization: Option<Text<'de>>,
-    job_status: Option<i64>,
-    country: Option<Text<'de>>,
-    management_mode: Option<i64>,
-    tenants: Option<List<Option<Object<TenantWire<'de>>>>>,
-}
-
-impl<'de> Fields<'de> for Wire<'de> {
-    const EXPECTED: &'static str = "a customer";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "id" => self.id = map.next_value()?,
-            "organization" => self.organization = map.next_value()?,
-            "jobStatus" => self.job_status = map.next_value()?,
-            "countryOrRegion" => self.country = map.next_value()?,
-            "managementMode" => self.management_mode = map.next_value()?,
-            "tenants" => self.tenants = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a row.
+    pub(super) struct Wire<'de>: "a customer" {
+        "id" => id: Option<Text<'de>>,
+        "organization" => organization: Option<Text<'de>>,
+        "jobStatus" => job_status: Option<i64>,
+        "countryOrRegion" => country: Option<Text<'de>>,
+        "managementMode" => management_mode: Option<i64>,
+        "tenants" => tenants: Option<List<Option<Object<TenantWire<'de>>>>>,
     }
 }
 
-/// The fields that are read of a customer's tenant.
-#[derive(Default)]
-struct TenantWire<'de> {
-    id: Option<Text<'de>>,
-    name: Option<Text<'de>>,
-}
-
-impl<'de> Fields<'de> for TenantWire<'de> {
-    const EXPECTED: &'static str = "a tenant of a customer";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "id" => self.id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a customer's tenant.
+    struct TenantWire<'de>: "a tenant of a customer" {
+        "id" => id: Option<Text<'de>>,
+        "name" => name: Option<Text<'de>>,
     }
 }
 

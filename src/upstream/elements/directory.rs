@@ -1,12 +1,11 @@
 //! The directory: all users of a tenant. Source: AvePoint's `users/batch`.
 
 use http::Method;
-use serde::de::MapAccess;
 
 use crate::config::StatusEncoding;
 use crate::domain::Tenant;
 use crate::upstream::client::Endpoint;
-use crate::upstream::json::{Fields, Text};
+use crate::upstream::json::{Text, wire};
 use crate::upstream::rows::{ListingSize, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page, time};
 
@@ -76,24 +75,12 @@ impl Rows for DirectoryRows<'_> {
     }
 }
 
-/// The fields that are read of a row.
-#[derive(Default)]
-pub(super) struct Wire<'de> {
-    user: security_users::Wire<'de>,
-    age: Option<i64>,
-    end_date: Option<Text<'de>>,
-}
-
-impl<'de> Fields<'de> for Wire<'de> {
-    const EXPECTED: &'static str = "a user of the directory";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "age" => self.age = map.next_value()?,
-            "endDate" => self.end_date = map.next_value()?,
-            _ => self.user.field(name, map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a row.
+    pub(super) struct Wire<'de>: "a user of the directory" {
+        "age" => age: Option<i64>,
+        "endDate" => end_date: Option<Text<'de>>,
+        _ => user: security_users::Wire<'de>,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Reading a listing page by page.
 
-use serde::de::MapAccess;
 use url::Url;
 
 use crate::domain::{TargetId, Tenant};
 use crate::upstream::client::{Answered, Ask, Client, Endpoint};
-use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
+use crate::upstream::json::{self, JsonError, List, Object, OrDefault, Text, wire};
 use crate::upstream::paging::{Page, Pager};
 use crate::upstream::rows::{ListingSize, Rows, read_rows};
 use crate::upstream::{ApiError, Cause};
@@ -109,7 +108,8 @@ fn page_url(base: &Url, index: u64) -> Url {
 
 pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> {
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
-    let total = envelope.metadata.total_count;
+    let OrDefault(metadata) = envelope.metadata;
+    let total = metadata.total_count;
     let data = match envelope.data {
         Some(List(data)) => data,
         // An answer without rows is an empty listing only where it says so itself.
@@ -118,7 +118,7 @@ pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, 
     };
     let next_link = envelope
         .next_link
-        .or(envelope.metadata.next_link)
+        .or(metadata.next_link)
         .map(|link| link.0.into_owned());
     Ok(Page {
         rows: read_rows(&data, rows)?,
@@ -127,55 +127,19 @@ pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, 
     })
 }
 
-/// The object around the rows of every listing.
-struct Envelope<'de, W> {
-    data: Option<List<Object<W>>>,
-    metadata: Metadata<'de>,
-    next_link: Option<Text<'de>>,
-}
-
-impl<W> Default for Envelope<'_, W> {
-    fn default() -> Self {
-        Self {
-            data: None,
-            metadata: Metadata::default(),
-            next_link: None,
-        }
+wire! {
+    /// The object around the rows of every listing.
+    struct Envelope<'de, W>: "an object with the list `data`" {
+        "data" => data: Option<List<Object<W>>>,
+        "metadata" => metadata: OrDefault<Metadata<'de>>,
+        "nextLink" => next_link: Option<Text<'de>>,
     }
 }
 
-impl<'de, W: Fields<'de>> Fields<'de> for Envelope<'de, W> {
-    const EXPECTED: &'static str = "an object with the list `data`";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "data" => self.data = map.next_value()?,
-            "metadata" => {
-                self.metadata = json::object_or_default(map)?;
-            }
-            "nextLink" => self.next_link = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
-    }
-}
-
-/// What a page says of its listing. The page's own size is of no use: rows are counted.
-#[derive(Default)]
-struct Metadata<'de> {
-    total_count: Option<u64>,
-    next_link: Option<Text<'de>>,
-}
-
-impl<'de> Fields<'de> for Metadata<'de> {
-    const EXPECTED: &'static str = "an object of paging figures";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "totalCount" => self.total_count = map.next_value()?,
-            "nextLink" => self.next_link = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// What a page says of its listing. The page's own size is of no use: rows are counted.
+    struct Metadata<'de>: "an object of paging figures" {
+        "totalCount" => total_count: Option<u64>,
+        "nextLink" => next_link: Option<Text<'de>>,
     }
 }

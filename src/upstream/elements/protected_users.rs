@@ -3,11 +3,11 @@
 use std::fmt;
 
 use http::Method;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::domain::{CodeSet, Tenant, UserKeys};
 use crate::upstream::client::Endpoint;
-use crate::upstream::json::{self, Fields, Object, Text};
+use crate::upstream::json::{Object, Text, wire};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::rows::{ListingSize, NOBODY, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
@@ -77,25 +77,12 @@ impl Rows for ProtectedRows<'_> {
     }
 }
 
-/// The fields that are read of a row.
-#[derive(Default)]
-pub(super) struct Wire<'de> {
-    id: Option<Text<'de>>,
-    email: Option<Text<'de>>,
-    modules: Modules,
-}
-
-impl<'de> Fields<'de> for Wire<'de> {
-    const EXPECTED: &'static str = "a protected user";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "id" => self.id = map.next_value()?,
-            "email" => self.email = map.next_value()?,
-            "moduleStatus" => self.modules = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a row.
+    pub(super) struct Wire<'de>: "a protected user" {
+        "id" => id: Option<Text<'de>>,
+        "email" => email: Option<Text<'de>>,
+        "moduleStatus" => modules: Modules,
     }
 }
 
@@ -151,23 +138,11 @@ impl<'de> Deserialize<'de> for Modules {
     }
 }
 
-/// An item of `moduleStatus`.
-#[derive(Default)]
-struct ModuleStatus {
-    module: Option<i64>,
-    is_protected: Option<bool>,
-}
-
-impl<'de> Fields<'de> for ModuleStatus {
-    const EXPECTED: &'static str = "a module with its protection";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "module" => self.module = map.next_value()?,
-            "isProtected" => self.is_protected = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// An item of `moduleStatus`.
+    struct ModuleStatus: "a module with its protection" {
+        "module" => module: Option<i64>,
+        "isProtected" => is_protected: Option<bool>,
     }
 }
 

@@ -2,13 +2,12 @@
 //! and its older form `overview/security/users/batch`.
 
 use http::Method;
-use serde::de::MapAccess;
 use url::Url;
 
 use crate::config::{SecurityEndpoint, StatusEncoding};
 use crate::domain::{CodeSet, SecurityStatus, TargetId, Tenant, UserKeys};
 use crate::upstream::client::{Ask, Endpoint};
-use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::json::{Text, wire};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::rows::{ListingSize, NOBODY, Rows};
 use crate::upstream::{ApiError, Cause, Client, Page};
@@ -181,29 +180,14 @@ impl Rows for SecurityRows<'_> {
     }
 }
 
-/// The fields that are read of a row.
-#[derive(Default)]
-pub(super) struct Wire<'de> {
-    id: Option<Text<'de>>,
-    mail: Option<Text<'de>>,
-    user_principal_name: Option<Text<'de>>,
-    is_test_user: Option<bool>,
-    status: Status,
-}
-
-impl<'de> Fields<'de> for Wire<'de> {
-    const EXPECTED: &'static str = "a security user";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "id" => self.id = map.next_value()?,
-            "mail" => self.mail = map.next_value()?,
-            "userPrincipalName" => self.user_principal_name = map.next_value()?,
-            "isTestUser" => self.is_test_user = map.next_value()?,
-            "status" => self.status = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a row.
+    pub(super) struct Wire<'de>: "a security user" {
+        "id" => id: Option<Text<'de>>,
+        "mail" => mail: Option<Text<'de>>,
+        "userPrincipalName" => user_principal_name: Option<Text<'de>>,
+        "isTestUser" => is_test_user: Option<bool>,
+        "status" => status: Status,
     }
 }
 

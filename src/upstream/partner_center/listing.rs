@@ -3,12 +3,11 @@
 
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use serde::de::MapAccess;
 use url::Url;
 
 use crate::domain::{TargetId, Tenant, TenantId};
 use crate::upstream::client::{Ask, Client, Endpoint, Ids};
-use crate::upstream::json::{self, Fields, JsonError, List, Object, Text};
+use crate::upstream::json::{self, JsonError, List, Object, OrDefault, Text, wire};
 use crate::upstream::paging::{Page, PageCount, within};
 use crate::upstream::request_id::RequestId;
 use crate::upstream::rows::{ListingSize, read_rows};
@@ -208,12 +207,16 @@ fn read_page(body: &[u8], rows: &PartnerRows<'_>) -> Result<PageAndLink, JsonErr
         total: None,
         next_link: None,
     };
-    let next = envelope.links.next;
-    let token = next
-        .headers
-        .into_iter()
-        .find(|header| header.key.eq_ignore_ascii_case(CONTINUATION_TOKEN.as_str()))
-        .map(|header| header.value);
+    let OrDefault(next) = envelope.links.0.next;
+    let headers = next.headers.into_iter().flat_map(|List(headers)| headers);
+    let token = headers
+        .map(|Object(header)| header)
+        .find(|header| {
+            let key = header.key.as_ref();
+            key.is_some_and(|key| key.0.eq_ignore_ascii_case(CONTINUATION_TOKEN.as_str()))
+        })
+        .map(|header| header.value.map(|value| value.0.into_owned()))
+        .map(Option::unwrap_or_default);
     let uri = next.uri.filter(|uri| !uri.0.is_empty());
     let link = uri.map(|uri| Link {
         uri: uri.0.into_owned(),
@@ -222,85 +225,32 @@ fn read_page(body: &[u8], rows: &PartnerRows<'_>) -> Result<PageAndLink, JsonErr
     Ok((page, link))
 }
 
-/// The object around the rows.
-#[derive(Default)]
-struct Envelope<'de> {
-    items: Option<List<Object<Wire<'de>>>>,
-    links: Links<'de>,
-}
-
-impl<'de> Fields<'de> for Envelope<'de> {
-    const EXPECTED: &'static str = "an object with the list `items`";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "items" => self.items = map.next_value()?,
-            "links" => self.links = json::object_or_default(map)?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The object around the rows.
+    struct Envelope<'de>: "an object with the list `items`" {
+        "items" => items: Option<List<Object<Wire<'de>>>>,
+        "links" => links: OrDefault<Links<'de>>,
     }
 }
 
-#[derive(Default)]
-struct Links<'de> {
-    next: NextLink<'de>,
-}
-
-impl<'de> Fields<'de> for Links<'de> {
-    const EXPECTED: &'static str = "an object of links";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "next" => self.next = json::object_or_default(map)?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    struct Links<'de>: "an object of links" {
+        "next" => next: OrDefault<NextLink<'de>>,
     }
 }
 
-#[derive(Default)]
-struct NextLink<'de> {
-    uri: Option<Text<'de>>,
-    headers: Vec<Header>,
-}
-
-impl<'de> Fields<'de> for NextLink<'de> {
-    const EXPECTED: &'static str = "a link";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "uri" => self.uri = map.next_value()?,
-            "headers" => {
-                let headers: Option<List<Object<Header>>> = map.next_value()?;
-                let headers = headers.into_iter().flat_map(|List(headers)| headers);
-                self.headers = headers.map(|Object(header)| header).collect();
-            }
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    struct NextLink<'de>: "a link" {
+        "uri" => uri: Option<Text<'de>>,
+        "headers" => headers: Option<List<Object<Header<'de>>>>,
     }
 }
 
-/// A header to send along. Only the continuation token's is.
-#[derive(Default)]
-struct Header {
-    key: String,
-    value: String,
-}
-
-impl<'de> Fields<'de> for Header {
-    const EXPECTED: &'static str = "a header";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        let text = match name {
-            "key" => &mut self.key,
-            "value" => &mut self.value,
-            _ => return json::skip(map),
-        };
-        let value: Option<Text<'de>> = map.next_value()?;
-        *text = value.map(|text| text.0.into_owned()).unwrap_or_default();
-        Ok(())
+wire! {
+    /// A header to send with the request for the next page. Only the continuation token is sent.
+    struct Header<'de>: "a header" {
+        "key" => key: Option<Text<'de>>,
+        "value" => value: Option<Text<'de>>,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::domain::{Country, DomainType, UserKeys, UserState};
-use crate::upstream::json::{self, Fields, Text};
+use crate::upstream::json::{OrDefault, Text, wire};
 use crate::upstream::personal::Pseudonyms;
 use crate::upstream::rows::{NOBODY, Rows};
 use crate::upstream::time;
@@ -61,7 +61,11 @@ impl Rows for PartnerRows<'_> {
             state: wire.state.0.unwrap_or(UserState::Unknown),
             domain_type: wire.user_domain_type.0.unwrap_or(DomainType::Unknown),
             usage_location,
-            must_change_password: wire.password_profile.force_change_password.unwrap_or(false),
+            must_change_password: wire
+                .password_profile
+                .0
+                .force_change_password
+                .unwrap_or(false),
             last_sync: moment(wire.last_directory_sync_time.as_ref())
                 .map_err(|time::NoTime| "has a lastDirectorySyncTime that is no time")?,
             deleted: moment(wire.soft_deletion_time.as_ref())
@@ -74,53 +78,24 @@ fn moment(text: Option<&Text<'_>>) -> Result<Option<i64>, time::NoTime> {
     text.map_or(Ok(None), |text| time::read(&text.0))
 }
 
-/// The fields that are read of a row.
-#[derive(Default)]
-pub(super) struct Wire<'de> {
-    id: Option<Text<'de>>,
-    user_principal_name: Option<Text<'de>>,
-    state: Word<UserState>,
-    user_domain_type: Word<DomainType>,
-    usage_location: Option<Text<'de>>,
-    password_profile: PasswordProfile,
-    last_directory_sync_time: Option<Text<'de>>,
-    soft_deletion_time: Option<Text<'de>>,
-}
-
-impl<'de> Fields<'de> for Wire<'de> {
-    const EXPECTED: &'static str = "a user of Partner Center";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "id" => self.id = map.next_value()?,
-            "userPrincipalName" => self.user_principal_name = map.next_value()?,
-            "state" => self.state = map.next_value()?,
-            "userDomainType" => self.user_domain_type = map.next_value()?,
-            "usageLocation" => self.usage_location = map.next_value()?,
-            "passwordProfile" => self.password_profile = json::object_or_default(map)?,
-            "lastDirectorySyncTime" => self.last_directory_sync_time = map.next_value()?,
-            "softDeletionTime" => self.soft_deletion_time = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// The fields that are read of a row.
+    pub(super) struct Wire<'de>: "a user of Partner Center" {
+        "id" => id: Option<Text<'de>>,
+        "userPrincipalName" => user_principal_name: Option<Text<'de>>,
+        "state" => state: Word<UserState>,
+        "userDomainType" => user_domain_type: Word<DomainType>,
+        "usageLocation" => usage_location: Option<Text<'de>>,
+        "passwordProfile" => password_profile: OrDefault<PasswordProfile>,
+        "lastDirectorySyncTime" => last_directory_sync_time: Option<Text<'de>>,
+        "softDeletionTime" => soft_deletion_time: Option<Text<'de>>,
     }
 }
 
-/// Of a password profile, all but the password.
-#[derive(Default)]
-struct PasswordProfile {
-    force_change_password: Option<bool>,
-}
-
-impl<'de> Fields<'de> for PasswordProfile {
-    const EXPECTED: &'static str = "a password profile";
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "forceChangePassword" => self.force_change_password = map.next_value()?,
-            _ => json::skip(map)?,
-        }
-        Ok(())
+wire! {
+    /// Of a password profile, all but the password.
+    struct PasswordProfile: "a password profile" {
+        "forceChangePassword" => force_change_password: Option<bool>,
     }
 }
 
