@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use avepoint_exporter::cli::{Arguments, Failed};
-use avepoint_exporter::signals;
+use avepoint_exporter::cli::{self, Arguments, Failed};
+use avepoint_exporter::process::signals::{self, NoOutcome};
 use clap::Parser as _;
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
@@ -23,11 +23,13 @@ fn main() -> ExitCode {
             };
         }
     };
-    match signals::run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Usage(error)) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
-        Err(Failed::Other(error)) => fail(ExitCode::FAILURE, &format!("{error:#}")),
-        Err(Failed::Stuck) => ExitCode::FAILURE,
+    match signals::run(|shutdown| cli::run(arguments, shutdown)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(Failed::Usage(error))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
+        Ok(Err(Failed::Other(error))) | Err(NoOutcome::Other(error)) => {
+            fail(ExitCode::FAILURE, &format!("{error:#}"))
+        }
+        Err(NoOutcome::Stuck) => ExitCode::FAILURE,
     }
 }
 

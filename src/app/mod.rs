@@ -1,5 +1,8 @@
 //! The exporter put together: polls on one side, pages on the other, the snapshot between them.
 
+pub mod reload;
+pub mod saving;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +13,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::reload::{Loader, Reloader};
+use self::saving::Saving;
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
-use crate::process::ProcessMetrics;
-use crate::reload::{Loader, Reloader};
-use crate::saving::Saving;
+use crate::process::metrics::ProcessMetrics;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
