@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::reload::{Loader, Reloader};
+use self::reload::Reloader;
 use self::saving::Saving;
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
@@ -53,7 +53,7 @@ pub struct Exporter {
     snapshots: Snapshots,
     registry: Registry,
     clock: Clock,
-    loader: Loader,
+    reloader: Reloader,
     /// Where the configuration is read again, and who asks for it.
     file: Option<(PathBuf, ConfigFile, mpsc::Receiver<Asked>)>,
     /// Keeps what is known over a restart, where that is wanted.
@@ -88,7 +88,7 @@ impl Exporter {
         let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
         let saving = Saving::new(
             folder,
-            exporter.loader.in_force(),
+            exporter.reloader.in_force(),
             exporter.snapshots(),
             exporter.clock.clone(),
         );
@@ -104,15 +104,15 @@ impl Exporter {
         registry.register(Box::new(ProcessMetrics::new()?))?;
         register_build_info(&registry)?;
         let stats = Stats::register(&registry)?;
-        let (loader, changes) = Loader::new(config, stats.clone(), clock.clone(), &registry)?;
+        let reloader = Reloader::new(config, stats.clone(), clock.clone(), &registry)?;
         let (scheduler, snapshots) =
-            Scheduler::new(changes, saved, stats, clock.clone(), &registry)?;
+            Scheduler::new(reloader.in_force(), saved, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,
             registry,
             clock,
-            loader,
+            reloader,
             file: None,
             saving: None,
         })
@@ -125,7 +125,7 @@ impl Exporter {
 
     /// Waits until no refresh token is being exchanged, which is never to be cut short; a while at most.
     pub fn settled(&self) -> impl Future<Output = ()> + use<> {
-        let in_force = self.loader.in_force();
+        let in_force = self.reloader.in_force();
         async move {
             let refresh_token = in_force.borrow().clients.refresh_token.clone();
             if let Some(refresh_token) = refresh_token {
@@ -182,8 +182,8 @@ impl Exporter {
         };
         let reloading = async {
             if let Some((path, file, asked)) = self.file {
-                let reloader = Reloader::new(self.loader, &path, file);
-                shutdown.run_until_cancelled(reloader.run(asked)).await;
+                let running = self.reloader.run(&path, file, asked);
+                shutdown.run_until_cancelled(running).await;
             }
         };
         tokio::join!(
