@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use avepoint_exporter::cli::{self, Arguments, Failed};
 use avepoint_exporter::process::signals::{self, NoOutcome};
-use clap::Parser as _;
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are asked for and go to stdout; a closed pipe is no one's fault.

@@ -15,7 +15,7 @@ use indicatif::MultiProgress;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::flags::Flags;
+use super::flags::WebFlags;
 use super::outcome::{Failed, print};
 use super::progress::show_first_round;
 use crate::app::Exporter;
@@ -175,12 +175,12 @@ impl Simulation {
 
 /// Serves the simulated upstream and an exporter for it until the shutdown.
 pub(super) async fn demo(
-    flags: &Flags,
+    web: &WebFlags,
     simulation: &Simulation,
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (listeners, address) = flags.bind().await?;
+    let (listeners, address) = web.bind().await?;
     let folder = tempfile::tempdir().context("failed to make a folder for the refresh token")?;
     let (simulator, config) = simulation
         .start_demo(folder.path(), shutdown.clone())
@@ -193,7 +193,7 @@ pub(super) async fn demo(
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
          {} Ctrl-C ends both.\n",
         simulator.world().tenants().len(),
-        address.url(flags.telemetry_path()),
+        address.url(&web.telemetry_path),
         address.url("/"),
         simulator.url(),
         match simulation.demo_tick() {
@@ -202,7 +202,7 @@ pub(super) async fn demo(
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    Box::pin(exporter.run(listeners, flags.web(), shutdown)).await?;
+    Box::pin(exporter.run(listeners, web.web(), shutdown)).await?;
     Ok(())
 }
 

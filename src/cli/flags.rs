@@ -1,6 +1,6 @@
-//! The flags of several commands.
+//! The flags of several commands, in the groups in which commands take them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,24 +15,51 @@ use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
 use crate::server::{self, Limits};
 
-/// Flags of several commands; which take them is checked when the command is known.
+/// Flags of the commands that read the configuration.
 #[derive(Debug, Args)]
-pub(super) struct Flags {
-    /// The configuration [default: config.yaml]
-    #[arg(long = "config.file", value_name = "FILE", global = true)]
-    pub(super) config_file: Option<PathBuf>,
-    /// Address of the pages; may be given several times [default: :10044]
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", global = true)]
-    pub(super) listen_addresses: Vec<ListenAddress>,
-    /// Path of the metrics [default: /metrics]
-    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, global = true)]
-    pub(super) telemetry_path: Option<String>,
-    /// Scrapes at once; more get 503 [default: 40]
-    #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), global = true)]
-    pub(super) max_requests: Option<usize>,
+pub(super) struct ConfigFlags {
+    /// The configuration
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        default_value = "config.yaml"
+    )]
+    pub(super) config_file: PathBuf,
+}
+
+/// Flags of the commands that serve pages.
+#[derive(Debug, Args)]
+pub(super) struct WebFlags {
+    /// Address of the pages; may be given several times
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10044"
+    )]
+    listen_addresses: Vec<ListenAddress>,
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
+    pub(super) telemetry_path: String,
+    /// Scrapes at once; more get 503
+    #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 40)]
+    max_requests: usize,
+}
+
+/// Flags that `serve` starts with; `check` checks them.
+#[derive(Debug, Args)]
+pub(super) struct ServeFlags {
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) web: WebFlags,
     /// Allow POST /-/reload, which reads the configuration again
-    #[arg(long = "web.enable-lifecycle", global = true)]
+    #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
+}
+
+/// Flags of all commands.
+#[derive(Debug, Args)]
+pub(super) struct LogFlags {
     /// The least grave log lines to write: error, warn, info, debug, trace
     #[arg(
         long = "log.level",
@@ -40,44 +67,30 @@ pub(super) struct Flags {
         default_value = "info",
         global = true
     )]
-    pub(super) log_level: Level,
+    pub(super) level: Level,
     /// How log lines are written
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value_t = Format::Logfmt, global = true)]
-    pub(super) log_format: Format,
+    pub(super) format: Format,
 }
 
-impl Flags {
+impl ConfigFlags {
     /// Reads the configuration.
-    pub(super) fn read_config(&self) -> Result<(ConfigFile, Config), Failed> {
+    pub(super) fn read(&self) -> Result<(ConfigFile, Config), Failed> {
         let hint =
             "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
         let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}"));
-        let file = ConfigFile::read(self.config_file()).map_err(wrong)?;
+        let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         let config = file.parse().map_err(wrong)?;
         Ok((file, config))
     }
+}
 
-    pub(super) fn config_file(&self) -> &Path {
-        self.config_file
-            .as_deref()
-            .unwrap_or(Path::new("config.yaml"))
-    }
-
-    pub(super) fn telemetry_path(&self) -> &str {
-        self.telemetry_path.as_deref().unwrap_or("/metrics")
-    }
-
+impl WebFlags {
     /// Takes all addresses. Returns the first one beside, with the port it got.
     pub(super) async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
         let mut listeners = Vec::new();
         let mut first = None;
-        let default = [ListenAddress::on_all(10044)];
-        let addresses = if self.listen_addresses.is_empty() {
-            &default[..]
-        } else {
-            &self.listen_addresses
-        };
-        for address in addresses {
+        for address in &self.listen_addresses {
             let listener = address.bind().await.with_context(|| {
                 format!("failed to listen on {address}; see --web.listen-address")
             })?;
@@ -90,8 +103,8 @@ impl Flags {
 
     pub(super) fn web(&self) -> Web {
         Web {
-            telemetry_path: self.telemetry_path().to_owned(),
-            max_requests: self.max_requests.unwrap_or(40),
+            telemetry_path: self.telemetry_path.clone(),
+            max_requests: self.max_requests,
             reload: None,
             limits: Limits::default(),
         }

@@ -3,18 +3,18 @@
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
-use super::flags::Flags;
+use super::flags::ConfigFlags;
 use super::outcome::{Failed, print};
 use super::progress::show_first_round;
 use crate::app::Exporter;
 use crate::domain::Clock;
 
 pub(super) async fn poll(
-    flags: &Flags,
+    config: &ConfigFlags,
     progress: &MultiProgress,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (_, config) = flags.read_config()?;
+    let (_, config) = config.read()?;
     let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
     let settled = exporter.settled();
