@@ -159,6 +159,55 @@ fn a_cycle_inside_a_folder_is_found_through_its_mod_file() {
 }
 
 #[test]
+fn an_import_of_a_part_that_is_not_below_is_found() {
+    let parts = [
+        (
+            "src/upstream/mod.rs",
+            "mod api; mod elements; mod http; pub use api::Client; pub use self::http::Stats;",
+        ),
+        (
+            "src/upstream/http/mod.rs",
+            "mod stats; pub use stats::Stats;",
+        ),
+        ("src/upstream/http/stats.rs", "pub struct Stats;"),
+        (
+            "src/upstream/api/mod.rs",
+            "use crate::upstream::Stats; pub struct Client;",
+        ),
+        (
+            "src/upstream/elements/mod.rs",
+            "use crate::upstream::api::Client;",
+        ),
+        ("src/upstream/partner_center/mod.rs", "pub struct Users;"),
+    ];
+    check(&parts, &[]);
+    for (file, text, expected) in [
+        (
+            "src/upstream/http/json.rs",
+            "\nuse crate::upstream::Client;",
+            "src/upstream/http/json.rs:2: upstream::http imports upstream::api, which is not below it",
+        ),
+        (
+            "src/upstream/auth/source.rs",
+            "fn f(_: super::super::api::Client) {}",
+            "src/upstream/auth/source.rs:1: upstream::auth imports upstream::api, which is not below it",
+        ),
+        (
+            "src/upstream/elements/rows.rs",
+            "use crate::upstream::partner_center::Users;",
+            "src/upstream/elements/rows.rs:1: upstream::elements imports upstream::partner_center, which is not below it",
+        ),
+        (
+            "src/upstream/paging.rs",
+            "",
+            "src/upstream/paging.rs: the module upstream::paging has no place in upstream",
+        ),
+    ] {
+        check(&[&parts[..], &[(file, text)]].concat(), &[expected]);
+    }
+}
+
+#[test]
 fn a_long_file_and_a_module_without_a_floor_are_found() {
     check(
         &[

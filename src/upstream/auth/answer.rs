@@ -6,7 +6,7 @@ use http::header::HeaderValue;
 use serde_json::Value;
 
 use crate::domain::Secret;
-use crate::upstream::json::{self, JsonError, Text, wire};
+use crate::upstream::http::json::{self, JsonError, Text, wire};
 
 /// The life of a token whose answer does not tell it. Short, since the documented one is an hour: a token
 /// used too long costs a failed request each time.

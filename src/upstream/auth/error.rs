@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::{PromDuration, Reason, Timestamp};
-
-use crate::upstream::request_id::RequestId;
-use crate::upstream::retry::asked;
-use crate::upstream::stats::Credential;
+use crate::upstream::http::request_id::RequestId;
+use crate::upstream::http::retry::asked;
+use crate::upstream::http::stats::Credential;
 
 /// Why there is no access token, in words for the person who must act.
 #[derive(Debug, Clone)]

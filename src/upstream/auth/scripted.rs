@@ -17,9 +17,9 @@ use super::service::TokenService;
 use super::source::TokenSource;
 use crate::config::{Certificate, ClientCredential, Config, PartnerCenter, RateLimit, Source};
 use crate::domain::{Clock, Secret, Timestamp};
-use crate::upstream::retry::Policy;
-use crate::upstream::stats::{Credential, Stats};
-use crate::upstream::transport::Transport;
+use crate::upstream::http::retry::Policy;
+use crate::upstream::http::stats::{Credential, Stats};
+use crate::upstream::http::transport::Transport;
 
 /// 2027-01-01.
 pub(super) const NOW: Timestamp = Timestamp::from_unix(Duration::from_secs(1_798_761_600));

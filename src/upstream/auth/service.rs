@@ -9,11 +9,11 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::domain::{Clock, Secret};
-use crate::upstream::json::JsonError;
-use crate::upstream::retry::{Failure, Policy};
-use crate::upstream::stats::{Credential, Stats};
-use crate::upstream::transport::{Answer, Fault, NoAnswer, Request, Transport};
-use crate::upstream::tries::{Failed, Tries};
+use crate::upstream::http::json::JsonError;
+use crate::upstream::http::retry::{Failure, Policy};
+use crate::upstream::http::stats::{Credential, Stats};
+use crate::upstream::http::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::http::tries::{Failed, Tries};
 
 use super::answer::{AccessToken, Granted, Refusal, granted};
 use super::error::{Problem, TokenError};

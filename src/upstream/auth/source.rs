@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use crate::config;
 use crate::domain::Clock;
-use crate::upstream::retry::Policy;
-use crate::upstream::stats::{Credential, Stats};
-use crate::upstream::transport::Transport;
+use crate::upstream::http::retry::Policy;
+use crate::upstream::http::stats::{Credential, Stats};
+use crate::upstream::http::transport::Transport;
 
 use super::answer::AccessToken;
 use super::error::TokenError;

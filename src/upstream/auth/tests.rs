@@ -9,7 +9,7 @@ use super::scripted::{Form, NOW, Reply, Service, certificate, grants, refuses, s
 use super::service::Grant;
 use crate::config::ClientCredential;
 use crate::domain::Secret;
-use crate::upstream::stats::Credential;
+use crate::upstream::http::stats::Credential;
 
 fn secret() -> ClientCredential {
     ClientCredential::Secret(Secret::from("the-secret".to_owned()))

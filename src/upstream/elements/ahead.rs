@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use url::Url;
 
-use crate::upstream::paging::Next;
+use crate::upstream::api::paging::Next;
 
 /// Where a page is.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +74,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::upstream::Cause;
-    use crate::upstream::paging::{Page, Pager};
+    use crate::upstream::api::Cause;
+    use crate::upstream::api::paging::{Page, Pager};
 
     /// What a service answers for a page.
     #[derive(Debug, Clone)]

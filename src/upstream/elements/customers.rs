@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 
 use crate::domain::{BackupStatus, CustomerId, ManagementMode, TargetId, TenantId};
-use crate::upstream::client::Endpoint;
-use crate::upstream::json::{List, Object, Text, wire};
-use crate::upstream::rows::{ListingSize, Rows};
-use crate::upstream::{ApiError, Cause, Client, Page};
+use crate::upstream::api::client::Endpoint;
+use crate::upstream::api::rows::{ListingSize, Rows};
+use crate::upstream::api::{ApiError, Cause, Client, Page};
+use crate::upstream::http::json::{List, Object, Text, wire};
 
 /// A customer with its tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::domain::Reason;
     use crate::upstream::elements::listing::read_page;
-    use crate::upstream::json::JsonError;
+    use crate::upstream::http::json::JsonError;
 
     const CONTOSO: &str = "966f35cc-61f4-4070-819c-25cdbcf82a07";
     const TENANT: &str = "0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec";

@@ -4,10 +4,11 @@ use http::Method;
 
 use crate::config::StatusEncoding;
 use crate::domain::Tenant;
-use crate::upstream::client::Endpoint;
-use crate::upstream::json::{Text, wire};
-use crate::upstream::rows::{ListingSize, Rows};
-use crate::upstream::{ApiError, Cause, Client, Page, time};
+use crate::upstream::api::client::Endpoint;
+use crate::upstream::api::rows::{ListingSize, Rows};
+use crate::upstream::api::{ApiError, Cause, Client, Page};
+use crate::upstream::http::json::{Text, wire};
+use crate::upstream::http::time;
 
 use super::SecurityUser;
 use super::security_users::{self, SecurityRows};
@@ -87,8 +88,8 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::json::read;
-    use crate::upstream::personal::Pseudonyms;
+    use crate::upstream::api::personal::Pseudonyms;
+    use crate::upstream::http::json::read;
 
     fn user(row: &str) -> Result<DirectoryUser, &'static str> {
         let rows = DirectoryRows(SecurityRows {

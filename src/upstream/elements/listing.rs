@@ -3,11 +3,11 @@
 use url::Url;
 
 use crate::domain::{TargetId, Tenant};
-use crate::upstream::client::{Answered, Ask, Client, Endpoint};
-use crate::upstream::json::{self, JsonError, List, Object, OrDefault, Text, wire};
-use crate::upstream::paging::{Page, Pager};
-use crate::upstream::rows::{ListingSize, Rows, read_rows};
-use crate::upstream::{ApiError, Cause};
+use crate::upstream::api::client::{Answered, Ask, Client, Endpoint};
+use crate::upstream::api::paging::{Page, Pager};
+use crate::upstream::api::rows::{ListingSize, Rows, read_rows};
+use crate::upstream::api::{ApiError, Cause};
+use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
 
 use super::ahead::{Place, Step, read_in_order};
 

@@ -6,11 +6,11 @@ use http::Method;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::domain::{CodeSet, Tenant, UserKeys};
-use crate::upstream::client::Endpoint;
-use crate::upstream::json::{Object, Text, wire};
-use crate::upstream::personal::Pseudonyms;
-use crate::upstream::rows::{ListingSize, NOBODY, Rows};
-use crate::upstream::{ApiError, Cause, Client, Page};
+use crate::upstream::api::client::Endpoint;
+use crate::upstream::api::personal::Pseudonyms;
+use crate::upstream::api::rows::{ListingSize, NOBODY, Rows};
+use crate::upstream::api::{ApiError, Cause, Client, Page};
+use crate::upstream::http::json::{Object, Text, wire};
 
 /// What remains of a protected user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::json::{JsonError, read};
+    use crate::upstream::http::json::{JsonError, read};
 
     #[track_caller]
     fn check(modules: &str, protected: &[i64], unprotected: &[i64]) {

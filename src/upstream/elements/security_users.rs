@@ -6,11 +6,11 @@ use url::Url;
 
 use crate::config::{SecurityEndpoint, StatusEncoding};
 use crate::domain::{CodeSet, SecurityStatus, TargetId, Tenant, UserKeys};
-use crate::upstream::client::{Ask, Endpoint};
-use crate::upstream::json::{Text, wire};
-use crate::upstream::personal::Pseudonyms;
-use crate::upstream::rows::{ListingSize, NOBODY, Rows};
-use crate::upstream::{ApiError, Cause, Client, Page};
+use crate::upstream::api::client::{Ask, Endpoint};
+use crate::upstream::api::personal::Pseudonyms;
+use crate::upstream::api::rows::{ListingSize, NOBODY, Rows};
+use crate::upstream::api::{ApiError, Cause, Client, Page};
+use crate::upstream::http::json::{Text, wire};
 
 use super::listing::read_page;
 use super::status::Status;
@@ -194,7 +194,7 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::json::{JsonError, read};
+    use crate::upstream::http::json::{JsonError, read};
 
     fn user(row: &str) -> Option<SecurityUser> {
         let rows = SecurityRows {

@@ -1,10 +1,10 @@
 //! Pages of both kinds of rows.
 
 use crate::config::StatusEncoding;
-use crate::upstream::Page;
-use crate::upstream::json::JsonError;
-use crate::upstream::personal::Pseudonyms;
-use crate::upstream::rows::Rows;
+use crate::upstream::api::Page;
+use crate::upstream::api::personal::Pseudonyms;
+use crate::upstream::api::rows::Rows;
+use crate::upstream::http::json::JsonError;
 
 use super::SecurityUser;
 use super::directory::DirectoryRows;

@@ -6,12 +6,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::domain::{TargetId, Tenant, TenantId};
-use crate::upstream::client::{Ask, Client, Endpoint, Ids};
-use crate::upstream::json::{self, JsonError, List, Object, OrDefault, Text, wire};
-use crate::upstream::paging::{Page, PageCount, within};
-use crate::upstream::request_id::RequestId;
-use crate::upstream::rows::{ListingSize, read_rows};
-use crate::upstream::{ApiError, Cause};
+use crate::upstream::api::client::{Ask, Client, Endpoint, Ids};
+use crate::upstream::api::paging::{Page, PageCount, within};
+use crate::upstream::api::rows::{ListingSize, read_rows};
+use crate::upstream::api::{ApiError, Cause};
+use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
+use crate::upstream::http::request_id::RequestId;
 
 use super::users::{PartnerRows, PartnerUser, Wire};
 
@@ -258,7 +258,7 @@ wire! {
 mod tests {
     use super::*;
     use crate::domain::{Reason, UserState};
-    use crate::upstream::personal::Pseudonyms;
+    use crate::upstream::api::personal::Pseudonyms;
 
     fn page(body: &str) -> Result<PageAndLink, JsonError> {
         let body = [b"\xef\xbb\xbf", body.as_bytes()].concat();

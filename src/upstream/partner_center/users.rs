@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::domain::{Country, DomainType, UserKeys, UserState};
-use crate::upstream::json::{OrDefault, Text, wire};
-use crate::upstream::personal::Pseudonyms;
-use crate::upstream::rows::{NOBODY, Rows};
-use crate::upstream::time;
+use crate::upstream::api::personal::Pseudonyms;
+use crate::upstream::api::rows::{NOBODY, Rows};
+use crate::upstream::http::json::{OrDefault, Text, wire};
+use crate::upstream::http::time;
 
 /// What remains of a user in Partner Center.
 #[derive(Debug, Clone, PartialEq, Eq)]

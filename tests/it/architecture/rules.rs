@@ -18,6 +18,17 @@ const FLOORS: &[(u8, &[&str])] = &[
     (7, &["main"]),
 ];
 
+/// The parts of a module in floors of their own: each imports lower parts only, and none beside it.
+const PARTS: &[(&str, &[&[&str]])] = &[(
+    "upstream",
+    &[
+        &["http"],
+        &["auth"],
+        &["api"],
+        &["elements", "partner_center"],
+    ],
+)];
+
 /// Beside the floors: it imports floor 0 only, and is imported by floor 6 only.
 const SIMULATOR: &str = "simulator";
 
@@ -26,6 +37,16 @@ fn floor(module: &str) -> Option<u8> {
         .iter()
         .find(|(_, modules)| modules.contains(&module))
         .map(|(floor, _)| *floor)
+}
+
+/// The part of a divided module that a file belongs to, with its height; `None` for other files, among them the
+/// module's own `mod.rs`, which passes names on.
+fn part(module: &[String]) -> Option<Result<(usize, &str), &str>> {
+    let (top, below) = module.split_first()?;
+    let (_, parts) = PARTS.iter().find(|(module, _)| module == top)?;
+    let name = below.first()?.as_str();
+    let height = parts.iter().position(|beside| beside.contains(&name));
+    Some(height.map(|height| (height, name)).ok_or(name))
 }
 
 /// What breaks the rules in these sources, sorted.
@@ -53,8 +74,16 @@ pub(super) fn problems(sources: &[(String, String)]) -> Vec<String> {
                 file.name
             ));
         }
+        if let Some(Err(name)) = part(&file.module) {
+            problems.insert(format!(
+                "{}: the module {top}::{name} has no place in {top}: give it one in PARTS of \
+                 tests/it/architecture/rules.rs, the lowest that is above all it imports",
+                file.name
+            ));
+        }
         for import in &file.imports {
             problems.extend(wrong_floor(file, top, import));
+            problems.extend(crate_.wrong_part(file, top, import));
         }
     }
     problems.extend(crate_.cycles());
@@ -133,6 +162,21 @@ impl<'a> Crate<'a> {
     fn is_external(&self, file: &File, path: &[String]) -> bool {
         path.get(..=file.module.len())
             .is_none_or(|start| !self.files.contains_key(start))
+    }
+
+    /// The import of a part of the same module that is not below. A name that `mod.rs` passes on counts as an import
+    /// of the part where it is at home.
+    fn wrong_part(&self, file: &File, top: &str, import: &Import) -> Option<String> {
+        let home = self.home(&import.path)?;
+        let (from, name) = part(&file.module)?.ok()?;
+        let (to, target) = part(&home.module)?.ok()?;
+        (home.module.first() == file.module.first() && name != target && to >= from).then(|| {
+            format!(
+                "{}:{}: {top}::{name} imports {top}::{target}, which is not below it: move what is shared to a lower \
+                 part of {top}, or hand it in from above as a value or a function",
+                file.name, import.line
+            )
+        })
     }
 
     /// Modules of one floor, and files of one module, that import each other in a circle.

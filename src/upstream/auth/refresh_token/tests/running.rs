@@ -10,7 +10,7 @@ use super::{Disk, INVALID_GRANT};
 use crate::config::PartnerCenter;
 use crate::upstream::auth::scripted::{self, Service, grants, partner_center, refuses, strict};
 use crate::upstream::auth::source::{Token, TokenSource};
-use crate::upstream::stats::Stats;
+use crate::upstream::http::stats::Stats;
 
 /// What signs in with the token of a disk.
 struct SignIn {

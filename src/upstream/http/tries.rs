@@ -14,15 +14,15 @@ use super::transport::{Fault, NoAnswer};
 
 /// A try that failed: what it means for the policy, and for people.
 #[derive(Debug)]
-pub(super) struct Failed<P> {
-    pub(super) failure: Failure,
-    pub(super) problem: P,
-    pub(super) request_id: Option<RequestId>,
+pub(crate) struct Failed<P> {
+    pub(crate) failure: Failure,
+    pub(crate) problem: P,
+    pub(crate) request_id: Option<RequestId>,
 }
 
 impl<P> Failed<P> {
     /// A try that was not answered; `problem` says what its fault means for people.
-    pub(super) fn unanswered(no_answer: NoAnswer, problem: impl FnOnce(Fault) -> P) -> Self {
+    pub(crate) fn unanswered(no_answer: NoAnswer, problem: impl FnOnce(Fault) -> P) -> Self {
         let failure = no_answer.failure();
         let NoAnswer { fault, request_id } = no_answer;
         Self {
@@ -35,7 +35,7 @@ impl<P> Failed<P> {
 
 /// What is known about a request that has not succeeded yet.
 #[derive(Debug)]
-pub(super) struct Tries<'a> {
+pub(crate) struct Tries<'a> {
     policy: &'a Policy,
     stats: &'a Stats,
     api: Api,
@@ -45,7 +45,7 @@ pub(super) struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(policy: &'a Policy, stats: &'a Stats, api: Api, route: &'static str) -> Self {
+    pub(crate) fn new(policy: &'a Policy, stats: &'a Stats, api: Api, route: &'static str) -> Self {
         Self {
             policy,
             stats,
@@ -59,7 +59,7 @@ impl<'a> Tries<'a> {
     /// Call it right before sending: starts the deadline at the first try, and says how long this try may
     /// take: `timeout` at most, and what is left until the deadline. A try that the rate limiter held back
     /// until then still gets a second, so that its failure tells of the API and not of the waiting.
-    pub(super) fn begin(&mut self, timeout: Duration) -> Duration {
+    pub(crate) fn begin(&mut self, timeout: Duration) -> Duration {
         let start = *self.first_sent.get_or_insert_with(Instant::now);
         let left = self.policy.deadline.saturating_sub(start.elapsed());
         timeout.min(left.max(Duration::from_secs(1)))
@@ -67,7 +67,7 @@ impl<'a> Tries<'a> {
 
     /// Call it after a try that failed: returns when the next one is due, or hands the failure back when it
     /// is final. `reason` is the value of the label in the metrics.
-    pub(super) async fn failed<P: Display>(
+    pub(crate) async fn failed<P: Display>(
         &mut self,
         failed: Failed<P>,
         reason: &'static str,

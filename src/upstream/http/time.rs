@@ -5,13 +5,13 @@ use jiff::fmt::temporal::Pieces;
 
 /// A text that is no time. It does not hold the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoTime;
+pub(crate) struct NoTime;
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// The seconds since the Unix epoch of a time; a time without a zone is in UTC. `None` for what stands for "not
 /// set": no text, the epoch, and all before it (.NET writes the year 1).
-pub(super) fn read(text: &str) -> Result<Option<i64>, NoTime> {
+pub(crate) fn read(text: &str) -> Result<Option<i64>, NoTime> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Cause;
+use super::error::Cause;
 
 /// One page of a listing, its rows already stripped of what is not needed.
 #[derive(Debug)]
@@ -12,12 +12,12 @@ pub struct Page<R> {
     /// How many rows the listing has, as this page says.
     pub total: Option<u64>,
     /// Where the next page of AvePoint's is, as this page says; resolved and checked by [`Pager`].
-    pub(super) next_link: Option<String>,
+    pub(crate) next_link: Option<String>,
 }
 
 impl<R> Page<R> {
     /// The page that ends any listing.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::of(Vec::new())
     }
 
@@ -33,7 +33,7 @@ impl<R> Page<R> {
 
 /// What to ask for after a page.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// The page with this index, counted from 1.
     Index(u64),
     /// The page behind this link.
@@ -44,14 +44,14 @@ pub(super) enum Next {
 
 /// Follows one listing whose pages are numbered.
 #[derive(Debug)]
-pub(super) struct Pager {
+pub(crate) struct Pager {
     base: Url,
     count: PageCount,
 }
 
 /// Counts what a listing delivers, within bounds.
 #[derive(Debug)]
-pub(super) struct PageCount {
+pub(crate) struct PageCount {
     max_rows: u64,
     pages: u64,
     rows: u64,
@@ -65,7 +65,7 @@ const FEWEST_ROWS_PER_PAGE: u64 = 10;
 const PAGES_ALWAYS_ALLOWED: u64 = 1000;
 
 impl PageCount {
-    pub(super) fn new(max_rows: u64) -> Self {
+    pub(crate) fn new(max_rows: u64) -> Self {
         Self {
             max_rows,
             pages: 0,
@@ -77,7 +77,7 @@ impl PageCount {
     ///
     /// # Errors
     /// `Limit` when the listing is, or grows, beyond bounds.
-    pub(super) fn add<R>(&mut self, page: &Page<R>) -> Result<(), Cause> {
+    pub(crate) fn add<R>(&mut self, page: &Page<R>) -> Result<(), Cause> {
         if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
             return Err(Cause::Limit(format!(
                 "the listing has {total} rows, {} are allowed; see elements.limits.rows",
@@ -103,7 +103,7 @@ impl PageCount {
 }
 
 impl Pager {
-    pub(super) fn new(base: Url, max_rows: u64) -> Self {
+    pub(crate) fn new(base: Url, max_rows: u64) -> Self {
         Self {
             base,
             count: PageCount::new(max_rows),
@@ -114,7 +114,7 @@ impl Pager {
     ///
     /// # Errors
     /// `Limit` when the listing is, or grows, beyond bounds; `Refused` when a link leads elsewhere.
-    pub(super) fn after<R>(&mut self, page: &Page<R>) -> Result<Next, Cause> {
+    pub(crate) fn after<R>(&mut self, page: &Page<R>) -> Result<Next, Cause> {
         self.count.add(page)?;
         // Checked on the last page too: an API that sends tokens elsewhere is not to be trusted with a total.
         let link = page
@@ -131,7 +131,7 @@ impl Pager {
 
     /// The index of the last page that the listing is known to have after this page: more may follow where the
     /// listing does not say how long it is, and fewer where its pages are larger from here on.
-    pub(super) fn last_known<R>(&self, page: &Page<R>) -> u64 {
+    pub(crate) fn last_known<R>(&self, page: &Page<R>) -> u64 {
         let left = page.total.unwrap_or(0).saturating_sub(self.count.rows);
         let rows = (page.rows.len() as u64).max(1);
         self.count.pages + left.div_ceil(rows)
@@ -142,7 +142,7 @@ impl Pager {
 ///
 /// # Errors
 /// `Refused` when it leads elsewhere. The link itself is not quoted: it is the sender's text.
-pub(super) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
+pub(crate) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
     match base.join(link) {
         Ok(url)
             if url.origin() == base.origin()

@@ -6,17 +6,17 @@ use crate::domain::PromDuration;
 
 /// How often and how long a request is tried.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Policy {
+pub(crate) struct Policy {
     /// All tries together, from the first sending on.
-    pub(super) deadline: Duration,
+    pub(crate) deadline: Duration,
     /// The wait after the first failed try, before jitter; doubled with each further one.
-    pub(super) first_wait: Duration,
+    pub(crate) first_wait: Duration,
     /// The longest wait of our own choice, before jitter.
-    pub(super) longest_wait: Duration,
+    pub(crate) longest_wait: Duration,
 }
 
 impl Policy {
-    pub(super) fn new(deadline: Duration) -> Self {
+    pub(crate) fn new(deadline: Duration) -> Self {
         Self {
             deadline,
             first_wait: Duration::from_millis(500),
@@ -31,7 +31,7 @@ const CUT_BODY_RETRIES: u32 = 2;
 
 /// Why a try failed, as far as another try depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// 429, 500, 502, 503 or 504, with what `Retry-After` asked for.
     Transient {
         /// What the answer asked for.
@@ -49,20 +49,20 @@ pub(super) enum Failure {
 
 /// What has happened to a request so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// Failed tries, the last one included.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
     /// Bodies that ended inside the JSON, the last one included.
-    pub(super) cut_bodies: u32,
+    pub(crate) cut_bodies: u32,
     /// Whether the token was renewed for this request.
-    pub(super) renewed: bool,
+    pub(crate) renewed: bool,
     /// Since the first sending.
-    pub(super) elapsed: Duration,
+    pub(crate) elapsed: Duration,
 }
 
 /// What to do about a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(crate) enum Decision {
     /// Try again after this long.
     Wait(Duration),
     /// Renew the token, then try again at once.
@@ -72,7 +72,7 @@ pub(super) enum Decision {
 }
 
 /// What an answer said of the next try, for the end of a message.
-pub(super) fn asked(retry_after: Option<Duration>) -> String {
+pub(crate) fn asked(retry_after: Option<Duration>) -> String {
     match retry_after {
         Some(wait) => format!(", and it asked to wait {}", PromDuration(wait)),
         None => String::new(),
@@ -80,7 +80,7 @@ pub(super) fn asked(retry_after: Option<Duration>) -> String {
 }
 
 /// Decides about a failed try. `jitter` is a random number from 0 to 1 that keeps clients from marching in step.
-pub(super) fn decide(
+pub(crate) fn decide(
     policy: &Policy,
     history: &History,
     failure: Failure,

@@ -36,7 +36,7 @@ const ERROR_TEXT_CHARS: usize = 200;
 
 /// The connections to all hosts.
 #[derive(Debug, Clone)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
     client: reqwest::Client,
     connect_timeout: Duration,
     stats: Stats,
@@ -45,41 +45,41 @@ pub(super) struct Transport {
 
 /// A request, as far as it differs from others.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) api: Api,
+pub(crate) struct Request<'a> {
+    pub(crate) api: Api,
     /// The path with placeholders for ids, for metrics and logs.
-    pub(super) route: &'static str,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: &'a [u8],
+    pub(crate) route: &'static str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: &'a [u8],
     /// The most that is read of the answer, both as sent and decoded.
-    pub(super) max_bytes: usize,
+    pub(crate) max_bytes: usize,
     /// From connecting to the last byte.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// An answer with its whole body.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) request_id: Option<RequestId>,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) retry_after: Option<Duration>,
     /// Decoded. Of an answer that is no success it may be cut short.
-    pub(super) body: Body,
+    pub(crate) body: Body,
 }
 
 /// There is no answer, or none that could be read to its end.
 #[derive(Debug)]
-pub(super) struct NoAnswer {
-    pub(super) fault: Fault,
+pub(crate) struct NoAnswer {
+    pub(crate) fault: Fault,
     /// If the answer's head came.
-    pub(super) request_id: Option<RequestId>,
+    pub(crate) request_id: Option<RequestId>,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Timeout,
     Connection(String),
     /// Larger than asked for.
@@ -94,7 +94,7 @@ pub(super) enum Fault {
 
 impl NoAnswer {
     /// What it means for another try.
-    pub(super) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> Failure {
         match self.fault {
             Fault::Timeout | Fault::Connection(_) => Failure::NoAnswer,
             Fault::Truncated => Failure::CutBody,
@@ -114,7 +114,7 @@ impl Transport {
     ///
     /// # Errors
     /// When TLS cannot be set up with the given certificates or the proxy's address is none.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &HttpSettings,
         urls: [&Url; 2],
         stats: Stats,
@@ -149,7 +149,7 @@ impl Transport {
     }
 
     /// Sends a request and reads its whole answer.
-    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
         let Request {
             api,
             route,

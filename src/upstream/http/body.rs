@@ -13,7 +13,7 @@ const LARGE: usize = 1 << 20;
 /// Those of a large answer are in memory of its own, which goes back to the system with it: a general allocator
 /// would keep as much for each thread that ever met such an answer.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(crate) struct Body {
     most: usize,
     small: Vec<u8>,
     large: Option<Large>,
@@ -21,7 +21,7 @@ pub(super) struct Body {
 
 /// They are too many.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 #[derive(Debug)]
 struct Large {
@@ -31,7 +31,7 @@ struct Large {
 
 impl Body {
     /// An empty one that takes `most` bytes at most, with room for what is expected.
-    pub(super) fn new(most: usize, expected: u64) -> Self {
+    pub(crate) fn new(most: usize, expected: u64) -> Self {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         Self {
             most,
@@ -44,7 +44,7 @@ impl Body {
     ///
     /// # Errors
     /// When they are too many.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
         let len = self.len() + bytes.len();
         if len > self.most {
             return Err(TooLarge);

@@ -4,12 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::{PromDuration, Reason};
-
-use super::auth::TokenError;
-use super::json::JsonError;
-use super::request_id::RequestId;
-use super::retry::asked;
-use super::stats::Api;
+use crate::upstream::auth::TokenError;
+use crate::upstream::http::json::JsonError;
+use crate::upstream::http::request_id::RequestId;
+use crate::upstream::http::retry::asked;
+use crate::upstream::http::stats::Api;
 
 /// A request that failed for good: all its tries are used up, or another try could not help.
 #[derive(Debug, Clone)]
@@ -156,7 +155,7 @@ pub enum Cause {
 
 impl Cause {
     /// A body that could not be read.
-    pub(super) fn unreadable(error: JsonError) -> Self {
+    pub(crate) fn unreadable(error: JsonError) -> Self {
         match error {
             JsonError::Truncated(place) => Self::Truncated(place),
             JsonError::TooMuch(text) => Self::Limit(text),

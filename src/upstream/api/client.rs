@@ -10,54 +10,54 @@ use url::Url;
 
 use crate::config::{self, RateLimit};
 use crate::domain::{Clock, TargetId};
+use crate::upstream::auth::{RefreshTokenFile, TokenSource};
+use crate::upstream::http::json::JsonError;
+use crate::upstream::http::request_id::RequestId;
+use crate::upstream::http::retry::{Failure, Policy};
+use crate::upstream::http::stats::{Api, Stats};
+use crate::upstream::http::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::http::tries::{Failed, Tries};
 
-use super::auth::{RefreshTokenFile, TokenSource};
 use super::error::{ApiError, Cause};
-use super::json::JsonError;
 use super::limiter::{Limiter, Paused, RateNow, Slot, Turn};
 use super::personal::Pseudonyms;
-use super::request_id::RequestId;
-use super::retry::{Failure, Policy};
-use super::stats::{Api, Stats};
-use super::transport::{Answer, Fault, NoAnswer, Request, Transport};
-use super::tries::{Failed, Tries};
 
 /// One kind of request: what all requests of a listing have in common.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Endpoint {
-    pub(super) method: fn() -> Method,
+pub(crate) struct Endpoint {
+    pub(crate) method: fn() -> Method,
     /// The path below the API's base, with placeholders for ids.
-    pub(super) route: &'static str,
+    pub(crate) route: &'static str,
     /// What a POST sends.
-    pub(super) body: &'static str,
+    pub(crate) body: &'static str,
     /// What the app registration must be allowed.
-    pub(super) permission: &'static str,
+    pub(crate) permission: &'static str,
 }
 
 /// One request of its kind.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// Whose listing it is about.
-    pub(super) target: TargetId,
-    pub(super) url: Url,
+    pub(crate) target: TargetId,
+    pub(crate) url: Url,
     /// Beside those of every request.
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The ids that it sends along, for logs.
-    pub(super) ids: Option<Ids>,
+    pub(crate) ids: Option<Ids>,
 }
 
 /// The ids that a request sends along.
 #[derive(Debug, Clone)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     /// Of the request.
-    pub(super) request: RequestId,
+    pub(crate) request: RequestId,
     /// Of all requests of a poll.
-    pub(super) correlation: RequestId,
+    pub(crate) correlation: RequestId,
 }
 
 impl Ask {
     /// A request with nothing but its address.
-    pub(super) fn new(target: TargetId, url: Url) -> Self {
+    pub(crate) fn new(target: TargetId, url: Url) -> Self {
         Self {
             target,
             url,
@@ -69,10 +69,10 @@ impl Ask {
 
 /// A request's success.
 #[derive(Debug)]
-pub(super) struct Answered<T> {
+pub(crate) struct Answered<T> {
     /// What the body held; `None` for a 204.
-    pub(super) value: Option<T>,
-    pub(super) request_id: Option<RequestId>,
+    pub(crate) value: Option<T>,
+    pub(crate) request_id: Option<RequestId>,
 }
 
 /// The clients of all APIs, shared by all polls.
@@ -89,10 +89,10 @@ pub struct Clients {
 /// The client of one API, shared by all polls.
 #[derive(Debug)]
 pub struct Client {
-    pub(super) api: Api,
-    pub(super) api_url: Url,
-    pub(super) max_rows: u64,
-    pub(super) pseudonyms: Pseudonyms,
+    pub(crate) api: Api,
+    pub(crate) api_url: Url,
+    pub(crate) max_rows: u64,
+    pub(crate) pseudonyms: Pseudonyms,
     response_bytes: usize,
     timeout: Duration,
     policy: Policy,
@@ -204,7 +204,7 @@ impl Client {
     }
 
     /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200.
-    pub(super) async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         endpoint: &Endpoint,
         ask: &Ask,
@@ -256,7 +256,7 @@ impl Client {
 
     /// An error of a request to this API. The id that was sent is the one that its support knows; an API without
     /// such ids tells one in its answer, `request_id`.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &self,
         endpoint: &Endpoint,
         cause: Cause,
@@ -273,7 +273,7 @@ impl Client {
     }
 
     /// The address of a path below the API's base.
-    pub(super) fn below_api_url(&self, path: &str) -> Url {
+    pub(crate) fn below_api_url(&self, path: &str) -> Url {
         let mut url = self.api_url.clone();
         url.set_path(&format!(
             "{}{path}",

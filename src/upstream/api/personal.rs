@@ -3,8 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::domain::{UserKey, UserKeys};
-
-use super::json::Text;
+use crate::upstream::http::json::Text;
 
 /// Hashes identifiers under a random key of this process (`SipHash`: who does not know the key can neither
 /// guess a person from a number nor make two persons collide).
@@ -20,7 +19,7 @@ const SHORT: usize = 128;
 
 impl Pseudonyms {
     /// The keys of a row's identifiers; `None` when it has none of them.
-    pub(super) fn keys(
+    pub(crate) fn keys(
         &self,
         id: Option<&Text<'_>>,
         mail: Option<&Text<'_>>,

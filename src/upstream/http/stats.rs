@@ -16,14 +16,14 @@ pub use crate::domain::Api;
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Credential {
+pub(crate) enum Credential {
     Elements,
     PartnerCenter,
 }
 
 impl Credential {
     /// The value of the label `credential`, and the section's name.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Elements => "elements",
             Self::PartnerCenter => "partner_center",
@@ -31,7 +31,7 @@ impl Credential {
     }
 
     /// Who gives tokens for it.
-    pub(super) const fn identity(self) -> Api {
+    pub(crate) const fn identity(self) -> Api {
         match self {
             Self::Elements => Api::ElementsIdentity,
             Self::PartnerCenter => Api::MicrosoftIdentity,
@@ -61,19 +61,19 @@ impl Capacity {
 /// Counters of requests, tokens and waiting.
 #[derive(Debug, Clone)]
 pub struct Stats {
-    pub(super) requests: IntCounterVec,
+    pub(crate) requests: IntCounterVec,
     request_duration: HistogramVec,
-    pub(super) retries: IntCounterVec,
-    pub(super) response_bytes: IntCounterVec,
-    pub(super) in_flight: IntGaugeVec,
-    pub(super) rate_limit: GaugeVec,
-    pub(super) rate_limit_wait: CounterVec,
-    pub(super) credential_up: IntGaugeVec,
-    pub(super) token_expiry: GaugeVec,
-    pub(super) token_requests: IntCounterVec,
-    pub(super) token_failures: IntCounterVec,
-    pub(super) certificate_expiry: GaugeVec,
-    pub(super) refresh_token_rotation: GaugeVec,
+    pub(crate) retries: IntCounterVec,
+    pub(crate) response_bytes: IntCounterVec,
+    pub(crate) in_flight: IntGaugeVec,
+    pub(crate) rate_limit: GaugeVec,
+    pub(crate) rate_limit_wait: CounterVec,
+    pub(crate) credential_up: IntGaugeVec,
+    pub(crate) token_expiry: GaugeVec,
+    pub(crate) token_requests: IntCounterVec,
+    pub(crate) token_failures: IntCounterVec,
+    pub(crate) certificate_expiry: GaugeVec,
+    pub(crate) refresh_token_rotation: GaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
     /// By API.
@@ -196,7 +196,7 @@ impl Stats {
     }
 
     /// Shows the failures of a credential's token requests from zero on, so that the first one is a rise.
-    pub(super) fn begin_credential(&self, credential: Credential) {
+    pub(crate) fn begin_credential(&self, credential: Credential) {
         let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
         for reason in ["invalid_client", "invalid_scope", "invalid_grant"]
             .into_iter()
@@ -223,7 +223,7 @@ impl Stats {
     }
 
     /// Shows the rate that an API allows, and the second tries of requests to it from zero on.
-    pub(super) fn begin_limited_api(&self, api: Api, limit: RateLimit) {
+    pub(crate) fn begin_limited_api(&self, api: Api, limit: RateLimit) {
         self.begin_api(api);
         self.rate_limit
             .with_label_values(&[api.as_str()])
@@ -263,7 +263,7 @@ impl Stats {
     }
 
     /// Takes in how long a request took, be it answered or not.
-    pub(super) fn took(&self, api: Api, route: &str, time: Duration) {
+    pub(crate) fn took(&self, api: Api, route: &str, time: Duration) {
         let seconds = time.as_secs_f64();
         self.request_duration
             .with_label_values(&[api.as_str(), route])

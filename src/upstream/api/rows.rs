@@ -1,10 +1,11 @@
 //! The rows of any listing: how they are read, and how many there were.
 
-use super::json::{Fields, JsonError, Object};
+use crate::upstream::http::json::{Fields, JsonError, Object};
+
 use super::paging::Page;
 
 /// How the rows of a listing are asked for and read.
-pub(super) trait Rows: Sync {
+pub(crate) trait Rows: Sync {
     /// What remains of a row, without anything personal.
     type Row: Send;
     /// The fields that are read.
@@ -15,7 +16,7 @@ pub(super) trait Rows: Sync {
 }
 
 /// Why a row is refused that nothing tells apart from others.
-pub(super) const NOBODY: &str = "has neither id nor mail address nor principal name";
+pub(crate) const NOBODY: &str = "has neither id nor mail address nor principal name";
 
 /// How much of a listing was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,14 +29,14 @@ pub struct ListingSize {
 
 impl ListingSize {
     /// Counts a page.
-    pub(super) fn add<R>(&mut self, page: &Page<R>) {
+    pub(crate) fn add<R>(&mut self, page: &Page<R>) {
         self.pages += 1;
         self.rows += page.rows.len() as u64;
     }
 }
 
 /// Reads the rows of a page; the first that is wrong fails it.
-pub(super) fn read_rows<R: Rows>(
+pub(crate) fn read_rows<R: Rows>(
     data: &[Object<R::Wire<'_>>],
     rows: &R,
 ) -> Result<Vec<R::Row>, JsonError> {

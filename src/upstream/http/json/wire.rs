@@ -24,8 +24,8 @@ macro_rules! wire {
         }
 
         // `'wire` stands for `$de`, which a struct that borrows nothing does not have.
-        impl<'wire $($(, $inner: $crate::upstream::json::Fields<'wire>)?)?>
-            $crate::upstream::json::Fields<'wire> for $name $(<'wire $(, $inner)?>)?
+        impl<'wire $($(, $inner: $crate::upstream::http::json::Fields<'wire>)?)?>
+            $crate::upstream::http::json::Fields<'wire> for $name $(<'wire $(, $inner)?>)?
         {
             const EXPECTED: &'static str = $expected;
 
@@ -36,17 +36,17 @@ macro_rules! wire {
             ) -> Result<(), A::Error> {
                 match name {
                     $($key => self.$field = map.next_value()?,)*
-                    _ => $crate::upstream::json::wire!(@unknown name, map $(, self.$rest)?)?,
+                    _ => $crate::upstream::http::json::wire!(@unknown name, map $(, self.$rest)?)?,
                 }
                 Ok(())
             }
         }
     };
     (@unknown $name:ident, $map:ident) => {
-        $crate::upstream::json::skip($map)
+        $crate::upstream::http::json::skip($map)
     };
     (@unknown $name:ident, $map:ident, $self:ident.$rest:ident) => {
-        $crate::upstream::json::Fields::field(&mut $self.$rest, $name, $map)
+        $crate::upstream::http::json::Fields::field(&mut $self.$rest, $name, $map)
     };
 }
 
@@ -54,7 +54,7 @@ pub(crate) use wire;
 
 #[cfg(test)]
 mod tests {
-    use crate::upstream::json::{List, Object, OrDefault, Text, read};
+    use crate::upstream::http::json::{List, Object, OrDefault, Text, read};
 
     wire! {
         /// An object that borrows nothing.

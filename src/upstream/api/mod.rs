@@ -1,0 +1,17 @@
+//! One API: a client that signs in and keeps within a rate limit, and the pages and rows of any listing. Knows no
+//! listing by name.
+//!
+//! Reading order: `client` (one request), `limiter`, `paging` (pure), `rows`, `personal`, `error`.
+
+pub(super) mod client;
+mod error;
+mod limiter;
+pub(super) mod paging;
+pub(super) mod personal;
+pub(super) mod rows;
+
+pub use client::{Client, Clients};
+pub use error::{ApiError, Cause};
+pub use paging::Page;
+pub use personal::Pseudonyms;
+pub use rows::ListingSize;

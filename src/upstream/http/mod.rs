@@ -1,0 +1,16 @@
+//! One request and its answer, whoever asks: connections, bounds, when to try again, JSON. Knows no tokens and no listings.
+//!
+//! Reading order: `transport` (one try) with its `body`, `tries` with `retry` (the policy, pure), `json`, `time`,
+//! `request_id`, `stats`.
+
+mod body;
+pub(crate) mod json;
+pub(super) mod request_id;
+pub(super) mod retry;
+pub(super) mod stats;
+pub(crate) mod time;
+pub(super) mod transport;
+pub(super) mod tries;
+
+pub use request_id::RequestId;
+pub use stats::{Api, Capacity, Stats};
