@@ -13,12 +13,12 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use avepoint_exporter::collectors::SecurityUsersFold;
+use avepoint_exporter::collectors::security_users::{Fold, read_page};
 use avepoint_exporter::config::StatusEncoding;
 use avepoint_exporter::simulator::{
     CLIENT_ID, CLIENT_SECRET, Options, Simulator, Statuses, Tenant, World,
 };
-use avepoint_exporter::upstream::{Pseudonyms, SecurityUser};
+use avepoint_exporter::upstream::Pseudonyms;
 
 /// Users of the tenant. Two in five of them have a finding.
 const USERS: usize = 20_000;
@@ -64,18 +64,17 @@ fn main() -> anyhow::Result<()> {
 /// What the exporter does with the bodies of a listing; returns how many rows and how many users there are.
 fn ours(bodies: &[Vec<u8>]) -> anyhow::Result<(usize, u64)> {
     let pseudonyms = Pseudonyms::default();
-    let mut fold = SecurityUsersFold::new(false);
+    let mut fold = Fold::new(false);
     let mut rows = 0;
     for body in bodies {
-        let page = SecurityUser::read_page(body, StatusEncoding::Codes, &pseudonyms)
+        let page = read_page(body, StatusEncoding::Codes, &pseudonyms)
             .map_err(|cause| anyhow::anyhow!("{cause}"))?;
         rows += page.rows.len();
         fold.page(&page)
             .map_err(|cause| anyhow::anyhow!("{cause}"))?;
     }
-    let (figures, references) = black_box(fold.finish());
-    drop(references);
-    Ok((rows, figures.users))
+    let found = black_box(fold.finish());
+    Ok((rows, found.figures.users))
 }
 
 /// The same fields, as a careful user of serde reads them: text is borrowed from the body where it can be.

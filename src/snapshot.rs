@@ -1,93 +1,72 @@
 //! What is known at one moment: immutable, published whole, and read by everyone else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::collectors::{
-    Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
-};
+use crate::collectors::customers::{Customers, ListedCustomer};
+use crate::collectors::{Listed, Totals};
 use crate::config::{CollectorConfig, Config};
-use crate::domain::{Collector, Reason, Tenant, Timestamp};
-use crate::upstream::{Api, Customer};
+use crate::domain::{Api, Collector, Reason, Target, TargetId, Timestamp, Unit};
 
-/// All that is known of all tenants.
+/// What is known of all targets.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// The tenants that are polled: those of the config in its order, then those of the API.
-    pub tenants: Vec<Arc<TenantSnapshot>>,
-    /// Tenants that the API does not list any more: shown until their last figures are stale.
-    pub gone: Vec<Arc<TenantSnapshot>>,
-    /// What is known by discovery; `None` where it is off.
-    pub discovery: Option<Arc<DiscoverySnapshot>>,
+    /// The targets that are polled: the partner, its customers, then the tenants, those of the config in its order
+    /// before those of the API.
+    pub targets: Vec<Arc<TargetSnapshot>>,
+    /// Targets that the API does not list any more: shown until their last figures are stale.
+    pub gone: Vec<Arc<TargetSnapshot>>,
+    /// What the configuration makes of the customers that discovery found, if it ever found them.
+    pub discovered: Option<Arc<Discovered>>,
 }
 
-/// What is known by discovery.
-#[derive(Debug, Clone)]
-pub struct DiscoverySnapshot {
-    /// The age at which what was found leaves the exposition.
-    pub stale_after: Duration,
-    /// Readings of the API's customers that ended.
-    pub polls: u64,
-    /// Those that failed, by why.
-    pub failures: BTreeMap<Reason, u64>,
-    /// Whether the last one succeeded; `None` before the first.
-    pub up: Option<bool>,
-    /// The last one that failed, however many have succeeded since.
-    pub last_failure: Option<LastFailure>,
-    /// What the last successful one found.
-    pub found: Option<Discovered>,
-}
-
-/// What discovery found, but for the tenants that are polled.
-#[derive(Debug, Clone)]
+/// What the configuration makes of the customers that discovery found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovered {
-    /// When the API's customers had been read.
-    pub at: Timestamp,
-    /// All customers that the API lists, by id in ascending order.
-    pub listed: Arc<[Customer]>,
-    /// Those of them that are let in.
-    pub customers: Vec<Customer>,
-    /// How many tenants the patterns leave out.
+    /// The customers that the patterns admit.
+    pub customers: Vec<ListedCustomer>,
+    /// The number of tenants that the patterns exclude.
     pub excluded: u64,
 }
 
-/// What is known of one tenant.
+/// What is known of one target.
 #[derive(Debug, Clone)]
-pub struct TenantSnapshot {
+pub struct TargetSnapshot {
     /// Ids, names and labels.
-    pub tenant: Arc<Tenant>,
+    pub target: Target,
     /// Its collectors, in the order of the config.
     pub collectors: Vec<CollectorSnapshot>,
 }
 
-/// What is known of one collector of one tenant.
+/// What is known of one collector of one target.
 #[derive(Debug, Clone)]
 pub struct CollectorSnapshot {
     /// What it reads and how often.
     pub config: CollectorConfig,
-    /// When it polls next; `None` while the first poll waits for the tenant's other listings.
+    /// When it polls next; `None` while the first poll waits for the target's other listings.
     pub next_poll: Option<Timestamp>,
     /// Polls that ended.
     pub polls: u64,
-    /// Polls that failed.
-    pub failures: u64,
+    /// Polls that failed, by reason.
+    pub failures: BTreeMap<Reason, u64>,
     /// Slots of the schedule that were left out.
     pub skipped: u64,
     /// Whether it is polled less often than its interval says, since the API refuses it again and again.
     pub quarantined: bool,
-    /// The last poll that ended, be it in an earlier process.
+    /// The last poll that ended, even in an earlier process.
     pub last_poll: Option<LastPoll>,
     /// The last poll of this process that failed, however many have succeeded since.
     pub last_failure: Option<LastFailure>,
-    /// The figures of the last poll that succeeded, be it in an earlier process.
+    /// The figures of the last poll that succeeded, even in an earlier process.
     pub figures: Option<Figures>,
 }
 
 /// How a poll went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastPoll {
     /// How long it took.
     pub duration: Duration,
@@ -97,7 +76,7 @@ pub struct LastPoll {
     pub failure: Option<Reason>,
 }
 
-/// How a poll failed, or a reading of the API's customers.
+/// How a poll failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastFailure {
     /// When it ended.
@@ -113,55 +92,61 @@ pub struct LastFailure {
 pub struct Figures {
     /// When the poll that found them ended.
     pub at: Timestamp,
-    /// How many pages that took.
+    /// The number of pages that it read.
     pub pages: u64,
     /// What it found.
     pub totals: Arc<Totals>,
+    /// Whether an earlier process found them.
+    pub is_restored: bool,
 }
 
 /// Where the latest snapshot is read, and waited for.
 pub type Snapshots = watch::Receiver<Arc<Snapshot>>;
 
 impl Snapshot {
-    /// What is known before the first poll.
+    /// What is known of the tenants of a configuration before the first poll.
     pub fn new(config: &Config) -> Self {
         let tenants = config.tenants.iter().map(|tenant| {
-            let collectors = tenant
-                .collectors
-                .iter()
-                .map(|config| CollectorSnapshot::new(*config))
-                .collect();
-            Arc::new(TenantSnapshot {
-                tenant: Arc::clone(&tenant.tenant),
-                collectors,
+            let collectors = tenant.collectors.iter();
+            Arc::new(TargetSnapshot {
+                target: Target::Tenant(Arc::clone(&tenant.tenant)),
+                collectors: collectors
+                    .map(|config| CollectorSnapshot::new(*config))
+                    .collect(),
             })
         });
         Self {
-            tenants: tenants.collect(),
+            targets: tenants.collect(),
             ..Self::default()
         }
     }
 
-    /// All tenants that have series.
-    pub fn shown(&self) -> impl Iterator<Item = &Arc<TenantSnapshot>> {
-        self.tenants.iter().chain(&self.gone)
+    /// All targets that have series.
+    pub fn shown(&self) -> impl Iterator<Item = &Arc<TargetSnapshot>> {
+        self.targets.iter().chain(&self.gone)
     }
 
-    /// All collectors of all tenants that are polled.
+    /// The targets of this kind that are polled.
+    pub fn polled(&self, unit: Unit) -> impl Iterator<Item = &Arc<TargetSnapshot>> {
+        self.targets
+            .iter()
+            .filter(move |one| one.target.id().unit() == unit)
+    }
+
+    /// All collectors of all targets that are polled.
     pub fn collectors(&self) -> impl Iterator<Item = &CollectorSnapshot> {
-        self.tenants.iter().flat_map(|tenant| &tenant.collectors)
+        self.targets.iter().flat_map(|target| &target.collectors)
     }
 
-    /// Whether each poll was tried once in this process, and discovery too.
+    /// Whether each poll was tried once in this process.
     pub fn first_round_ended(&self) -> bool {
-        self.discovery.as_ref().is_none_or(|one| one.polls > 0)
-            && self.collectors().all(CollectorSnapshot::was_polled)
+        self.collectors().all(CollectorSnapshot::was_polled)
     }
 
     /// Whether there is anything to show beside the health of the polls.
     pub fn has_fresh(&self, now: Timestamp) -> bool {
-        let mut collectors = self.shown().flat_map(|tenant| &tenant.collectors);
-        collectors.any(|one| one.fresh(now).is_some()) || self.discovered(now).is_some()
+        let mut collectors = self.shown().flat_map(|target| &target.collectors);
+        collectors.any(|one| one.fresh(now).is_some())
     }
 
     /// How many requests in a second an API must take for all polls to keep their intervals, by the polls that
@@ -180,34 +165,32 @@ impl Snapshot {
 
     /// When the next figures, that are fresh now, will be stale.
     pub fn next_stale(&self, now: Timestamp) -> Option<Timestamp> {
-        let figures = self
-            .shown()
-            .flat_map(|tenant| &tenant.collectors)
-            .filter_map(CollectorSnapshot::stale_at);
-        let found = self.discovery.iter().filter_map(|one| one.stale_at());
-        figures
-            .chain(found)
+        self.shown()
+            .flat_map(|target| &target.collectors)
+            .filter_map(CollectorSnapshot::stale_at)
             .filter(|stale_at| *stale_at > now)
             .min()
     }
 
-    /// What discovery found, unless that is stale.
+    /// The collector that discovers customers; `None` where it is off.
+    pub fn discovery(&self) -> Option<&CollectorSnapshot> {
+        let mut partner = self.polled(Unit::Partner);
+        partner.find_map(|partner| partner.collector(Customers::COLLECTOR))
+    }
+
+    /// What the configuration makes of the customers, unless their listing is stale.
     pub fn discovered(&self, now: Timestamp) -> Option<&Discovered> {
-        let discovery = self.discovery.as_deref()?;
-        let found = discovery.found.as_ref()?;
-        (now.since(found.at) < discovery.stale_after).then_some(found)
+        self.discovery()?.fresh(now)?;
+        self.discovered.as_deref()
     }
 }
 
-impl DiscoverySnapshot {
-    fn stale_at(&self) -> Option<Timestamp> {
-        self.found
-            .as_ref()
-            .map(|found| found.at.after(self.stale_after))
+impl TargetSnapshot {
+    /// The key of the target.
+    pub fn id(&self) -> TargetId {
+        self.target.id()
     }
-}
 
-impl TenantSnapshot {
     /// When the last of its figures will be stale; `None` when there are none.
     pub fn stale_at(&self) -> Option<Timestamp> {
         self.collectors
@@ -216,65 +199,28 @@ impl TenantSnapshot {
             .max()
     }
 
-    /// A collector of the tenant, if it is on.
+    /// A collector of the target, if it is on.
     pub fn collector(&self, collector: Collector) -> Option<&CollectorSnapshot> {
         self.collectors
             .iter()
             .find(|snapshot| snapshot.config.kind.collector() == collector)
     }
 
-    /// The fresh figures of the security users.
-    pub fn security_users(&self, now: Timestamp) -> Option<&SecurityUsers> {
-        match self.collector(Collector::SecurityUsers)?.fresh(now)? {
-            Totals::SecurityUsers(figures) => Some(figures),
-            _ => None,
+    /// The fresh figures of a collector, without what came of matching them with listings that are not fresh.
+    pub fn fresh<C: Listed>(&self, now: Timestamp) -> Option<Cow<'_, C::Figures>> {
+        let figures = C::of(self.collector(C::COLLECTOR)?.fresh(now)?)?;
+        let is_stale = |other: &Collector| {
+            let other = self.collector(*other);
+            other.is_none_or(|other| other.fresh(now).is_none())
+        };
+        let mut lost = C::joined(figures);
+        lost.retain(is_stale);
+        if lost.is_empty() {
+            return Some(Cow::Borrowed(figures));
         }
-    }
-
-    /// The fresh figures of the directory.
-    pub fn directory(&self, now: Timestamp) -> Option<&Directory> {
-        match self.collector(Collector::Directory)?.fresh(now)? {
-            Totals::Directory(figures) => Some(figures),
-            _ => None,
-        }
-    }
-
-    /// The fresh figures of Partner Center.
-    pub fn partner_center(&self, now: Timestamp) -> Option<&PartnerCenter> {
-        match self.collector(Collector::PartnerCenter)?.fresh(now)? {
-            Totals::PartnerCenter(figures) => Some(figures),
-            _ => None,
-        }
-    }
-
-    /// The fresh figures of the protected users.
-    pub fn protection(&self, now: Timestamp) -> Option<&Protection> {
-        self.protected_users(now).map(|(protection, _)| protection)
-    }
-
-    /// Who is at risk and not backed up, while both listings are fresh.
-    pub fn exposure(&self, now: Timestamp) -> Option<&Exposure> {
-        self.security_users(now)?;
-        self.protected_users(now)?.1.exposure.as_ref()
-    }
-
-    /// How many active users of another listing are not in the backup listing, while both are fresh.
-    pub fn missing(&self, now: Timestamp) -> impl Iterator<Item = (Collector, u64)> {
-        let joins = self.protected_users(now).map(|(_, joins)| joins);
-        let missing = joins.into_iter().flat_map(|joins| &joins.missing);
-        missing
-            .filter(move |(collector, _)| {
-                let other = self.collector(**collector);
-                other.is_some_and(|other| other.fresh(now).is_some())
-            })
-            .map(|(collector, users)| (*collector, *users))
-    }
-
-    fn protected_users(&self, now: Timestamp) -> Option<(&Protection, &Joins)> {
-        match self.collector(Collector::ProtectedUsers)?.fresh(now)? {
-            Totals::ProtectedUsers(protection, joins) => Some((protection, joins)),
-            _ => None,
-        }
+        let mut figures = figures.clone();
+        C::forget_joins(&mut figures, &lost);
+        Some(Cow::Owned(figures))
     }
 }
 
@@ -285,7 +231,7 @@ impl CollectorSnapshot {
             config,
             next_poll: None,
             polls: 0,
-            failures: 0,
+            failures: BTreeMap::new(),
             skipped: 0,
             quarantined: false,
             last_poll: None,
@@ -300,10 +246,26 @@ impl CollectorSnapshot {
         self.polls > 0 && self.last_poll.is_some()
     }
 
+    /// Whether the last poll succeeded; `None` before the first.
+    pub fn up(&self) -> Option<bool> {
+        self.last_poll.map(|poll| poll.failure.is_none())
+    }
+
+    /// The number of polls that failed.
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+
     /// The figures, unless they are stale.
     pub fn fresh(&self, now: Timestamp) -> Option<&Totals> {
         let figures = self.figures.as_ref()?;
         (now.since(figures.at) < self.config.stale_after).then_some(&*figures.totals)
+    }
+
+    /// The customers that discovery found last, however long ago, if this is its collector.
+    pub fn customers(&self) -> Option<&[ListedCustomer]> {
+        let figures = self.figures.as_ref()?;
+        Customers::of(&figures.totals).map(|figures| figures.customers.as_slice())
     }
 
     fn stale_at(&self) -> Option<Timestamp> {

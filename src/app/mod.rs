@@ -83,7 +83,7 @@ impl Exporter {
             None => (None, None),
         };
         if let Some(saved) = &saved {
-            tracing::info!(saved_at = %saved.written_at, tenants = saved.tenants.len(), "warm start");
+            tracing::info!(saved_at = %saved.written_at, tenants = saved.tenants().count(), "warm start");
         }
         let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
         let saving = Saving::new(

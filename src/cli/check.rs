@@ -5,31 +5,19 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::collectors::{
-    self, DirectoryFold, PartnerCenterFold, ProtectedUsersFold, References, SecurityUsersFold,
-    Totals,
-};
-use crate::config::{
-    CollectorConfig, CollectorKind, Config, PartnerCenterOptions, RateLimit, SecurityMode,
-    SecurityOptions,
-};
-use crate::discovery::{Fleet, Names};
-use crate::domain::{Collector, PromDuration, TenantId, TenantSource, Timestamp};
+use crate::collectors::{self, References};
+use crate::config::{CollectorKind, Config, RateLimit};
+use crate::domain::{Api, Collector, PromDuration, TargetId, TenantSource, Timestamp, Unit};
 use crate::exposition;
-use crate::snapshot::{Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
-use crate::state::{Saved, SavedDiscovery, Unusable};
-use crate::upstream::{Api, COUNT_REQUESTS, Customer, pages_of, partner_pages_of};
+use crate::fleet::{Fleet, Names};
+use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
+use crate::state::{Saved, Unusable};
 
 /// Says what would run, by what was `read` where the state is kept. `users` is taken for the size of each listing that
 /// is not known from there.
 pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: u64) -> String {
     let saved = read.as_ref().ok().and_then(Option::as_ref);
     let fleet = fleet(config, saved);
-    let polled = Config {
-        tenants: fleet.tenants,
-        ..config.clone()
-    };
-    let config = &polled;
     let sizes = Sizes::new(saved, users);
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -48,17 +36,18 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
             &format!("{}: {}", folder.display(), state(read)),
         );
     }
-    let discovered = saved.and_then(|saved| saved.discovery.as_ref());
-    line("tenants", &tenants(config, discovered));
+    let discovered_at = saved.and_then(Saved::customers).map(|(_, at)| at);
+    line("tenants", &tenants(config, &fleet, discovered_at));
     for collector in Collector::configured() {
         line(
             collector.as_str(),
-            &every(config, collector, discovered.is_some()),
+            &every(config, &fleet, collector, discovered_at.is_some()),
         );
     }
-    if config.collectors().any(|one| {
-        matches!(one.kind, CollectorKind::SecurityUsers(_)) && !collectors::is_matched(one.kind)
-    }) {
+    if config
+        .collectors()
+        .any(|one| collectors::how(one.kind).mode == "counts")
+    {
         line(
             "mode counts",
             "counts security users and does not read them: where it is set, there is no join with the backup listing \
@@ -69,7 +58,7 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
         "series",
         &format!(
             "{} of tenants{}, and those of the exporter itself",
-            series(config, fleet.customers.clone()),
+            series(&fleet),
             if fleet.customers.is_empty() {
                 ""
             } else {
@@ -86,30 +75,34 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
     ];
     for (api, limit) in apis {
         if let Some(limit) = limit {
-            requests(&mut text, config, api, limit, &sizes);
+            requests(&mut text, &fleet, api, limit, &sizes);
         }
     }
     text
 }
 
 /// Says how many requests go to an API, and whether they fit.
-fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, sizes: &Sizes<'_>) {
+fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes: &Sizes<'_>) {
     // From zero, since the sum of nothing is -0.
     let mut per_second = 0.0;
-    let (mut tenants, mut assumed) = (0, 0);
-    for tenant in &config.tenants {
-        let asks = |one: &&CollectorConfig| one.kind.collector().api() == api;
-        let collectors: Vec<_> = tenant.collectors.iter().filter(asks).collect();
+    let (mut targets, mut assumed) = (0, 0);
+    for target in &fleet.targets {
         let mut is_assumed = false;
-        for one in &collectors {
-            let known = sizes.pages(tenant.tenant.tenant_id, one.kind);
+        let mut is_asked = false;
+        for one in &target.collectors {
+            let collector = one.kind.collector();
+            if collector.api() != api || collector.is_discovery() {
+                continue;
+            }
+            is_asked = true;
+            let known = sizes.pages(target.target.id(), one.kind);
             let pages = known.unwrap_or_else(|| {
                 is_assumed = true;
-                pages(one.kind, sizes.users)
+                collectors::requests(one.kind, sizes.users)
             });
             per_second += pages as f64 / one.interval.as_secs_f64();
         }
-        tenants += usize::from(!collectors.is_empty());
+        targets += usize::from(is_asked);
         assumed += usize::from(is_assumed);
     }
     let allowed = limit.requests_per_second;
@@ -117,7 +110,7 @@ fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, size
         text,
         "requests per hour    {:.0} to {api}, {}",
         per_second * 3600.0,
-        sizes.told(tenants, assumed)
+        sizes.told(targets, assumed)
     );
     let _ = writeln!(
         text,
@@ -135,10 +128,9 @@ fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, size
 
 /// Whom the exporter would poll if it started now.
 fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
-    let discovery = saved.and_then(|saved| saved.discovery.as_ref());
-    let tenants = saved.into_iter().flat_map(|saved| &saved.tenants);
-    let names = Names::of(tenants.map(|one| &*one.tenant));
-    Fleet::new(config, discovery.map(|found| &*found.customers), &names)
+    let customers = saved.and_then(Saved::customers);
+    let names = Names::of(saved.into_iter().flat_map(Saved::tenants));
+    Fleet::new(config, customers.map(|(customers, _)| customers), &names)
 }
 
 /// What came of looking where the state is kept.
@@ -153,24 +145,24 @@ fn state(read: &Result<Option<Saved>, Unusable>) -> String {
 /// What is known of the sizes of listings.
 struct Sizes<'a> {
     saved_at: Option<Timestamp>,
-    tenants: BTreeMap<TenantId, &'a TenantSnapshot>,
+    targets: BTreeMap<TargetId, &'a TargetSnapshot>,
     /// What is taken where nothing is known.
     users: u64,
 }
 
 impl<'a> Sizes<'a> {
     fn new(saved: Option<&'a Saved>, users: u64) -> Self {
-        let tenants = saved.into_iter().flat_map(|saved| &saved.tenants);
+        let targets = saved.into_iter().flat_map(|saved| &saved.targets);
         Self {
             saved_at: saved.map(|saved| saved.written_at),
-            tenants: tenants.map(|one| (one.tenant.tenant_id, &**one)).collect(),
+            targets: targets.map(|one| (one.id(), &**one)).collect(),
             users,
         }
     }
 
     /// How many requests the last successful poll with these options took; `None` where that is not known.
-    fn pages(&self, tenant: TenantId, kind: CollectorKind) -> Option<u64> {
-        let known = self.tenants.get(&tenant)?.collector(kind.collector())?;
+    fn pages(&self, target: TargetId, kind: CollectorKind) -> Option<u64> {
+        let known = self.targets.get(&target)?.collector(kind.collector())?;
         let figures = known.figures.as_ref();
         Some(figures.filter(|_| known.config.kind == kind)?.pages)
     }
@@ -189,27 +181,19 @@ impl<'a> Sizes<'a> {
     }
 }
 
-fn all(config: &Config) -> impl Iterator<Item = &CollectorConfig> {
-    config.tenants.iter().flat_map(|tenant| &tenant.collectors)
-}
-
-fn of(config: &Config, collector: Collector) -> impl Iterator<Item = &CollectorConfig> {
-    all(config).filter(move |one| one.kind.collector() == collector)
-}
-
-fn tenants(config: &Config, discovered: Option<&SavedDiscovery>) -> String {
-    let all = config.tenants.iter();
-    let listed = all.filter(|one| one.tenant.source == TenantSource::Config);
+fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> String {
+    let all = fleet.tenants().count();
+    let listed = fleet.tenants();
+    let listed = listed.filter(|(tenant, _)| tenant.source == TenantSource::Config);
     let listed = listed.count();
     let Some(discovery) = &config.discovery else {
         return listed.to_string();
     };
     let every = PromDuration(discovery.collector.interval);
-    match discovered {
-        Some(found) => format!(
-            "{listed} listed, {} discovered {}; discovery every {every}",
-            config.tenants.len() - listed,
-            found.at
+    match discovered_at {
+        Some(at) => format!(
+            "{listed} listed, {} discovered {at}; discovery every {every}",
+            all - listed
         ),
         None => format!(
             "{listed} listed; others are discovered every {every}, and are not part of the figures below"
@@ -217,11 +201,13 @@ fn tenants(config: &Config, discovered: Option<&SavedDiscovery>) -> String {
     }
 }
 
-/// For how many tenants a collector is on, and how often it polls; for those that are yet to be discovered, too,
+/// For how many targets a collector is on, and how often it polls; for those that are yet to be discovered, too,
 /// unless it is known which they are.
-fn every(config: &Config, collector: Collector, is_discovered: bool) -> String {
-    let mut intervals: Vec<_> = of(config, collector).map(|one| one.interval).collect();
-    let tenants = number_of_tenants(intervals.len());
+fn every(config: &Config, fleet: &Fleet, collector: Collector, is_discovered: bool) -> String {
+    let all = fleet.targets.iter().flat_map(|target| &target.collectors);
+    let of_collector = all.filter(|one| one.kind.collector() == collector);
+    let mut intervals: Vec<_> = of_collector.map(|one| one.interval).collect();
+    let tenants = number_of(collector.unit(), intervals.len());
     intervals.sort_unstable();
     let listed = match (intervals.first(), intervals.last()) {
         (Some(shortest), Some(longest)) if shortest == longest => {
@@ -254,90 +240,59 @@ fn every(config: &Config, collector: Collector, is_discovered: bool) -> String {
     }
 }
 
-fn number_of_tenants(tenants: usize) -> String {
-    let plural = if tenants == 1 { "" } else { "s" };
-    format!("{tenants} tenant{plural}")
+fn number_of(unit: Unit, targets: usize) -> String {
+    let plural = if targets == 1 { "" } else { "s" };
+    format!("{targets} {unit}{plural}")
 }
 
-/// How many requests a poll takes of a listing of so many users.
-fn pages(kind: CollectorKind, users: u64) -> u64 {
-    match kind {
-        CollectorKind::SecurityUsers(SecurityOptions {
-            mode: SecurityMode::Counts,
-            ..
-        }) => COUNT_REQUESTS,
-        CollectorKind::PartnerCenter(_) => partner_pages_of(users),
-        _ => pages_of(users),
-    }
-}
-
-/// How many series the tenants and these customers have, when each listing was read and holds no unknown codes:
+/// How many series the targets and these customers have, when each listing was read and holds no unknown codes:
 /// counted in the exposition of such listings.
-fn series(config: &Config, customers: Vec<Customer>) -> usize {
+fn series(fleet: &Fleet) -> usize {
     let now = Timestamp::from_unix(Duration::from_secs(1));
-    let mut snapshot = Snapshot::new(config);
-    if !customers.is_empty() {
-        snapshot.discovery = Some(Arc::new(DiscoverySnapshot {
-            stale_after: Duration::MAX,
-            polls: 1,
-            failures: BTreeMap::new(),
-            up: Some(true),
-            last_failure: None,
-            found: Some(Discovered {
-                at: now,
-                listed: Arc::default(),
-                customers,
-                excluded: 0,
-            }),
-        }));
-    }
-    for tenant in &mut snapshot.tenants {
+    let targets = fleet.targets.iter().map(|target| {
         let mut references = References::new();
-        for collector in &mut Arc::make_mut(tenant).collectors {
-            let kind = collector.config.kind;
-            let (totals, users) = match kind {
-                CollectorKind::Customers(_) => continue,
-                CollectorKind::SecurityUsers(SecurityOptions { mode, .. }) => {
-                    let exclude_test_users = mode
-                        == SecurityMode::Scan {
-                            exclude_test_users: true,
-                        };
-                    let (totals, users) = SecurityUsersFold::new(exclude_test_users).finish();
-                    (Totals::SecurityUsers(totals), Some(users))
-                }
-                CollectorKind::Directory(_) => {
-                    let (totals, users) = DirectoryFold::new(now).finish();
-                    (Totals::Directory(totals), Some(users))
-                }
-                CollectorKind::PartnerCenter(PartnerCenterOptions {
-                    top_usage_locations,
-                }) => {
-                    let (totals, users) =
-                        PartnerCenterFold::new(top_usage_locations, None).finish();
-                    (Totals::PartnerCenter(totals), Some(users))
-                }
-                CollectorKind::ProtectedUsers(_) => {
-                    let references = std::mem::take(&mut references);
-                    let (protection, joins) = ProtectedUsersFold::new(references).finish();
-                    (Totals::ProtectedUsers(protection, joins), None)
-                }
+        // Nothing is known of discovery before it has found customers.
+        let is_known =
+            |kind: CollectorKind| !fleet.customers.is_empty() || !kind.collector().is_discovery();
+        let collectors = target.collectors.iter().filter(|one| is_known(one.kind));
+        let collectors = collectors.map(|config| {
+            let kind = config.kind;
+            let references_of_this = if kind.collector().comes_last() {
+                references.clone()
+            } else {
+                References::new()
             };
-            if let Some(users) = users.filter(|_| collectors::is_matched(kind)) {
-                references.insert(kind.collector(), Arc::new(users));
+            let found = collectors::nothing(kind, references_of_this, now);
+            references.extend(found.users.map(|users| (kind.collector(), users)));
+            CollectorSnapshot {
+                figures: Some(Figures {
+                    at: now,
+                    pages: 0,
+                    totals: Arc::new(found.figures),
+                    is_restored: false,
+                }),
+                last_poll: Some(LastPoll {
+                    duration: Duration::ZERO,
+                    rows: 0,
+                    failure: None,
+                }),
+                next_poll: Some(now),
+                ..CollectorSnapshot::new(*config)
             }
-            collector.figures = Some(Figures {
-                at: now,
-                pages: 0,
-                totals: Arc::new(totals),
-            });
-            collector.last_poll = Some(LastPoll {
-                duration: Duration::ZERO,
-                rows: 0,
-                failure: None,
-            });
-            collector.next_poll = Some(now);
-        }
-    }
+        });
+        Arc::new(TargetSnapshot {
+            target: target.target.clone(),
+            collectors: collectors.collect(),
+        })
+    });
+    let snapshot = Snapshot {
+        targets: targets.collect(),
+        gone: Vec::new(),
+        discovered: Some(Arc::new(Discovered {
+            customers: fleet.customers.clone(),
+            excluded: 0,
+        })),
+    };
     exposition::render(&snapshot, now)
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -1,95 +1,173 @@
-//! Floor 3: listings become figures. Each collector folds the pages of its listing while they are read; the
-//! joins are made on the way. Pure but for [`poll`], which asks the clients for the pages.
+//! Floor 3: listings become figures. Each collector is a folder: `mod.rs` polls and folds the pages of its listing
+//! while they are read, `wire.rs` knows the listing's JSON and is private to the folder, `metrics.rs` shows the
+//! figures. `join` finds the users of one listing in another. Everything but [`poll`] is pure.
 
-mod codes;
-mod directory;
-mod exposure;
-mod matching;
-mod partner_center;
-mod protected_users;
-mod security_users;
-mod seen;
+pub mod customers;
+pub mod directory;
+mod join;
+mod pairs;
+pub mod partner_center;
+pub mod protected_users;
+pub mod security_users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use crate::config::{CollectorKind, Config, PartnerCenterOptions, SecurityMode, SecurityOptions};
-use crate::domain::{Collector, SecurityStatus, Tenant, Timestamp};
-use crate::upstream::{
-    ApiError, Clients, Customer, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
-};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
 
-pub use directory::{Directory, DirectoryFold, Ending, PasswordAge};
-pub use exposure::Exposure;
-pub use matching::ReferenceUsers;
-pub use partner_center::{PartnerCenter, PartnerCenterFold};
-pub use protected_users::{Coverage, Joins, ProtectedUsersFold, Protection};
-pub use security_users::{SecurityUsers, SecurityUsersFold};
+use crate::config::{self, CollectorKind, Config};
+use crate::domain::{Collector, Target, Timestamp, collectors};
+use crate::metric::FiguresMetric;
+use crate::upstream::{ApiError, Clients, ListingSize};
 
-/// What one poll has found out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Totals {
-    /// Of the collector `security_users`.
-    SecurityUsers(SecurityUsers),
-    /// Of the collector `directory`.
-    Directory(Directory),
-    /// Of the collector `partner_center`.
-    PartnerCenter(PartnerCenter),
-    /// Of the collector `protected_users`: who is backed up, and what came of matching that with the others.
-    ProtectedUsers(Protection, Joins),
+pub use self::join::{Exposure, ReferenceUsers};
+
+/// What a collector's folder says of it.
+pub trait Collect: Sized {
+    /// Its options in the configuration.
+    type Options: Copy + PartialEq + Send;
+
+    /// What one poll finds out. Kept over a restart as serde writes it.
+    type Figures: fmt::Debug
+        + Clone
+        + PartialEq
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
+
+    /// The metrics of its figures, in the order of the exposition.
+    const METRICS: &'static [FiguresMetric<Self::Figures>];
+
+    /// The permission in Elements that its listing needs; `None` if it asks another API.
+    fn permission(options: Self::Options) -> Option<&'static str>;
+
+    /// How its figures are made.
+    fn how(_options: Self::Options) -> How {
+        How::default()
+    }
+
+    /// Whether it finds users that another listing is matched against.
+    fn is_matched(_options: Self::Options) -> bool {
+        false
+    }
+
+    /// Whether it finds the same users with other options.
+    fn finds_same_users(one: Self::Options, other: Self::Options) -> bool {
+        one == other
+    }
+
+    /// The number of requests that a poll takes of a listing with this many rows.
+    fn requests(options: Self::Options, rows: u64) -> u64;
+
+    /// What a poll finds in an empty listing, matched against these users.
+    fn nothing(
+        options: Self::Options,
+        references: References,
+        now: Timestamp,
+    ) -> Found<Self::Figures>;
+
+    /// The other collectors whose users the figures were matched against.
+    fn joined(_figures: &Self::Figures) -> Vec<Collector> {
+        Vec::new()
+    }
+
+    /// Removes from the figures what came of matching them with these collectors' users.
+    fn forget_joins(_figures: &mut Self::Figures, _others: &[Collector]) {}
+
+    /// Reads the listing of a target and folds it.
+    fn poll(
+        poll: Poll<'_, Self>,
+    ) -> impl Future<Output = Result<Found<Self::Figures>, ApiError>> + Send;
 }
 
-impl Totals {
-    /// The same without what came of matching with these listings, as if there had been none.
-    #[must_use]
-    pub fn without_joins(&self, lost: &[Collector]) -> Self {
-        let mut totals = self.clone();
-        if let Self::ProtectedUsers(_, joins) = &mut totals {
-            for collector in lost {
-                joins.missing.remove(collector);
-                if *collector == Collector::SecurityUsers {
-                    joins.exposure = None;
-                }
-            }
+/// A collector that is in the table.
+pub trait Listed: Collect {
+    /// Its row.
+    const COLLECTOR: Collector;
+
+    /// Its figures, if these are its own.
+    fn of(totals: &Totals) -> Option<&Self::Figures>;
+}
+
+/// One poll, as the collector sees it.
+#[derive(Debug)]
+pub struct Poll<'a, C: Collect> {
+    /// The clients to ask.
+    pub clients: &'a Clients,
+    /// Whose listing to read.
+    pub target: &'a Target,
+    /// How to read it.
+    pub options: C::Options,
+    /// The figures of the collector's last successful poll of this target, and whether an earlier process found them.
+    pub earlier: Option<(&'a C::Figures, IsRestored)>,
+    /// The users to match the listing against.
+    pub references: References,
+    /// When the poll began.
+    pub now: Timestamp,
+    /// Counts what was read, even if the poll fails.
+    pub size: &'a mut ListingSize,
+}
+
+/// Whether an earlier process found these figures.
+pub type IsRestored = bool;
+
+/// What a successful poll found.
+#[derive(Debug, Clone)]
+pub struct Found<F> {
+    /// Its figures.
+    pub figures: F,
+    /// The users that the target's matched listing is matched against from now on.
+    pub users: Option<Arc<ReferenceUsers>>,
+}
+
+/// How figures are made, as `avepoint_collector_info` shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct How {
+    /// By reading rows (`scan`), or by asking for totals (`counts`).
+    pub mode: &'static str,
+    /// The version or form of the listing.
+    pub source_endpoint: &'static str,
+    /// Whether test users are left out.
+    pub exclude_test_users: bool,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self {
+            mode: "scan",
+            source_endpoint: "v3",
+            exclude_test_users: false,
         }
-        totals
     }
 }
 
 /// A poll that has ended.
 #[derive(Debug)]
 pub struct Polled {
-    /// What was read until the end, be it good or bad.
+    /// What was read until the end, even if the poll failed.
     pub size: ListingSize,
-    /// The figures, and the users that the next poll of the protected users is matched against.
-    pub outcome: Result<(Totals, Option<Arc<ReferenceUsers>>), ApiError>,
+    /// What was found.
+    pub outcome: Result<Found<Totals>, ApiError>,
 }
 
-/// The users that a poll of the protected users is matched against, by the collector that found them: those of
-/// its last successful poll.
+/// The users that a listing is matched against, by the collector whose last successful poll found them.
 pub type References = BTreeMap<Collector, Arc<ReferenceUsers>>;
 
-/// What earlier polls of a tenant have found that a poll goes on from.
+/// What earlier polls of a target have found that a poll goes on from.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
-    /// The users of the tenant's other listings, as far as these are fresh.
+    /// The users of the target's other listings, as far as these are fresh.
     pub references: References,
-    /// The figures of the collector's own last successful poll.
-    pub totals: Option<Arc<Totals>>,
+    /// The figures of the collector's own last successful poll, and whether an earlier process found them.
+    pub totals: Option<(Arc<Totals>, IsRestored)>,
 }
 
-/// The permission in Elements that a collector's endpoint needs.
-const fn permission(kind: CollectorKind) -> Option<&'static str> {
-    match kind {
-        CollectorKind::Customers(_) => Some(Customer::PERMISSION),
-        CollectorKind::SecurityUsers(options) => Some(SecurityUser::permission(options.endpoint)),
-        CollectorKind::Directory(_) => Some(DirectoryUser::PERMISSION),
-        CollectorKind::PartnerCenter(_) => None,
-        CollectorKind::ProtectedUsers(_) => Some(ProtectedUser::PERMISSION),
-    }
-}
-
-/// What the app registration in Elements must be allowed for all that is configured, each once, in order.
+/// The permissions in Elements that the app registration needs for everything that is configured, in order.
 pub fn permissions(config: &Config) -> Vec<&'static str> {
     let permissions: BTreeSet<_> = config
         .collectors()
@@ -98,105 +176,167 @@ pub fn permissions(config: &Config) -> Vec<&'static str> {
     permissions.into_iter().collect()
 }
 
-/// Whether a collector reads rows that the protected users are matched against.
-pub const fn is_matched(kind: CollectorKind) -> bool {
-    match kind {
-        CollectorKind::SecurityUsers(options) => {
-            matches!(options.mode, SecurityMode::Scan { .. })
-        }
-        CollectorKind::Directory(_) | CollectorKind::PartnerCenter(_) => true,
-        CollectorKind::Customers(_) | CollectorKind::ProtectedUsers(_) => false,
-    }
-}
-
-/// Reads one listing of a tenant and folds it.
+/// Polls a collector of a target.
 pub async fn poll(
     clients: &Clients,
-    tenant: &Tenant,
+    target: &Target,
     kind: CollectorKind,
     earlier: Earlier,
     now: Timestamp,
 ) -> Polled {
     let mut size = ListingSize::default();
-    let outcome = read(clients, tenant, kind, earlier, now, &mut size).await;
-    Polled {
-        size,
-        outcome: outcome.map(|(totals, users)| (totals, users.map(Arc::new))),
-    }
+    let outcome = read(clients, target, kind, earlier, now, &mut size).await;
+    Polled { size, outcome }
 }
 
-async fn read(
-    clients: &Clients,
-    tenant: &Tenant,
-    kind: CollectorKind,
-    earlier: Earlier,
-    now: Timestamp,
-    size: &mut ListingSize,
-) -> Result<(Totals, Option<ReferenceUsers>), ApiError> {
-    let elements = &clients.elements;
-    Ok(match kind {
-        CollectorKind::Customers(_) => unreachable!("discovery reads them"),
-        CollectorKind::SecurityUsers(SecurityOptions {
-            endpoint,
-            encoding,
-            mode: SecurityMode::Scan { exclude_test_users },
-        }) => {
-            let mut fold = SecurityUsersFold::new(exclude_test_users);
-            elements
-                .security_users(tenant, (endpoint, encoding), size, |page| fold.page(&page))
-                .await?;
-            let (totals, users) = fold.finish();
-            (Totals::SecurityUsers(totals), Some(users))
+/// What there is per collector without any code of its own: it follows from the table and from [`Collect`].
+macro_rules! from_table {
+    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        /// The figures of one poll.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Totals {
+            $(
+                #[doc = concat!("Of the collector `", stringify!($key), "`.")]
+                $variant(<$key::$variant as Collect>::Figures),
+            )*
         }
-        CollectorKind::SecurityUsers(SecurityOptions {
-            mode: SecurityMode::Counts,
-            ..
-        }) => {
-            let mut by_status = BTreeMap::new();
-            for status in SecurityStatus::KNOWN.iter().copied() {
-                let users = elements
-                    .count_security_users(tenant, Some(status), size)
-                    .await?;
-                by_status.insert(status, users);
+
+        $(
+            impl Listed for $key::$variant {
+                const COLLECTOR: Collector = Collector::$variant;
+
+                fn of(totals: &Totals) -> Option<&Self::Figures> {
+                    match totals {
+                        Totals::$variant(figures) => Some(figures),
+                        _ => None,
+                    }
+                }
             }
-            let users = elements.count_security_users(tenant, None, size).await?;
-            (
-                Totals::SecurityUsers(SecurityUsers { users, by_status }),
-                None,
-            )
+        )*
+
+        impl Totals {
+            /// The other collectors whose users these figures were matched against.
+            pub fn joined(&self) -> Vec<Collector> {
+                match self {
+                    $(Self::$variant(figures) => $key::$variant::joined(figures),)*
+                }
+            }
+
+            /// Removes what came of matching with these collectors' users.
+            pub fn forget_joins(&mut self, others: &[Collector]) {
+                match self {
+                    $(Self::$variant(figures) => $key::$variant::forget_joins(figures, others),)*
+                }
+            }
+
+            /// The figures as JSON.
+            ///
+            /// # Errors
+            /// None in practice: it is written into memory.
+            pub fn write(&self) -> serde_json::Result<Box<RawValue>> {
+                match self {
+                    $(Self::$variant(figures) => to_raw_value(figures),)*
+                }
+            }
+
+            /// The figures of a collector from their JSON.
+            ///
+            /// # Errors
+            /// When they are not what this version writes.
+            pub fn read(collector: Collector, json: &RawValue) -> serde_json::Result<Self> {
+                match collector {
+                    $(Collector::$variant => serde_json::from_str(json.get()).map(Self::$variant),)*
+                }
+            }
         }
-        CollectorKind::Directory(_) => {
-            let mut fold = DirectoryFold::new(now);
-            elements
-                .directory(tenant, size, |page| fold.page(&page))
-                .await?;
-            let (totals, users) = fold.finish();
-            (Totals::Directory(totals), Some(users))
+
+        // Each kind has the options of its own collector.
+        $(
+            const _: fn(config::$options) -> CollectorKind = CollectorKind::$variant;
+        )*
+
+        fn permission(kind: CollectorKind) -> Option<&'static str> {
+            match kind {
+                $(CollectorKind::$variant(options) => $key::$variant::permission(options),)*
+            }
         }
-        CollectorKind::PartnerCenter(PartnerCenterOptions {
-            top_usage_locations,
-        }) => {
-            let before = earlier.totals.as_deref().and_then(|totals| match totals {
-                Totals::PartnerCenter(before) => Some(before),
-                _ => None,
-            });
-            let mut fold = PartnerCenterFold::new(top_usage_locations, before);
-            let Some(client) = &clients.partner_center else {
-                unreachable!("a configuration with this collector has the client's settings")
-            };
-            client
-                .partner_center_users(tenant, size, |page, deleted| fold.page(&page, deleted))
-                .await?;
-            let (totals, users) = fold.finish();
-            (Totals::PartnerCenter(totals), Some(users))
+
+        /// How a collector's figures are made.
+        pub fn how(kind: CollectorKind) -> How {
+            match kind {
+                $(CollectorKind::$variant(options) => $key::$variant::how(options),)*
+            }
         }
-        CollectorKind::ProtectedUsers(_) => {
-            let mut fold = ProtectedUsersFold::new(earlier.references);
-            elements
-                .protected_users(tenant, size, |page| fold.page(&page))
-                .await?;
-            let (protection, joins) = fold.finish();
-            (Totals::ProtectedUsers(protection, joins), None)
+
+        /// Whether a collector finds users that another listing is matched against.
+        pub fn is_matched(kind: CollectorKind) -> bool {
+            match kind {
+                $(CollectorKind::$variant(options) => $key::$variant::is_matched(options),)*
+            }
         }
-    })
+
+        /// Whether both are the same collector and find the same users.
+        pub fn finds_same_users(one: CollectorKind, other: CollectorKind) -> bool {
+            match (one, other) {
+                $(
+                    (CollectorKind::$variant(one), CollectorKind::$variant(other)) => {
+                        $key::$variant::finds_same_users(one, other)
+                    }
+                )*
+                _ => false,
+            }
+        }
+
+        /// The number of requests that a poll takes of a listing with this many rows.
+        pub fn requests(kind: CollectorKind, rows: u64) -> u64 {
+            match kind {
+                $(CollectorKind::$variant(options) => $key::$variant::requests(options, rows),)*
+            }
+        }
+
+        /// What a poll finds in an empty listing, matched against these users.
+        pub fn nothing(kind: CollectorKind, references: References, now: Timestamp) -> Found<Totals> {
+            match kind {
+                $(
+                    CollectorKind::$variant(options) => {
+                        let found = $key::$variant::nothing(options, references, now);
+                        found.map(Totals::$variant)
+                    }
+                )*
+            }
+        }
+
+        async fn read(
+            clients: &Clients,
+            target: &Target,
+            kind: CollectorKind,
+            earlier: Earlier,
+            now: Timestamp,
+            size: &mut ListingSize,
+        ) -> Result<Found<Totals>, ApiError> {
+            let Earlier { references, totals } = earlier;
+            match kind {
+                $(
+                    CollectorKind::$variant(options) => {
+                        let earlier = totals.as_ref().and_then(|(totals, is_restored)| {
+                            Some(($key::$variant::of(totals)?, *is_restored))
+                        });
+                        let poll = Poll { clients, target, options, earlier, references, now, size };
+                        let found = $key::$variant::poll(poll).await?;
+                        Ok(found.map(Totals::$variant))
+                    }
+                )*
+            }
+        }
+    };
+}
+collectors!(all from_table);
+
+impl<F> Found<F> {
+    fn map<G>(self, with: impl FnOnce(F) -> G) -> Found<G> {
+        Found {
+            figures: with(self.figures),
+            users: self.users,
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod problem;
 mod raw;
 mod read;
 mod schedule;
+mod section;
 mod source;
 mod tenants;
 mod watched;

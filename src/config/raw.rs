@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::options::{self, Options};
+use super::section::Section;
 use crate::domain::{Collector, Secret, collectors};
 
 /// The whole file.
@@ -94,46 +95,6 @@ pub(super) struct Limits {
     pub(super) response_bytes: Option<String>,
     pub(super) rows: Option<f64>,
 }
-
-/// The keys that every collector has.
-#[derive(Default)]
-pub(super) struct Schedule<'a> {
-    pub(super) enabled: Option<bool>,
-    pub(super) interval: Option<&'a str>,
-    pub(super) stale_after: Option<&'a str>,
-}
-
-/// The section of one collector.
-pub(super) trait Section {
-    /// When the collector polls.
-    fn schedule(&self) -> Schedule<'_>;
-}
-
-/// Declares the section of a collector: the keys that every collector has, and these.
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($option:ident: $type:ty),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Default, serde::Deserialize)]
-        #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-        pub(in crate::config) struct $name {
-            enabled: Option<bool>,
-            interval: Option<String>,
-            stale_after: Option<String>,
-            $(pub(in crate::config) $option: Option<$type>,)*
-        }
-
-        impl $crate::config::raw::Section for $name {
-            fn schedule(&self) -> $crate::config::raw::Schedule<'_> {
-                $crate::config::raw::Schedule {
-                    enabled: self.enabled,
-                    interval: self.interval.as_deref(),
-                    stale_after: self.stale_after.as_deref(),
-                }
-            }
-        }
-    };
-}
-pub(super) use section;
 
 macro_rules! sections {
     ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{CollectorConfig, CollectorKind, raw};
+use super::{CollectorConfig, CollectorKind, raw, section};
 use crate::domain::{Collector, PromDuration};
 
 /// Bounds in milliseconds: a listing takes longer than a second, and figures a week old help nobody.
@@ -36,7 +36,7 @@ impl Schedule {
         let path = path.key(collector.as_str());
         let raw = raw
             .section(collector)
-            .map_or_else(raw::Schedule::default, raw::Section::schedule);
+            .map_or_else(section::Schedule::default, section::Section::schedule);
         Self {
             collector,
             enabled: raw.enabled,

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use prometheus::{Registry, TextEncoder};
 
-use crate::domain::Timestamp;
-use crate::snapshot::Snapshot;
+use crate::collectors::{self, Listed};
+use crate::domain::{Timestamp, collectors};
+use crate::metric::{Labels, Metric, Samples};
+use crate::snapshot::{Snapshot, TargetSnapshot};
 
-use super::catalogue::{Source, catalogue};
 use super::packed::Packed;
-use super::text::{Labels, Samples};
+use super::{fleet, health};
 
 /// The text is compressed whenever so much of it is there, in bytes: that of a large fleet, of some ten megabytes, is
 /// never in memory as a whole.
 const PIECE: usize = 256 * 1024;
 
-/// The series of the tenants, ready to be sent.
+/// The series of the targets, ready to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     /// The text, piece by piece.
@@ -25,7 +26,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// The series of the tenants at this moment.
+    /// The series of the targets at this moment.
     pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
         let mut pieces = Vec::new();
         render_in_pieces(snapshot, now, &mut |text| {
@@ -46,7 +47,7 @@ pub fn render_registry(registry: &Registry) -> prometheus::Result<String> {
     TextEncoder::new().encode_to_string(&registry.gather())
 }
 
-/// The series of the tenants at this moment: stale figures are left out.
+/// The series of the targets at this moment: stale figures are left out.
 pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
     let mut all = String::new();
     render_in_pieces(snapshot, now, &mut |text| all.push_str(text));
@@ -55,43 +56,112 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
 
 /// The same, in pieces as they come: each ends with a line, none is empty.
 fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(&str)) {
-    let tenant_labels: Vec<Labels> = snapshot
-        .shown()
-        .map(|tenant| {
-            let id = tenant.tenant.tenant_id.to_string();
-            Labels::new(&[
-                ("m365_tenant_id", &id),
-                ("m365_tenant_name", &tenant.tenant.tenant_name()),
-            ])
-        })
-        .collect();
-    let none = Labels::default();
-    let mut text = String::new();
-    for metric in catalogue() {
-        let mut samples = Samples::new(&mut text, metric.head(), &none);
-        let tenants = snapshot.shown().zip(&tenant_labels);
+    let targets = Targets::new(snapshot);
+    let mut out = Out {
+        text: String::new(),
+        piece,
+    };
+    for metric in fleet::METRICS {
         match metric.samples {
-            Source::Fleet(source) => source(snapshot, now, &mut samples),
-            Source::Tenant(source) => tenants.for_each(|(tenant, labels)| {
-                samples.scope(labels);
-                source(tenant, now, &mut samples);
-                samples.hand_over(PIECE, piece);
-            }),
-            Source::Collector(source) => tenants.for_each(|(tenant, labels)| {
-                samples.scope(labels);
-                for collector in &tenant.collectors {
-                    source(
-                        collector,
-                        collector.config.kind.collector().as_str(),
-                        &mut samples,
-                    );
-                }
-                samples.hand_over(PIECE, piece);
-            }),
+            fleet::Source::Fleet(source) => {
+                let fleet = [(&Labels::default(), snapshot)];
+                out.family(metric, metric.name, fleet, |snapshot, samples| {
+                    source(snapshot, now, samples);
+                });
+            }
+            fleet::Source::Tenant(source) => {
+                let tenants = targets.iter();
+                let tenants =
+                    tenants.filter_map(|(labels, one)| Some((labels, one.target.tenant()?)));
+                out.family(metric, metric.name, tenants, |tenant, samples| {
+                    source(tenant, samples);
+                });
+            }
         }
-        samples.hand_over(PIECE, piece);
     }
-    if !text.is_empty() {
-        piece(&text);
+    macro_rules! of_figures {
+        ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+            $(figures::<collectors::$key::$variant>(&targets, now, &mut out);)*
+        };
+    }
+    collectors!(all of_figures);
+    for unit in health::UNITS {
+        for metric in health::METRICS {
+            let targets = targets.iter().filter(|(_, one)| one.id().unit() == unit);
+            let name = health::name(metric.name, unit);
+            out.family(metric, &name, targets, |target, samples| {
+                for collector in &target.collectors {
+                    let key = collector.config.kind.collector();
+                    // Its health has names of its own: see `fleet`.
+                    if !key.is_discovery() {
+                        (metric.samples)(collector, key.as_str(), samples);
+                    }
+                }
+            });
+        }
+    }
+    out.end();
+}
+
+/// The metrics of a collector's figures, where these are fresh.
+fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_, impl FnMut(&str)>) {
+    let fresh: Vec<_> = targets
+        .iter()
+        .filter_map(|(labels, target)| Some((labels, target.fresh::<C>(now)?)))
+        .collect();
+    for metric in C::METRICS {
+        let fresh = fresh.iter().map(|(labels, figures)| (*labels, figures));
+        out.family(metric, metric.name, fresh, |figures, samples| {
+            (metric.samples)(figures, samples);
+        });
+    }
+}
+
+/// The targets that have series, with the labels that all of these carry.
+struct Targets<'a>(Vec<(Labels, &'a TargetSnapshot)>);
+
+impl<'a> Targets<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let targets = snapshot.shown().map(|one| {
+            let labels = one.target.labels();
+            let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
+            (Labels::new(labels), &**one)
+        });
+        Self(targets.collect())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Labels, &'a TargetSnapshot)> {
+        self.0.iter().map(|(labels, target)| (labels, *target))
+    }
+}
+
+/// Where the text goes.
+struct Out<'p, P: FnMut(&str)> {
+    text: String,
+    piece: &'p mut P,
+}
+
+impl<P: FnMut(&str)> Out<'_, P> {
+    /// Writes the samples of one metric by this name, for each of these with its labels.
+    fn family<'a, S, T>(
+        &mut self,
+        metric: &Metric<S>,
+        name: &str,
+        each: impl IntoIterator<Item = (&'a Labels, T)>,
+        write: impl Fn(T, &mut Samples<'_>),
+    ) {
+        let none = Labels::default();
+        let mut samples = Samples::new(&mut self.text, metric, name, &none);
+        for (labels, one) in each {
+            samples.scope(labels);
+            write(one, &mut samples);
+            samples.hand_over(PIECE, self.piece);
+        }
+    }
+
+    fn end(self) {
+        if !self.text.is_empty() {
+            (self.piece)(&self.text);
+        }
     }
 }

@@ -1,26 +1,32 @@
-//! One tenant's polls, what each of them waits for, and what a change of the configuration does to them. Pure.
+//! One target's polls, what each of them waits for, and what a change of the configuration does to them. Pure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::collectors::{self, References};
-use crate::config::{CollectorKind, TenantConfig};
-use crate::domain::{Collector, Reason, TenantId, Timestamp};
-use crate::snapshot::{CollectorSnapshot, TenantSnapshot};
+use crate::config::CollectorKind;
+use crate::domain::{Collector, Reason, TargetId, Timestamp};
+use crate::fleet::TargetConfig;
+use crate::snapshot::{CollectorSnapshot, TargetSnapshot};
 
 use super::quarantine::Quarantine;
 use super::slots::Slots;
 
-/// One tenant: what is known of it, and its polls.
+/// Until discovery has succeeded once it is tried again after this long, if its interval is not shorter: nothing else
+/// may be polled before.
+const DISCOVERY_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// One target: what is known of it, and its polls.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) snapshot: Arc<TenantSnapshot>,
+    pub(super) snapshot: Arc<TargetSnapshot>,
     /// One for each collector of the snapshot, in the same order.
     jobs: Vec<Job>,
-    /// The users of its listings that the protected users are matched against.
+    /// The users of its listings that another one is matched against.
     pub(super) references: References,
 }
 
-/// The polls of one collector of one tenant.
+/// The polls of one collector of one target.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) slots: Slots,
@@ -31,13 +37,13 @@ pub(super) struct Job {
 /// What a job waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// The protected users wait until each of the tenant's other listings was polled.
+    /// A listing that is matched against others waits until each of the target's others was polled.
     WaitsForOthers,
     Due(Timestamp),
     Running {
         due: Timestamp,
     },
-    /// The tenant is gone; it may come back.
+    /// The target is gone; it may come back.
     Paused,
     Done,
 }
@@ -68,6 +74,23 @@ impl Job {
         let after = self.slots.after(due, now, self.every());
         self.state = State::Due(after.next);
         after.skipped
+    }
+
+    /// The same for discovery, on which everything else depends: it is never in quarantine, and until it has succeeded
+    /// once it is tried again soon.
+    pub(super) fn plan_discovery(
+        &mut self,
+        due: Timestamp,
+        has_succeeded: bool,
+        now: Timestamp,
+    ) -> u64 {
+        let skipped = self.plan(due, None, now);
+        if let State::Due(next) = &mut self.state
+            && !has_succeeded
+        {
+            *next = now.after(DISCOVERY_AGAIN_AFTER).min(*next);
+        }
+        skipped
     }
 
     /// When the poll is due that waits for its time.
@@ -114,12 +137,11 @@ impl Job {
 }
 
 impl Watched {
-    /// A tenant that is new: all is due at once, but for the protected users, which are matched against the other
-    /// listings.
-    pub(super) fn new(config: TenantConfig, now: Timestamp) -> Self {
+    /// A target that is new: all is due at once, but for a listing that is matched against the others.
+    pub(super) fn new(config: TargetConfig, now: Timestamp) -> Self {
         let nothing = Self {
-            snapshot: Arc::new(TenantSnapshot {
-                tenant: Arc::clone(&config.tenant),
+            snapshot: Arc::new(TargetSnapshot {
+                target: config.target.clone(),
                 collectors: Vec::new(),
             }),
             jobs: Vec::new(),
@@ -128,12 +150,12 @@ impl Watched {
         nothing.renewed(config, now)
     }
 
-    /// A tenant of which an earlier process knew this: all is due at once, whatever is to become of it. Of its users
+    /// A target of which an earlier process knew this: all is due at once, whatever is to become of it. Of its users
     /// nothing is known.
-    pub(super) fn restored(snapshot: Arc<TenantSnapshot>, now: Timestamp) -> Self {
+    pub(super) fn restored(snapshot: Arc<TargetSnapshot>, now: Timestamp) -> Self {
         let jobs = snapshot.collectors.iter().map(|one| {
             let collector = one.config.kind.collector();
-            let slots = Slots::new(&snapshot.tenant, collector, one.config.interval);
+            let slots = Slots::new(&snapshot.target, collector, one.config.interval);
             Job::at_once(slots, now)
         });
         Self {
@@ -143,15 +165,15 @@ impl Watched {
         }
     }
 
-    pub(super) fn id(&self) -> TenantId {
-        self.snapshot.tenant.tenant_id
+    pub(super) fn id(&self) -> TargetId {
+        self.snapshot.id()
     }
 
-    /// The tenant by another configuration. A collector that stays what it was keeps its figures, its counters and
+    /// The target by another configuration. A collector that stays what it was keeps its figures, its counters and
     /// its place in the schedule; one whose options changed keeps its counters, since its figures would mean
     /// something else; others begin anew or are no more.
-    pub(super) fn renewed(self, config: TenantConfig, now: Timestamp) -> Self {
-        let before = TenantSnapshot::clone(&self.snapshot).collectors;
+    pub(super) fn renewed(self, config: TargetConfig, now: Timestamp) -> Self {
+        let before = TargetSnapshot::clone(&self.snapshot).collectors;
         let now_on: Vec<_> = config.collectors.iter().map(|one| one.kind).collect();
         // Matched listings that are no more, or mean something else now.
         let lost: Vec<_> = before
@@ -159,7 +181,9 @@ impl Watched {
             .map(|one| one.config.kind)
             .filter(|kind| {
                 collectors::is_matched(*kind)
-                    && !now_on.iter().any(|one| has_same_rows(*one, *kind))
+                    && !now_on
+                        .iter()
+                        .any(|one| collectors::finds_same_users(*one, *kind))
             })
             .map(CollectorKind::collector)
             .collect();
@@ -169,7 +193,7 @@ impl Watched {
             .into_iter()
             .map(|config_of_one| {
                 let collector = config_of_one.kind.collector();
-                let slots = Slots::new(&config.tenant, collector, config_of_one.interval);
+                let slots = Slots::new(&config.target, collector, config_of_one.interval);
                 let is_it =
                     |(one, _): &(CollectorSnapshot, _)| one.config.kind.collector() == collector;
                 let known = known.iter().position(is_it).map(|at| known.swap_remove(at));
@@ -202,8 +226,8 @@ impl Watched {
         let mut references = self.references;
         references.retain(|collector, _| !lost.contains(collector));
         let mut renewed = Self {
-            snapshot: Arc::new(TenantSnapshot {
-                tenant: config.tenant,
+            snapshot: Arc::new(TargetSnapshot {
+                target: config.target,
                 collectors,
             }),
             jobs,
@@ -217,26 +241,25 @@ impl Watched {
         renewed
     }
 
-    /// Forgets what came of matching the protected users with these listings, and lets the protected users wait for
-    /// those of them that are still on, or for all when they were never polled.
+    /// Forgets what came of matching a listing with these, and lets it wait for those of them that are still on, or
+    /// for all when it was never polled.
     fn match_anew(&mut self, lost: &[Collector]) {
         let mut others = self.snapshot.collectors.iter().filter(|one| {
             let collector = one.config.kind.collector();
-            collector != Collector::ProtectedUsers && !one.was_polled()
+            !collector.comes_last() && !one.was_polled()
         });
         let waits_for_any = others.clone().next().is_some();
         let waits_for_lost = others.any(|one| lost.contains(&one.config.kind.collector()));
-        let Some((snapshot, job)) = self.of(Collector::ProtectedUsers) else {
-            return;
-        };
-        let never_polled = !snapshot.was_polled() && matches!(job.state, State::Due(_));
-        if waits_for_lost || (never_polled && waits_for_any) {
-            job.state = State::WaitsForOthers;
-        }
-        if !lost.is_empty()
-            && let Some(figures) = &mut snapshot.figures
-        {
-            figures.totals = Arc::new(figures.totals.without_joins(lost));
+        for (snapshot, job) in self.last_mut() {
+            let never_polled = !snapshot.was_polled() && matches!(job.state, State::Due(_));
+            if waits_for_lost || (never_polled && waits_for_any) {
+                job.state = State::WaitsForOthers;
+            }
+            if !lost.is_empty()
+                && let Some(figures) = &mut snapshot.figures
+            {
+                Arc::make_mut(&mut figures.totals).forget_joins(lost);
+            }
         }
     }
 
@@ -252,7 +275,11 @@ impl Watched {
     /// Another client asks for these collectors from now on, which may be given what was refused.
     pub(super) fn ask_anew(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
         for (snapshot, job) in self.collectors_mut() {
-            if is_asked(snapshot.config.kind.collector()) {
+            let collector = snapshot.config.kind.collector();
+            if is_asked(collector) {
+                if collector.is_discovery() {
+                    job.state = State::Due(now);
+                }
                 job.begin_anew(now);
                 snapshot.quarantined = job.quarantine.is_on();
                 snapshot.next_poll = job.state.due();
@@ -260,23 +287,22 @@ impl Watched {
         }
     }
 
-    /// After the tenant's other listings were read, well or badly, the protected users are due.
+    /// After all others were polled, whether they failed or not, the listing that is matched against them is due.
     pub(super) fn start_those_who_waited(&mut self, now: Timestamp) {
-        let mut others = self
-            .snapshot
-            .collectors
-            .iter()
-            .filter(|one| one.config.kind.collector() != Collector::ProtectedUsers);
-        if others.all(CollectorSnapshot::was_polled)
-            && let Some((snapshot, job)) = self.of(Collector::ProtectedUsers)
-            && job.state == State::WaitsForOthers
-        {
-            job.state = State::Due(now);
-            snapshot.next_poll = job.state.due();
+        let collectors = self.snapshot.collectors.iter();
+        let mut others = collectors.filter(|one| !one.config.kind.collector().comes_last());
+        if !others.all(CollectorSnapshot::was_polled) {
+            return;
+        }
+        for (snapshot, job) in self.last_mut() {
+            if job.state == State::WaitsForOthers {
+                job.state = State::Due(now);
+                snapshot.next_poll = job.state.due();
+            }
         }
     }
 
-    /// The tenant is gone: nothing of it is polled until it comes back.
+    /// The target is gone: nothing of it is polled until it comes back.
     pub(super) fn pause(&mut self) {
         for (snapshot, job) in self.collectors_mut() {
             job.state = State::Paused;
@@ -313,16 +339,14 @@ impl Watched {
         collectors.position(|one| one.config.kind.collector() == collector)
     }
 
+    /// The collectors whose listings are matched against those of the others.
+    fn last_mut(&mut self) -> impl Iterator<Item = (&mut CollectorSnapshot, &mut Job)> {
+        self.collectors_mut()
+            .filter(|(snapshot, _)| snapshot.config.kind.collector().comes_last())
+    }
+
     fn collectors_mut(&mut self) -> impl Iterator<Item = (&mut CollectorSnapshot, &mut Job)> {
         let snapshot = Arc::make_mut(&mut self.snapshot);
         snapshot.collectors.iter_mut().zip(&mut self.jobs)
-    }
-}
-
-/// Whether two kinds of a collector find the same users.
-fn has_same_rows(one: CollectorKind, other: CollectorKind) -> bool {
-    match (one, other) {
-        (CollectorKind::PartnerCenter(_), CollectorKind::PartnerCenter(_)) => true,
-        _ => one == other,
     }
 }

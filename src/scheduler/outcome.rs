@@ -1,37 +1,35 @@
 //! What came of a poll, for the snapshot and for the log.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::collectors::{Polled, ReferenceUsers, Totals};
-use crate::domain::{Reason, Timestamp};
+use crate::collectors::{Found, Polled, Totals};
+use crate::domain::{Collector, Reason, Timestamp};
 use crate::snapshot::{LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
 
-/// What a successful poll found.
-pub(super) struct Found {
-    pub(super) totals: Totals,
-    /// The users that the next poll of the protected users is matched against.
-    pub(super) users: Option<Arc<ReferenceUsers>>,
-    /// How many pages it took.
-    pub(super) pages: u64,
-}
-
 /// What people read of a panic. What it says itself was logged where it happened.
-pub(super) const PANICKED: &str =
-    "the exporter has a fault; please report it, with the log of this time";
+const PANICKED: &str = "the exporter has a fault; please report it, with the log of this time";
+
+/// The number of pages that a poll read.
+type Pages = u64;
 
 /// Says how a poll went that has ended now. A panic is a failure of its poll alone.
 pub(super) fn conclude(
     ended: Result<(Polled, Duration), JoinError>,
+    collector: Collector,
     was_failing: bool,
     now: Timestamp,
-) -> (LastPoll, Result<Found, LastFailure>) {
+) -> (LastPoll, Result<(Found<Totals>, Pages), LastFailure>) {
+    let what = if collector.is_discovery() {
+        "discovery"
+    } else {
+        "poll"
+    };
     let Ok((Polled { size, outcome }, duration)) = ended else {
         // The panic itself was logged where it happened.
-        tracing::error!(reason = %Reason::Internal, "poll failed by a fault of the exporter; please report it");
+        tracing::error!(reason = %Reason::Internal, "{what} failed by a fault of the exporter; please report it");
         return (
             last_poll(
                 ListingSize::default(),
@@ -46,22 +44,17 @@ pub(super) fn conclude(
         );
     };
     match outcome {
-        Ok((totals, users)) => {
+        Ok(found) => {
             let duration_seconds = duration.as_secs_f64();
             if was_failing {
-                tracing::info!(rows = size.rows, duration_seconds, "poll succeeded again");
+                tracing::info!(rows = size.rows, duration_seconds, "{what} succeeded again");
             } else {
-                tracing::debug!(rows = size.rows, duration_seconds, "poll succeeded");
+                tracing::debug!(rows = size.rows, duration_seconds, "{what} succeeded");
             }
-            let found = Found {
-                totals,
-                users,
-                pages: size.pages,
-            };
-            (last_poll(size, duration, None), Ok(found))
+            (last_poll(size, duration, None), Ok((found, size.pages)))
         }
         Err(error) => {
-            log_failure(&error, duration);
+            log_failure(what, &error, duration);
             let reason = error.reason();
             let failure = LastFailure {
                 at: now,
@@ -93,11 +86,11 @@ pub(super) fn log_quarantine(is_on: bool, failure: Option<Reason>, next_poll: Ti
     }
 }
 
-fn log_failure(error: &ApiError, duration: Duration) {
+fn log_failure(what: &str, error: &ApiError, duration: Duration) {
     let reason = error.reason();
     if reason == Reason::Credential {
         // Said once, where the token was asked for, and not by each of the polls that share it.
-        tracing::debug!(%reason, "poll failed for want of an access token");
+        tracing::debug!(%reason, "{what} failed for want of an access token");
         return;
     }
     tracing::warn!(
@@ -106,6 +99,6 @@ fn log_failure(error: &ApiError, duration: Duration) {
         request_id = error.request_id.as_ref().map(tracing::field::display),
         correlation_id = error.correlation_id.as_ref().map(tracing::field::display),
         duration_seconds = duration.as_secs_f64(),
-        "poll failed"
+        "{what} failed"
     );
 }

@@ -11,18 +11,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use crate::collectors::{self, Earlier, Polled};
+use crate::collectors::{self, Earlier, Found, Polled};
 use crate::config::{Config, RateLimit};
-use crate::discovery::{Fleet, Names};
-use crate::domain::{Clock, Collector, Reason, TenantId, Timestamp};
-use crate::snapshot::{Figures, Snapshot, Snapshots, TenantSnapshot};
+use crate::domain::{Api, Clock, Collector, Reason, Target, TargetId, Timestamp};
+use crate::fleet::{Fleet, Names};
+use crate::snapshot::{CollectorSnapshot, Figures, Snapshot, Snapshots, TargetSnapshot};
 use crate::state::Saved;
-use crate::upstream::{Api, Clients, Stats};
+use crate::upstream::{Clients, Stats};
 
-use super::discovering::{Discovering, Listed};
+use super::discovered::Told;
 use super::forecast::{Forecast, Need};
 use super::jobs::{State, Watched};
-use super::outcome::{Found, conclude, log_quarantine};
+use super::outcome::{conclude, log_quarantine};
 use super::roster::{Change, Roster};
 
 /// Listings that are read at once, for each request that may be under way. Above one, so that a listing
@@ -69,7 +69,8 @@ pub struct Scheduler {
     /// The names that an earlier process knew.
     names: Names,
     roster: Roster,
-    discovering: Option<Discovering>,
+    /// What the log has said of discovery.
+    told: Told,
     running: JoinSet<(Polled, Duration)>,
     /// Of the polls that run and whose end is of interest.
     running_polls: HashMap<task::Id, RunningPoll>,
@@ -83,7 +84,7 @@ pub struct Scheduler {
 /// A poll that runs.
 #[derive(Debug)]
 struct RunningPoll {
-    tenant: TenantId,
+    target: TargetId,
     collector: Collector,
     /// What log lines say of it.
     span: Span,
@@ -119,18 +120,14 @@ impl Scheduler {
         let (published, snapshots) = watch::channel(Arc::default());
         let in_force = Arc::clone(&changes.borrow_and_update());
         let now = clock.now();
-        let mut discovering = Discovering::renewed(None, &in_force.config, now);
-        if let (Some(discovering), Some(saved)) = (&mut discovering, &saved.discovery) {
-            discovering.restore(saved);
-        }
         let mut scheduler = Self {
             changes,
             in_force,
             clock,
             published,
-            names: Names::of(saved.tenants.iter().map(|one| &*one.tenant)),
+            names: Names::of(saved.tenants()),
             roster: Roster::restored(saved, now),
-            discovering,
+            told: Told::default(),
             running: JoinSet::new(),
             running_polls: HashMap::new(),
             poll_failures,
@@ -149,7 +146,6 @@ impl Scheduler {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 Ok(()) = self.changes.changed() => self.take_in_change(),
-                Some(ended) = reading_ended(&mut self.discovering) => self.end_discovery(ended, false),
                 Some(ended) = self.running.join_next_with_id() => self.end(ended, false),
                 () = tokio::time::sleep(sleep) => {}
             }
@@ -161,14 +157,11 @@ impl Scheduler {
         loop {
             self.start_what_is_due();
             tokio::select! {
-                Some(ended) = reading_ended(&mut self.discovering) => self.end_discovery(ended, true),
                 Some(ended) = self.running.join_next_with_id() => self.end(ended, true),
                 else => {
                     self.forecast();
                     let snapshot = self.published.borrow();
-                    let discovery = snapshot.discovery.iter().flat_map(|one| one.failures.values());
-                    let polls = snapshot.collectors().map(|collector| &collector.failures);
-                    return discovery.chain(polls).sum();
+                    return snapshot.collectors().map(CollectorSnapshot::failed).sum();
                 }
             }
         }
@@ -191,7 +184,7 @@ impl Scheduler {
         // What a client that is not in force any more would find is not wanted, nor is what it would still ask.
         for poll in self.running_polls.values() {
             if !stays(poll.collector.api())
-                && let Some(watched) = self.roster.get_mut(poll.tenant)
+                && let Some(watched) = self.roster.get_mut(poll.target)
             {
                 watched.begin_again(poll.collector);
             }
@@ -199,34 +192,18 @@ impl Scheduler {
         for watched in self.roster.all_mut() {
             watched.ask_anew(|collector| !stays(collector.api()), now);
         }
-        self.discovering =
-            Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
-        if let Some(discovering) = &mut self.discovering
-            && is_other_client
-        {
-            discovering.begin_anew(now);
-        }
         self.change_roster().log();
     }
 
-    fn end_discovery(&mut self, ended: Result<Listed, JoinError>, once: bool) {
-        if let Some(discovering) = &mut self.discovering {
-            discovering.end(ended, once, self.clock.now());
-        }
-        self.change_roster().log();
-    }
-
-    /// Watches the tenants of the configuration in force and those that the API lists, and no others.
+    /// Polls the targets of the configuration in force and those that the API lists, and no others.
     fn change_roster(&mut self) -> Change {
-        let listed = self.discovering.as_ref().and_then(Discovering::listed);
+        let listed = self.roster.customers();
         let fleet = Fleet::new(&self.in_force.config, listed, &self.names);
-        if let Some(discovering) = &mut self.discovering {
-            discovering.show(&fleet);
-        }
+        self.told.tell(&fleet);
         let change = self.roster.change(&fleet, self.clock.now());
         let roster = &self.roster;
         self.running_polls.retain(|_, poll| {
-            let goes_on = roster.runs(poll.tenant, poll.collector);
+            let goes_on = roster.runs(poll.target, poll.collector);
             if !goes_on {
                 poll.task.abort();
             }
@@ -243,16 +220,11 @@ impl Scheduler {
         if self.roster.drop_stale(now) {
             self.publish();
         }
-        let client = &self.in_force.clients.elements;
-        let discovery = self
-            .discovering
-            .as_mut()
-            .and_then(|discovering| discovering.start_if_due(client, now));
-        let mut due: Vec<(Timestamp, TenantId, Collector)> = Vec::new();
+        let mut due: Vec<(Timestamp, TargetId, Collector)> = Vec::new();
         let mut later = None;
-        for tenant in &mut self.roster.tenants {
-            let id = tenant.id();
-            for (collector, job) in tenant.jobs_mut() {
+        for target in &mut self.roster.targets {
+            let id = target.id();
+            for (collector, job) in target.jobs_mut() {
                 match job.due(now) {
                     Some(at) if at <= now => due.push((at, id, collector)),
                     Some(at) => later = Some(later.map_or(at, |later| at.min(later))),
@@ -260,7 +232,7 @@ impl Scheduler {
                 }
             }
         }
-        // By the order of the tenants where they are due at the same time.
+        // By the order of the targets where they are due at the same time: discovery first.
         due.sort_by_key(|(due, ..)| *due);
         // Of each API its own, so that one that hangs does not hold up the polls of the other.
         let in_force = Arc::clone(&self.in_force);
@@ -272,23 +244,23 @@ impl Scheduler {
                 .saturating_mul(LISTINGS_PER_REQUEST);
             let room = most.saturating_sub(running.filter(|one| asks(one)).count());
             let due = due.iter().filter(|(.., collector)| asks(collector));
-            for (due, tenant, collector) in due.take(room) {
-                self.start(*tenant, *collector, *due);
+            for (due, target, collector) in due.take(room) {
+                self.start(*target, *collector, *due);
             }
         }
         // When there is no room, the next look comes with the end of a poll.
-        let next = [later, discovery, self.roster.next_stale()];
+        let next = [later, self.roster.next_stale()];
         let next = next.into_iter().flatten().min();
         next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP))
     }
 
-    fn start(&mut self, id: TenantId, collector: Collector, due: Timestamp) {
+    fn start(&mut self, id: TargetId, collector: Collector, due: Timestamp) {
         let now = self.clock.now();
         let Some(watched) = self.roster.get_mut(id) else {
             return;
         };
         let mut earlier = Earlier::default();
-        if collector == Collector::ProtectedUsers {
+        if collector.comes_last() {
             earlier.references.clone_from(&watched.references);
             // A stale listing is not matched against: its join would not be shown now, and must not be later.
             earlier.references.retain(|collector, _| {
@@ -296,32 +268,24 @@ impl Scheduler {
                 listing.is_some_and(|listing| listing.fresh(now).is_some())
             });
         }
-        // Figures of an earlier process have left no users, and choose nothing for this one.
-        let is_ours = watched.references.contains_key(&collector);
         let Some((snapshot, job)) = watched.of(collector) else {
             return;
         };
         job.state = State::Running { due };
         let kind = snapshot.config.kind;
-        let figures = snapshot.figures.as_ref().filter(|_| is_ours);
-        earlier.totals = figures.map(|figures| Arc::clone(&figures.totals));
-        let tenant = Arc::clone(&watched.snapshot.tenant);
+        let figures = snapshot.figures.as_ref();
+        earlier.totals = figures.map(|figures| (Arc::clone(&figures.totals), figures.is_restored));
+        let target = watched.snapshot.target.clone();
         let clients = self.in_force.clients.clone();
-        // At the gravest level, so that it is there whatever lines are written.
-        let span = tracing::error_span!(
-            "poll",
-            tenant_id = %id,
-            tenant_name = &*tenant.tenant_name(),
-            collector = collector.as_str(),
-        );
+        let span = span(&target, collector);
         let poll = async move {
             let start = Instant::now();
-            let polled = collectors::poll(&clients, &tenant, kind, earlier, now).await;
+            let polled = collectors::poll(&clients, &target, kind, earlier, now).await;
             (polled, start.elapsed())
         };
         let task = self.running.spawn(poll.instrument(span.clone()));
         let poll = RunningPoll {
-            tenant: id,
+            target: id,
             collector,
             span,
             task,
@@ -339,7 +303,7 @@ impl Scheduler {
         let Some(poll) = self.running_polls.remove(&id) else {
             return;
         };
-        let Some(watched) = self.roster.get_mut(poll.tenant) else {
+        let Some(watched) = self.roster.get_mut(poll.target) else {
             return;
         };
         let Some((snapshot, job)) = watched.of(poll.collector) else {
@@ -353,8 +317,14 @@ impl Scheduler {
         let was_failing = snapshot
             .last_poll
             .is_some_and(|poll| poll.failure.is_some());
-        let (last_poll, outcome) = conclude(ended, was_failing, now);
-        snapshot.skipped += job.plan(due, last_poll.failure, now);
+        let is_discovery = poll.collector.is_discovery();
+        let (last_poll, outcome) = conclude(ended, poll.collector, was_failing, now);
+        snapshot.skipped += if is_discovery {
+            let has_succeeded = outcome.is_ok() || snapshot.figures.is_some();
+            job.plan_discovery(due, has_succeeded, now)
+        } else {
+            job.plan(due, last_poll.failure, now)
+        };
         if once {
             job.state = State::Done;
         }
@@ -369,56 +339,60 @@ impl Scheduler {
         snapshot.polls += 1;
         snapshot.last_poll = Some(last_poll);
         match outcome {
-            Ok(Found {
-                totals,
-                users,
-                pages,
-            }) => {
+            Ok((Found { figures, users }, pages)) => {
                 snapshot.figures = Some(Figures {
                     at: now,
                     pages,
-                    totals: Arc::new(totals),
+                    totals: Arc::new(figures),
+                    is_restored: false,
                 });
                 if let Some(users) = users {
                     watched.references.insert(poll.collector, users);
                 }
             }
             Err(failure) => {
-                snapshot.failures += 1;
-                self.poll_failures
-                    .with_label_values(&[poll.collector.as_str(), failure.reason.as_str()])
-                    .inc();
+                *snapshot.failures.entry(failure.reason).or_default() += 1;
+                // Those of discovery have a metric of their own.
+                if !is_discovery {
+                    self.poll_failures
+                        .with_label_values(&[poll.collector.as_str(), failure.reason.as_str()])
+                        .inc();
+                }
                 snapshot.last_failure = Some(failure);
             }
         }
         watched.start_those_who_waited(now);
         let known = Arc::clone(&watched.snapshot);
-        self.publish_one(poll.tenant, known);
+        if is_discovery {
+            self.change_roster().log();
+        } else {
+            self.publish_one(poll.target, known);
+        }
         self.forecast_due
             .get_or_insert_with(|| Instant::now() + FORECAST_PAUSE);
     }
 
-    /// Publishes what is known now of one tenant. The snapshot is copied only where somebody looks at it meanwhile.
-    fn publish_one(&self, id: TenantId, known: Arc<TenantSnapshot>) {
+    /// Publishes what is known now of one target. The snapshot is copied only where somebody looks at it meanwhile.
+    fn publish_one(&self, id: TargetId, known: Arc<TargetSnapshot>) {
         self.published.send_modify(|published| {
-            let tenants = &mut Arc::make_mut(published).tenants;
+            let targets = &mut Arc::make_mut(published).targets;
             let place = self.roster.place(id);
-            if let Some(shown) = place.and_then(|place| tenants.get_mut(place)) {
+            if let Some(shown) = place.and_then(|place| targets.get_mut(place)) {
                 *shown = known;
             }
         });
     }
 
-    /// Publishes what is known of all tenants, who may be others than before.
+    /// Publishes what is known of all targets, which may be others than before.
     fn publish(&mut self) {
         let snapshots = |watched: &[Watched]| {
             let snapshots = watched.iter().map(|one| Arc::clone(&one.snapshot));
             snapshots.collect()
         };
         let snapshot = Snapshot {
-            tenants: snapshots(&self.roster.tenants),
+            targets: snapshots(&self.roster.targets),
             gone: snapshots(&self.roster.gone),
-            discovery: self.discovering.as_ref().map(Discovering::snapshot),
+            discovered: self.told.discovered(),
         };
         self.published.send_replace(Arc::new(snapshot));
         self.forecast();
@@ -442,10 +416,8 @@ impl Scheduler {
     fn forecast(&mut self) {
         self.forecast_due = None;
         let snapshot = Arc::clone(&self.published.borrow());
-        let discovery = self.discovering.as_ref().map(Discovering::required);
         let needs = self.in_force.rate_limits().map(|(api, limit)| {
-            let discovery = discovery.filter(|_| api == Api::Elements);
-            let required = snapshot.required(api) + discovery.unwrap_or(0.0);
+            let required = snapshot.required(api);
             Need {
                 api,
                 required,
@@ -462,9 +434,25 @@ impl Scheduler {
     }
 }
 
-/// Waits for the end of the discovery that runs; `None` when none does.
-async fn reading_ended(discovering: &mut Option<Discovering>) -> Option<Result<Listed, JoinError>> {
-    discovering.as_mut()?.running.join_next().await
+/// What the log lines of a poll say of it. At the highest level, so that it is there whatever lines are written.
+fn span(target: &Target, collector: Collector) -> Span {
+    let name = collector.as_str();
+    match target {
+        Target::Partner(_) if collector.is_discovery() => tracing::error_span!("discovery"),
+        Target::Partner(_) => tracing::error_span!("poll", collector = name),
+        Target::Customer(customer) => tracing::error_span!(
+            "poll",
+            customer_id = %customer.id,
+            customer_name = &*customer.name(),
+            collector = name,
+        ),
+        Target::Tenant(tenant) => tracing::error_span!(
+            "poll",
+            tenant_id = %tenant.tenant_id,
+            tenant_name = &*tenant.tenant_name(),
+            collector = name,
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -472,8 +460,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::collectors::{SecurityUsers, Totals};
+    use crate::collectors::{Totals, security_users};
     use crate::config::Source;
+    use crate::domain::TenantId;
     use crate::upstream::{Client, ListingSize, Pseudonyms};
 
     const CONFIG: &str = "
@@ -483,8 +472,8 @@ tenants:
   - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000003 }
 ";
 
-    const FIRST: TenantId = TenantId::from_bits(2);
-    const SECOND: TenantId = TenantId::from_bits(3);
+    const FIRST: TargetId = TargetId::Tenant(TenantId::from_bits(2));
+    const SECOND: TargetId = TargetId::Tenant(TenantId::from_bits(3));
 
     /// A scheduler for two tenants.
     fn scheduler(clock: &Clock) -> (Scheduler, Snapshots) {
@@ -514,23 +503,23 @@ tenants:
         Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
     }
 
-    fn state(scheduler: &mut Scheduler, tenant: TenantId, collector: Collector) -> &mut State {
-        let watched = scheduler.roster.get_mut(tenant).unwrap();
+    fn state(scheduler: &mut Scheduler, target: TargetId, collector: Collector) -> &mut State {
+        let watched = scheduler.roster.get_mut(target).unwrap();
         &mut watched.of(collector).unwrap().1.state
     }
 
     /// Lets a task take the part of a poll of a tenant's security users.
     fn pretend(
         scheduler: &mut Scheduler,
-        tenant: TenantId,
+        target: TargetId,
         due: Timestamp,
         poll: fn() -> (Polled, Duration),
     ) {
         let collector = Collector::SecurityUsers;
-        *state(scheduler, tenant, collector) = State::Running { due };
+        *state(scheduler, target, collector) = State::Running { due };
         let task = scheduler.running.spawn(async move { poll() });
         let poll = RunningPoll {
-            tenant,
+            target,
             collector,
             span: Span::none(),
             task,
@@ -543,13 +532,16 @@ tenants:
     }
 
     fn succeeds() -> (Polled, Duration) {
-        let found = SecurityUsers {
+        let found = security_users::Figures {
             users: 1,
             by_status: std::collections::BTreeMap::new(),
         };
         let polled = Polled {
             size: ListingSize { rows: 1, pages: 1 },
-            outcome: Ok((Totals::SecurityUsers(found), None)),
+            outcome: Ok(Found {
+                figures: Totals::SecurityUsers(found),
+                users: None,
+            }),
         };
         (polled, Duration::ZERO)
     }
@@ -564,13 +556,13 @@ tenants:
             pretend(&mut scheduler, FIRST, now, poll);
             let ended = scheduler.running.join_next_with_id().await.unwrap();
             scheduler.end(ended, false);
-            let figures = snapshots.borrow().tenants[0].collectors[0].figures.clone();
+            let figures = snapshots.borrow().targets[0].collectors[0].figures.clone();
             assert_eq!(figures.unwrap().pages, 1);
         }
-        assert_eq!(snapshots.borrow().tenants[0].collectors[0].failures, 1);
+        assert_eq!(snapshots.borrow().targets[0].collectors[0].failed(), 1);
         // Those who waited are due, and say so.
         assert_eq!(
-            snapshots.borrow().tenants[0].collectors[1].next_poll,
+            snapshots.borrow().targets[0].collectors[1].next_poll,
             Some(now)
         );
     }
@@ -587,17 +579,23 @@ tenants:
         }
 
         let snapshot = Arc::clone(&snapshots.borrow());
-        let failed = &snapshot.tenants[0].collectors[0];
-        assert_eq!((failed.polls, failed.failures), (1, 1));
+        let failed = &snapshot.targets[0].collectors[0];
+        assert_eq!((failed.polls, failed.failed()), (1, 1));
         assert_eq!(failed.last_poll.unwrap().failure, Some(Reason::Internal));
         assert!(failed.figures.is_none());
         let internal = scheduler
             .poll_failures
             .with_label_values(&["security_users", "internal"]);
         assert_eq!(internal.get(), 1);
-        let other = &snapshot.tenants[1].collectors[0];
-        assert_eq!((other.polls, other.failures), (1, 0));
-        assert_eq!(snapshot.tenants[1].security_users(now).unwrap().users, 1);
+        let other = &snapshot.targets[1].collectors[0];
+        assert_eq!((other.polls, other.failed()), (1, 0));
+        assert_eq!(
+            snapshot.targets[1]
+                .fresh::<security_users::SecurityUsers>(now)
+                .unwrap()
+                .users,
+            1
+        );
 
         // Both are planned again, and those who waited for them are due.
         for tenant in [FIRST, SECOND] {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Collector, Tenant, Timestamp};
+use crate::domain::{Collector, Target, Timestamp};
 
 /// When a poll is due, once in each interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +23,8 @@ pub(super) struct After {
 }
 
 impl Slots {
-    pub(super) fn new(tenant: &Tenant, collector: Collector, interval: Duration) -> Self {
-        let id = tenant.tenant_id.bits().to_be_bytes();
-        Self::named(id.into_iter().chain(collector.as_str().bytes()), interval)
-    }
-
-    /// The slots of discovery. Exporters with app registrations of their own do not all ask at the same time.
-    pub(super) fn of_discovery(client_id: &str, interval: Duration) -> Self {
-        Self::named(client_id.bytes(), interval)
-    }
-
-    fn named(name: impl Iterator<Item = u8>, interval: Duration) -> Self {
+    pub(super) fn new(target: &Target, collector: Collector, interval: Duration) -> Self {
+        let name = target.seed().into_iter().chain(collector.as_str().bytes());
         let seed = name.fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
         let fraction = seed as f64 / u64::MAX as f64;
         Self {
@@ -101,7 +92,9 @@ fn mix(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CustomerId, TenantId, TenantSource};
+    use std::sync::Arc;
+
+    use crate::domain::{CustomerId, Tenant, TenantId, TenantSource};
 
     const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -118,7 +111,7 @@ mod tests {
             labels: std::collections::BTreeMap::new(),
             source: TenantSource::Config,
         };
-        Slots::new(&tenant, collector, INTERVAL)
+        Slots::new(&Target::Tenant(Arc::new(tenant)), collector, INTERVAL)
     }
 
     /// Slots at 100, 400, 700, …

@@ -3,25 +3,48 @@
 use jiff::Timestamp as Date;
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Reason, Tenant, Timestamp};
-use crate::snapshot::{
-    CollectorSnapshot, DiscoverySnapshot, LastFailure, Snapshot, TenantSnapshot,
-};
+use crate::domain::{Reason, Target, Timestamp, Unit};
+use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
 
 /// Renders what is known at this moment.
 pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
-    let tenants = snapshot.tenants.iter().map(|one| (one, false));
-    let gone = snapshot.gone.iter().map(|one| (one, true));
-    serde_json::to_vec(&Status {
+    let polled = snapshot.targets.iter().map(|one| (&**one, false));
+    let gone = snapshot.gone.iter().map(|one| (&**one, true));
+    let mut status = Status {
         version: env!("CARGO_PKG_VERSION"),
         now: Time(now),
         totals: Totals::of(snapshot, now),
-        discovery: snapshot.discovery.as_deref().map(DiscoveryStatus::of),
-        tenants: tenants
-            .chain(gone)
-            .map(|(one, gone)| TenantStatus::of(one, gone, now))
-            .collect(),
-    })
+        discovery: DiscoveryStatus::of(snapshot),
+        partner: Vec::new(),
+        customers: Vec::new(),
+        tenants: Vec::new(),
+    };
+    for (known, gone) in polled.chain(gone) {
+        let configured = known.collectors.iter();
+        let configured = configured.filter(|one| !one.config.kind.collector().is_discovery());
+        let collectors = configured
+            .map(|one| CollectorStatus::of(one, now))
+            .collect();
+        match &known.target {
+            Target::Partner(_) => status.partner = collectors,
+            Target::Customer(customer) => status.customers.push(CustomerStatus {
+                customer_id: customer.id.to_string(),
+                customer_name: customer.name.as_deref(),
+                gone,
+                collectors,
+            }),
+            Target::Tenant(tenant) => status.tenants.push(TenantStatus {
+                tenant_id: tenant.tenant_id.to_string(),
+                tenant_name: tenant.tenant_name.as_deref(),
+                customer_id: tenant.customer_id.to_string(),
+                customer_name: tenant.customer_name.as_deref(),
+                source: tenant.source.as_str(),
+                gone,
+                collectors,
+            }),
+        }
+    }
+    serde_json::to_vec(&status)
 }
 
 #[derive(Serialize)]
@@ -30,10 +53,15 @@ struct Status<'a> {
     now: Time,
     totals: Totals,
     discovery: Option<DiscoveryStatus<'a>>,
+    /// The collectors of the partner, but for that of discovery.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    partner: Vec<CollectorStatus<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    customers: Vec<CustomerStatus<'a>>,
     tenants: Vec<TenantStatus<'a>>,
 }
 
-/// How many there are of what needs a look. Tenants that are gone count as such only.
+/// The number of tenants and collectors that need a look. Tenants that are gone count as such only.
 #[derive(Serialize, Default)]
 struct Totals {
     tenants: usize,
@@ -48,13 +76,14 @@ struct Totals {
 impl Totals {
     fn of(snapshot: &Snapshot, now: Timestamp) -> Self {
         let mut totals = Self {
-            tenants: snapshot.tenants.len(),
+            tenants: snapshot.polled(Unit::Tenant).count(),
             gone: snapshot.gone.len(),
             ..Self::default()
         };
-        for one in snapshot.collectors() {
+        let configured = snapshot.collectors();
+        for one in configured.filter(|one| !one.config.kind.collector().is_discovery()) {
             totals.collectors += 1;
-            totals.failing += usize::from(up(one) == Some(false));
+            totals.failing += usize::from(one.up() == Some(false));
             totals.stale += usize::from(one.figures.is_some() && one.fresh(now).is_none());
             totals.quarantined += usize::from(one.quarantined);
             totals.never_polled += usize::from(one.last_poll.is_none());
@@ -73,16 +102,25 @@ struct DiscoveryStatus<'a> {
 }
 
 impl<'a> DiscoveryStatus<'a> {
-    fn of(discovery: &'a DiscoverySnapshot) -> Self {
-        let found = discovery.found.as_ref();
-        Self {
-            up: discovery.up,
-            last_success: found.map(|found| Time(found.at)),
+    fn of(snapshot: &'a Snapshot) -> Option<Self> {
+        let discovery = snapshot.discovery()?;
+        let discovered = snapshot.discovered.as_ref();
+        Some(Self {
+            up: discovery.up(),
+            last_success: discovery.figures.as_ref().map(|found| Time(found.at)),
             last_failure: discovery.last_failure.as_ref().map(Failure::of),
-            customers: found.map(|found| found.customers.len()),
-            excluded: found.map(|found| found.excluded),
-        }
+            customers: discovered.map(|found| found.customers.len()),
+            excluded: discovered.map(|found| found.excluded),
+        })
     }
+}
+
+#[derive(Serialize)]
+struct CustomerStatus<'a> {
+    customer_id: String,
+    customer_name: Option<&'a str>,
+    gone: bool,
+    collectors: Vec<CollectorStatus<'a>>,
 }
 
 #[derive(Serialize)]
@@ -94,31 +132,6 @@ struct TenantStatus<'a> {
     source: &'static str,
     gone: bool,
     collectors: Vec<CollectorStatus<'a>>,
-}
-
-impl<'a> TenantStatus<'a> {
-    fn of(known: &'a TenantSnapshot, gone: bool, now: Timestamp) -> Self {
-        let Tenant {
-            customer_id,
-            tenant_id,
-            customer_name,
-            tenant_name,
-            source,
-            ..
-        } = &*known.tenant;
-        let collectors = known.collectors.iter();
-        Self {
-            tenant_id: tenant_id.to_string(),
-            tenant_name: tenant_name.as_deref(),
-            customer_id: customer_id.to_string(),
-            customer_name: customer_name.as_deref(),
-            source: source.as_str(),
-            gone,
-            collectors: collectors
-                .map(|one| CollectorStatus::of(one, now))
-                .collect(),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -145,7 +158,7 @@ impl<'a> CollectorStatus<'a> {
     fn of(known: &'a CollectorSnapshot, now: Timestamp) -> Self {
         Self {
             collector: known.config.kind.collector().as_str(),
-            up: up(known),
+            up: known.up(),
             reason: known
                 .last_poll
                 .and_then(|poll| poll.failure)
@@ -158,17 +171,12 @@ impl<'a> CollectorStatus<'a> {
             rows: known.last_poll.map(|poll| poll.rows),
             duration_seconds: known.last_poll.map(|poll| poll.duration.as_secs_f64()),
             polls: known.polls,
-            failures: known.failures,
+            failures: known.failed(),
             skipped_polls: known.skipped,
             interval_seconds: known.config.interval.as_secs_f64(),
             stale_after_seconds: known.config.stale_after.as_secs_f64(),
         }
     }
-}
-
-/// Whether the last poll succeeded; `None` before the first.
-fn up(collector: &CollectorSnapshot) -> Option<bool> {
-    collector.last_poll.map(|poll| poll.failure.is_none())
 }
 
 #[derive(Serialize)]

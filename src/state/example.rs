@@ -4,43 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::collectors::{
-    Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
-};
+use crate::collectors::customers::{self, ListedCustomer, ListedTenant};
+use crate::collectors::protected_users::{self, Coverage, Joins, Protection};
+use crate::collectors::{Exposure, Totals, directory, partner_center, security_users};
 use crate::config::{
     CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
     SecurityMode, SecurityOptions, StatusEncoding,
 };
 use crate::domain::{
-    BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason, Tenant,
-    TenantId, TenantSource, Timestamp, UserState,
+    BackupStatus, Collector, Country, Customer, CustomerId, DomainType, ManagementMode, Reason,
+    Target, Tenant, TenantId, TenantSource, Timestamp, UserState,
 };
-use crate::snapshot::{
-    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastPoll, Snapshot, TenantSnapshot,
-};
-use crate::upstream::{Customer, CustomerTenant};
+use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 /// Seconds after the tests begin, on 2026-09-21.
 pub(super) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(Duration::from_secs(1_790_000_000 + seconds))
 }
 
-/// Two tenants and one that is gone, as they are known at second 1000.
+/// The partner, a customer, two tenants and one that is gone, as they are known at second 1000.
 pub(super) fn snapshot() -> Snapshot {
     let all = vec![
-        collector(security(true), Some(Reason::Throttled), security_users()),
-        collector(CollectorKind::Directory(NoOptions), None, directory()),
+        collector(
+            security(true),
+            Some(Reason::Throttled),
+            some_security_users(),
+        ),
+        collector(CollectorKind::Directory(NoOptions), None, some_directory()),
         collector(
             CollectorKind::PartnerCenter(PartnerCenterOptions {
                 top_usage_locations: 2,
             }),
             None,
-            partner_center(),
+            some_partner_center(),
         ),
         collector(
             CollectorKind::ProtectedUsers(NoOptions),
             None,
-            protected_users(),
+            some_protected_users(),
         ),
     ];
     let never_well = CollectorSnapshot {
@@ -52,12 +53,32 @@ pub(super) fn snapshot() -> Snapshot {
                 mode: SecurityMode::Counts,
             }),
             Some(Reason::Internal),
-            security_users(),
+            some_security_users(),
         )
     };
-    let unmatched = Totals::ProtectedUsers(protection(), Joins::default());
+    let unmatched = Totals::ProtectedUsers(protected_users::Figures {
+        protection: protection(),
+        joins: Joins::default(),
+    });
+    let discovery = CollectorSnapshot {
+        failures: [(Reason::Timeout, 1)].into(),
+        ..collector(
+            CollectorKind::Customers(NoOptions),
+            Some(Reason::Timeout),
+            Totals::Customers(customers::Figures {
+                customers: listed(),
+            }),
+        )
+    };
+    let fabrikam = Customer {
+        id: CustomerId::from_bits(2),
+        name: Some("Fabrikam".to_owned()),
+    };
     Snapshot {
-        tenants: vec![
+        targets: vec![
+            target(Target::Partner("a".into()), vec![discovery]),
+            // There is no collector of customers yet.
+            target(Target::Customer(Arc::new(fabrikam)), Vec::new()),
             tenant(10, TenantSource::Config, Some("Contoso"), all),
             tenant(11, TenantSource::Discovery, None, vec![never_well]),
         ],
@@ -71,7 +92,10 @@ pub(super) fn snapshot() -> Snapshot {
                 unmatched,
             )],
         )],
-        discovery: Some(Arc::new(discovery())),
+        discovered: Some(Arc::new(Discovered {
+            customers: listed(),
+            excluded: 3,
+        })),
     }
 }
 
@@ -88,7 +112,7 @@ fn tenant(
     source: TenantSource,
     name: Option<&str>,
     collectors: Vec<CollectorSnapshot>,
-) -> Arc<TenantSnapshot> {
+) -> Arc<TargetSnapshot> {
     let tenant = Tenant {
         customer_id: CustomerId::from_bits(1),
         tenant_id: TenantId::from_bits(id),
@@ -97,10 +121,11 @@ fn tenant(
         labels: [("sla".to_owned(), "gold".to_owned())].into(),
         source,
     };
-    Arc::new(TenantSnapshot {
-        tenant: Arc::new(tenant),
-        collectors,
-    })
+    target(Target::Tenant(Arc::new(tenant)), collectors)
+}
+
+fn target(target: Target, collectors: Vec<CollectorSnapshot>) -> Arc<TargetSnapshot> {
+    Arc::new(TargetSnapshot { target, collectors })
 }
 
 fn collector(kind: CollectorKind, failure: Option<Reason>, totals: Totals) -> CollectorSnapshot {
@@ -109,7 +134,8 @@ fn collector(kind: CollectorKind, failure: Option<Reason>, totals: Totals) -> Co
         stale_after: Duration::from_secs(900),
         kind,
     });
-    (known.polls, known.failures, known.skipped) = (3, 1, 1);
+    (known.polls, known.skipped) = (3, 1);
+    known.failures = [(Reason::Throttled, 1)].into();
     known.next_poll = Some(at(1200));
     known.last_poll = Some(LastPoll {
         duration: Duration::from_millis(1500),
@@ -120,6 +146,7 @@ fn collector(kind: CollectorKind, failure: Option<Reason>, totals: Totals) -> Co
         at: at(900).after(Duration::from_nanos(123_456_789)),
         pages: 2,
         totals: Arc::new(totals),
+        is_restored: false,
     });
     known
 }
@@ -129,15 +156,15 @@ fn codes<T: From<i64> + Ord>(users: [(i64, u64); 2]) -> BTreeMap<T, u64> {
     users.map(|(code, users)| (code.into(), users)).collect()
 }
 
-fn security_users() -> Totals {
-    Totals::SecurityUsers(SecurityUsers {
+fn some_security_users() -> Totals {
+    Totals::SecurityUsers(security_users::Figures {
         users: 4,
         by_status: codes([(3, 4), (-77, 1)]),
     })
 }
 
-fn directory() -> Totals {
-    Totals::Directory(Directory {
+fn some_directory() -> Totals {
+    Totals::Directory(directory::Figures {
         users: 28,
         by_status: codes([(0, 5), (4711, 6)]),
         test_users: 2,
@@ -146,9 +173,9 @@ fn directory() -> Totals {
     })
 }
 
-fn partner_center() -> Totals {
+fn some_partner_center() -> Totals {
     let country = |text| Country::new(text).unwrap();
-    Totals::PartnerCenter(PartnerCenter {
+    Totals::PartnerCenter(partner_center::Figures {
         users: 40,
         by_state: [
             ((UserState::Active, DomainType::Federated), 30),
@@ -181,7 +208,7 @@ fn protection() -> Protection {
     }
 }
 
-fn protected_users() -> Totals {
+fn some_protected_users() -> Totals {
     let joins = Joins {
         exposure: Some(Exposure {
             users: codes([(3, 2), (-77, 0)]),
@@ -195,11 +222,15 @@ fn protected_users() -> Totals {
         }),
         missing: [(Collector::Directory, 9), (Collector::PartnerCenter, 0)].into(),
     };
-    Totals::ProtectedUsers(protection(), joins)
+    Totals::ProtectedUsers(protected_users::Figures {
+        protection: protection(),
+        joins,
+    })
 }
 
-fn discovery() -> DiscoverySnapshot {
-    let nameless = Customer {
+/// The customers that discovery found.
+fn listed() -> Vec<ListedCustomer> {
+    let nameless = ListedCustomer {
         id: CustomerId::from_bits(2),
         name: None,
         backup_status: None,
@@ -208,11 +239,11 @@ fn discovery() -> DiscoverySnapshot {
         tenants: Vec::new(),
     };
     let tenants = [(10, Some("contoso.example")), (11, None)].into_iter();
-    let tenants = tenants.map(|(id, name)| CustomerTenant {
+    let tenants = tenants.map(|(id, name)| ListedTenant {
         id: TenantId::from_bits(id),
         name: name.map(str::to_owned),
     });
-    let contoso = Customer {
+    let contoso = ListedCustomer {
         id: CustomerId::from_bits(1),
         name: Some("Contoso".to_owned()),
         backup_status: Some(BackupStatus::from(77)),
@@ -220,17 +251,5 @@ fn discovery() -> DiscoverySnapshot {
         management_mode: Some(ManagementMode::from(1)),
         tenants: tenants.collect(),
     };
-    DiscoverySnapshot {
-        stale_after: Duration::from_secs(3600),
-        polls: 5,
-        failures: [(Reason::Timeout, 1)].into(),
-        up: Some(false),
-        last_failure: None,
-        found: Some(Discovered {
-            at: at(700),
-            listed: [contoso, nameless].into(),
-            customers: Vec::new(),
-            excluded: 1,
-        }),
-    }
+    vec![contoso, nameless]
 }

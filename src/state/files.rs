@@ -71,6 +71,13 @@ impl StateDir {
                 None
             }
         };
+        for (collector, targets) in saved.iter().flat_map(|saved| &saved.cold) {
+            tracing::warn!(
+                collector,
+                targets,
+                "saved figures are not readable; they are missing until the next poll succeeds"
+            );
+        }
         if !this.is_blocked
             && let Err(error) = this.prepare()
         {

@@ -1,6 +1,8 @@
 //! The file's contents: what is written of a snapshot, and what of it is believed when it is read again.
 //!
-//! Not what a change of the configuration brings back anyway (labels, schedules), no counters, and nothing of a user.
+//! Figures are written as their collectors have them. What a collector cannot read back starts cold, alone. Nothing is
+//! written that a reading of the configuration brings back anyway (labels, schedules), no counters, and nothing of a
+//! user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,32 +10,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
-use super::figures::{Backup, Count, InDirectory, Partner, Security};
-use super::{Saved, SavedDiscovery};
+use super::Saved;
 use crate::collectors::Totals;
-use crate::config::{
-    self, CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
-    SecurityMode, StatusEncoding,
-};
+use crate::config::{CollectorConfig, CollectorKind};
 use crate::domain::{
-    BackupStatus, Collector, CustomerId, ManagementMode, Reason, Tenant, TenantId, TenantSource,
-    Timestamp,
+    Customer, CustomerId, Reason, Target, Tenant, TenantId, TenantSource, Timestamp,
 };
-use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
-use crate::upstream::{Customer, CustomerTenant};
+use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 const FORMAT: &str = "avepoint-exporter warm start";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
-/// Two looks at a clock may differ by so much, be it that it was set meanwhile.
+/// Two looks at a clock may differ by this much, even if it was set meanwhile.
 const SKEW: Duration = Duration::from_secs(300);
 
 /// The longest `stale_after` that a configuration may have.
 const LONGEST_STALE: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// The longest name that is shown, in characters.
-const LONGEST_NAME: usize = 256;
 
 /// Why a file cannot be used. None of it quotes the file.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +52,11 @@ pub enum Unusable {
     /// JSON of something else.
     #[error("is no warm-start file of this program")]
     Foreign,
+    /// What it means is not known any more.
+    #[error(
+        "is of version {0}, written by an older exporter than this one, which reads version {VERSION}"
+    )]
+    Older(u64),
     /// What it means is not known yet.
     #[error(
         "is of version {0}, written by a newer exporter than this one, which reads version {VERSION}"
@@ -84,112 +83,55 @@ struct File {
     version: u64,
     /// Times are since the Unix epoch.
     written_at: Duration,
-    tenants: Vec<TenantState>,
-    discovery: Option<DiscoveryState>,
+    targets: Vec<TargetState>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct TenantState {
-    customer_id: String,
-    tenant_id: String,
-    customer_name: Option<String>,
-    tenant_name: Option<String>,
-    #[serde(with = "SourceState")]
-    source: TenantSource,
-    security_users: Option<CollectorState<SecurityOptions, Security>>,
-    directory: Option<CollectorState<(), InDirectory>>,
-    partner_center: Option<CollectorState<PartnerOptions, Partner>>,
-    protected_users: Option<CollectorState<(), Backup>>,
+struct TargetState {
+    target: TargetNames,
+    /// By the collectors' names. Each is read for itself, and may be of a collector that this exporter does not have.
+    collectors: BTreeMap<String, Box<RawValue>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TargetNames {
+    Partner,
+    Customer {
+        customer_id: CustomerId,
+        customer_name: Option<String>,
+    },
+    Tenant {
+        customer_id: CustomerId,
+        tenant_id: TenantId,
+        customer_name: Option<String>,
+        tenant_name: Option<String>,
+        source: TenantSource,
+    },
 }
 
 /// A collector with its options, by which its figures are told from those of other options.
 #[derive(Serialize, Deserialize)]
-struct CollectorState<O, F> {
-    options: O,
+struct CollectorState {
+    kind: CollectorKind,
     interval: Duration,
     stale_after: Duration,
     last_poll: Option<PollState>,
-    figures: Option<FiguresState<F>>,
+    figures: Option<FiguresState>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct PollState {
     duration: Duration,
-    rows: Count,
-    failure: Option<String>,
+    rows: u64,
+    failure: Option<Reason>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FiguresState<F> {
+struct FiguresState {
     at: Duration,
-    pages: Count,
-    totals: F,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SecurityOptions {
-    #[serde(with = "EndpointState")]
-    endpoint: SecurityEndpoint,
-    #[serde(with = "EncodingState")]
-    encoding: StatusEncoding,
-    #[serde(with = "ModeState")]
-    mode: SecurityMode,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PartnerOptions {
-    top_usage_locations: usize,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "TenantSource", rename_all = "snake_case")]
-enum SourceState {
-    Config,
-    Discovery,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "SecurityEndpoint", rename_all = "snake_case")]
-enum EndpointState {
-    V3,
-    Batch,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "StatusEncoding", rename_all = "snake_case")]
-enum EncodingState {
-    Codes,
-    Flags,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "SecurityMode", rename_all = "snake_case")]
-enum ModeState {
-    Scan { exclude_test_users: bool },
-    Counts,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DiscoveryState {
-    up: bool,
-    at: Duration,
-    customers: Vec<CustomerState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CustomerState {
-    id: String,
-    name: Option<String>,
-    backup_status: Option<i64>,
-    country: Option<String>,
-    management_mode: Option<i64>,
-    tenants: Vec<CustomerTenantState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CustomerTenantState {
-    id: String,
-    name: Option<String>,
+    pages: u64,
+    totals: Box<RawValue>,
 }
 
 /// The text of a file.
@@ -197,125 +139,60 @@ struct CustomerTenantState {
 /// # Errors
 /// None in practice: it is written into memory.
 pub(super) fn write(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
-    let found = snapshot.discovery.as_ref().and_then(|discovery| {
-        let found = discovery.found.as_ref()?;
-        Some(DiscoveryState {
-            up: discovery.up == Some(true),
-            at: past(found.at, now),
-            customers: found.listed.iter().map(customer).collect(),
-        })
-    });
+    let targets = snapshot.shown().map(|one| target(one, now));
     serde_json::to_vec(&File {
         format: FORMAT.to_owned(),
         version: VERSION,
         written_at: now.since_unix(),
-        tenants: snapshot.shown().map(|one| tenant(one, now)).collect(),
-        discovery: found,
+        targets: targets.collect::<Result<_, _>>()?,
     })
 }
 
-/// A time that has been: one that lies ahead was taken before the clock was set back, and would make figures fresh
-/// for ever.
-fn past(at: Timestamp, now: Timestamp) -> Duration {
-    at.min(now).since_unix()
+fn target(snapshot: &TargetSnapshot, now: Timestamp) -> serde_json::Result<TargetState> {
+    let collectors = snapshot.collectors.iter().map(|one| {
+        let name = one.config.kind.collector().to_string();
+        let state = serde_json::value::to_raw_value(&collector(one, now)?)?;
+        Ok((name, state))
+    });
+    Ok(TargetState {
+        target: match &snapshot.target {
+            Target::Partner(_) => TargetNames::Partner,
+            Target::Customer(customer) => TargetNames::Customer {
+                customer_id: customer.id,
+                customer_name: customer.name.clone(),
+            },
+            Target::Tenant(tenant) => TargetNames::Tenant {
+                customer_id: tenant.customer_id,
+                tenant_id: tenant.tenant_id,
+                customer_name: tenant.customer_name.clone(),
+                tenant_name: tenant.tenant_name.clone(),
+                source: tenant.source,
+            },
+        },
+        collectors: collectors.collect::<serde_json::Result<_>>()?,
+    })
 }
 
-fn tenant(snapshot: &TenantSnapshot, now: Timestamp) -> TenantState {
-    let tenant = &snapshot.tenant;
-    let of = |collector| snapshot.collector(collector);
-    TenantState {
-        customer_id: tenant.customer_id.to_string(),
-        tenant_id: tenant.tenant_id.to_string(),
-        customer_name: tenant.customer_name.clone(),
-        tenant_name: tenant.tenant_name.clone(),
-        source: tenant.source,
-        security_users: of(Collector::SecurityUsers).and_then(|one| match one.config.kind {
-            CollectorKind::SecurityUsers(config::SecurityOptions {
-                endpoint,
-                encoding,
-                mode,
-            }) => {
-                let options = SecurityOptions {
-                    endpoint,
-                    encoding,
-                    mode,
-                };
-                Some(collector(one, options, now, |totals| match totals {
-                    Totals::SecurityUsers(figures) => Some(figures.into()),
-                    _ => None,
-                }))
-            }
-            _ => None,
-        }),
-        directory: of(Collector::Directory).map(|one| {
-            collector(one, (), now, |totals| match totals {
-                Totals::Directory(figures) => Some(figures.into()),
-                _ => None,
-            })
-        }),
-        partner_center: of(Collector::PartnerCenter).and_then(|one| match one.config.kind {
-            CollectorKind::PartnerCenter(PartnerCenterOptions {
-                top_usage_locations,
-            }) => {
-                let options = PartnerOptions {
-                    top_usage_locations,
-                };
-                Some(collector(one, options, now, |totals| match totals {
-                    Totals::PartnerCenter(figures) => Some(figures.into()),
-                    _ => None,
-                }))
-            }
-            _ => None,
-        }),
-        protected_users: of(Collector::ProtectedUsers).map(|one| {
-            collector(one, (), now, |totals| match totals {
-                Totals::ProtectedUsers(figures, joins) => Some((figures, joins).into()),
-                _ => None,
-            })
-        }),
-    }
-}
-
-fn collector<O, F>(
-    snapshot: &CollectorSnapshot,
-    options: O,
-    now: Timestamp,
-    totals: impl FnOnce(&Totals) -> Option<F>,
-) -> CollectorState<O, F> {
-    CollectorState {
-        options,
+fn collector(snapshot: &CollectorSnapshot, now: Timestamp) -> serde_json::Result<CollectorState> {
+    let figures = snapshot.figures.as_ref().map(|figures| {
+        Ok::<_, serde_json::Error>(FiguresState {
+            // One that lies ahead was taken before the clock was set back, and would make figures fresh for ever.
+            at: figures.at.min(now).since_unix(),
+            pages: figures.pages,
+            totals: figures.totals.write()?,
+        })
+    });
+    Ok(CollectorState {
+        kind: snapshot.config.kind,
         interval: snapshot.config.interval,
         stale_after: snapshot.config.stale_after,
         last_poll: snapshot.last_poll.map(|poll| PollState {
             duration: poll.duration,
-            rows: Count::of(poll.rows),
-            failure: poll.failure.map(|reason| reason.as_str().to_owned()),
+            rows: poll.rows,
+            failure: poll.failure,
         }),
-        figures: snapshot.figures.as_ref().and_then(|figures| {
-            Some(FiguresState {
-                at: past(figures.at, now),
-                pages: Count::of(figures.pages),
-                totals: totals(&figures.totals)?,
-            })
-        }),
-    }
-}
-
-fn customer(customer: &Customer) -> CustomerState {
-    let tenants = customer.tenants.iter();
-    CustomerState {
-        id: customer.id.to_string(),
-        name: customer.name.clone(),
-        backup_status: customer.backup_status.map(BackupStatus::code),
-        country: customer.country.clone(),
-        management_mode: customer.management_mode.map(ManagementMode::code),
-        tenants: tenants
-            .map(|tenant| CustomerTenantState {
-                id: tenant.id.to_string(),
-                name: tenant.name.clone(),
-            })
-            .collect(),
-    }
+        figures: figures.transpose()?,
+    })
 }
 
 /// What a file's text says.
@@ -336,6 +213,7 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
         _ if head.format.as_deref() != Some(FORMAT) => return Err(Unusable::Foreign),
         Some(VERSION) => {}
         Some(version @ VERSION..) => return Err(Unusable::Newer(version)),
+        Some(version @ 1..) => return Err(Unusable::Older(version)),
         _ => return Err(Unusable::Foreign),
     }
     let file: File = serde_json::from_slice(text).map_err(damaged)?;
@@ -343,31 +221,20 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
     if written_at > now.after(SKEW) {
         return Err(Unusable::YetToCome(written_at));
     }
-    file.read(now).map_err(Unusable::Implausible)
-}
-
-impl File {
-    fn read(self, now: Timestamp) -> Result<Saved, &'static str> {
-        let times = Times {
-            written_at: Timestamp::from_unix(self.written_at),
-            now,
-        };
-        let mut ids = BTreeSet::new();
-        let mut tenants = Vec::with_capacity(self.tenants.len());
-        for tenant in self.tenants {
-            let tenant = tenant.read(times)?;
-            if !ids.insert(tenant.tenant.tenant_id) {
-                return Err("a tenant twice");
-            }
-            tenants.push(Arc::new(tenant));
+    let times = Times { written_at, now };
+    let mut ids = BTreeSet::new();
+    let mut saved = Saved {
+        written_at: written_at.min(now),
+        ..Saved::default()
+    };
+    for target in file.targets {
+        let target = target.read(times, &mut saved.cold);
+        if !ids.insert(target.id()) {
+            return Err(Unusable::Implausible("a target twice"));
         }
-        let discovery = self.discovery.map(|one| one.read(times)).transpose()?;
-        Ok(Saved {
-            written_at: times.written_at.min(now),
-            tenants,
-            discovery,
-        })
+        saved.targets.push(Arc::new(target));
     }
+    Ok(saved)
 }
 
 /// What a time in the file is held against.
@@ -377,160 +244,93 @@ struct Times {
     now: Timestamp,
 }
 
-impl Times {
-    /// A time in the file: no later than the file, and not ahead of now.
-    fn read(self, at: Duration) -> Result<Timestamp, &'static str> {
-        let at = Timestamp::from_unix(at);
-        if at > self.written_at {
-            return Err("a time after it was written");
+impl TargetState {
+    /// Reads each collector for itself, and counts in `cold` those that cannot be read.
+    fn read(self, times: Times, cold: &mut BTreeMap<String, usize>) -> TargetSnapshot {
+        let mut collectors = Vec::with_capacity(self.collectors.len());
+        for (name, state) in self.collectors {
+            let state: Option<CollectorState> = serde_json::from_str(state.get()).ok();
+            match state.and_then(|state| state.read(&name, times)) {
+                Some(collector) => collectors.push(collector),
+                None => *cold.entry(name).or_default() += 1,
+            }
         }
-        Ok(at.min(self.now))
+        TargetSnapshot {
+            target: self.target.read(),
+            collectors,
+        }
     }
 }
 
-impl TenantState {
-    fn read(self, times: Times) -> Result<TenantSnapshot, &'static str> {
-        let tenant = Tenant {
-            customer_id: customer_id(&self.customer_id)?,
-            tenant_id: tenant_id(&self.tenant_id)?,
-            customer_name: name(self.customer_name)?,
-            tenant_name: name(self.tenant_name)?,
-            // The operator's: the configuration has them.
-            labels: BTreeMap::new(),
-            source: self.source,
+impl TargetNames {
+    fn read(self) -> Target {
+        match self {
+            // The configuration says which one.
+            Self::Partner => Target::Partner("".into()),
+            Self::Customer {
+                customer_id,
+                customer_name,
+            } => Target::Customer(Arc::new(Customer {
+                id: customer_id,
+                name: customer_name,
+            })),
+            Self::Tenant {
+                customer_id,
+                tenant_id,
+                customer_name,
+                tenant_name,
+                source,
+            } => Target::Tenant(Arc::new(Tenant {
+                customer_id,
+                tenant_id,
+                customer_name,
+                tenant_name,
+                // The operator's: the configuration has them.
+                labels: BTreeMap::new(),
+                source,
+            })),
+        }
+    }
+}
+
+impl CollectorState {
+    /// `None` for what no exporter writes.
+    fn read(self, name: &str, times: Times) -> Option<CollectorSnapshot> {
+        let collector = self.kind.collector();
+        let is_configurable =
+            self.interval <= self.stale_after && self.stale_after <= LONGEST_STALE;
+        if collector.as_str() != name || !is_configurable {
+            return None;
+        }
+        let figures = match self.figures {
+            Some(figures) => {
+                let at = Timestamp::from_unix(figures.at);
+                if at > times.written_at {
+                    return None;
+                }
+                Some(Figures {
+                    at: at.min(times.now),
+                    pages: figures.pages,
+                    totals: Arc::new(Totals::read(collector, &figures.totals).ok()?),
+                    is_restored: true,
+                })
+            }
+            None => None,
         };
-        let security_users = self.security_users.map(|one| {
-            let kind = CollectorKind::SecurityUsers(config::SecurityOptions {
-                endpoint: one.options.endpoint,
-                encoding: one.options.encoding,
-                mode: one.options.mode,
-            });
-            one.read(kind, times, |it| Ok(Totals::SecurityUsers(it.into())))
-        });
-        let directory = self.directory.map(|one| {
-            one.read(CollectorKind::Directory(NoOptions), times, |it| {
-                Ok(Totals::Directory(it.into()))
+        Some(CollectorSnapshot {
+            last_poll: self.last_poll.map(|poll| LastPoll {
+                duration: poll.duration,
+                rows: poll.rows,
+                failure: poll.failure,
+            }),
+            figures,
+            ..CollectorSnapshot::new(CollectorConfig {
+                interval: self.interval,
+                stale_after: self.stale_after,
+                kind: self.kind,
             })
-        });
-        let partner_center = self.partner_center.map(|one| {
-            let kind = CollectorKind::PartnerCenter(PartnerCenterOptions {
-                top_usage_locations: one.options.top_usage_locations,
-            });
-            one.read(kind, times, |it| Ok(Totals::PartnerCenter(it.try_into()?)))
-        });
-        let protected_users = self.protected_users.map(|one| {
-            one.read(CollectorKind::ProtectedUsers(NoOptions), times, |it| {
-                let (figures, joins) = it.try_into()?;
-                Ok(Totals::ProtectedUsers(figures, joins))
-            })
-        });
-        // In the order of `Collector::ALL`.
-        let collectors = [security_users, directory, partner_center, protected_users];
-        Ok(TenantSnapshot {
-            tenant: Arc::new(tenant),
-            collectors: collectors.into_iter().flatten().collect::<Result<_, _>>()?,
         })
     }
-}
-
-impl<O, F> CollectorState<O, F> {
-    fn read(
-        self,
-        kind: CollectorKind,
-        times: Times,
-        totals: impl FnOnce(F) -> Result<Totals, &'static str>,
-    ) -> Result<CollectorSnapshot, &'static str> {
-        if self.stale_after > LONGEST_STALE || self.interval > self.stale_after {
-            return Err("a collector that no configuration allows");
-        }
-        let last_poll = self.last_poll.map(PollState::read).transpose()?;
-        let figures = self.figures.map(|figures| {
-            Ok::<_, &'static str>(Figures {
-                at: times.read(figures.at)?,
-                pages: figures.pages.into(),
-                totals: Arc::new(totals(figures.totals)?),
-            })
-        });
-        let config = CollectorConfig {
-            interval: self.interval,
-            stale_after: self.stale_after,
-            kind,
-        };
-        Ok(CollectorSnapshot {
-            last_poll,
-            figures: figures.transpose()?,
-            ..CollectorSnapshot::new(config)
-        })
-    }
-}
-
-impl PollState {
-    fn read(self) -> Result<LastPoll, &'static str> {
-        let failure = self.failure.map(|label| {
-            let reason = Reason::ALL.iter().find(|one| one.as_str() == label);
-            reason.copied().ok_or("a reason that is none")
-        });
-        Ok(LastPoll {
-            duration: self.duration,
-            rows: self.rows.into(),
-            failure: failure.transpose()?,
-        })
-    }
-}
-
-impl DiscoveryState {
-    fn read(self, times: Times) -> Result<SavedDiscovery, &'static str> {
-        let customers = self.customers.into_iter().map(CustomerState::read);
-        let customers = customers.collect::<Result<Vec<_>, _>>()?;
-        if !customers.is_sorted_by(|one, next| one.id < next.id) {
-            return Err("customers that are not in order");
-        }
-        Ok(SavedDiscovery {
-            up: self.up,
-            at: times.read(self.at)?,
-            customers: customers.into(),
-        })
-    }
-}
-
-impl CustomerState {
-    fn read(self) -> Result<Customer, &'static str> {
-        let tenants = self.tenants.into_iter().map(|tenant| {
-            Ok(CustomerTenant {
-                id: tenant_id(&tenant.id)?,
-                name: name(tenant.name)?,
-            })
-        });
-        Ok(Customer {
-            id: customer_id(&self.id)?,
-            name: name(self.name)?,
-            backup_status: self.backup_status.map(Into::into),
-            country: name(self.country)?,
-            management_mode: self.management_mode.map(Into::into),
-            tenants: tenants.collect::<Result<_, &'static str>>()?,
-        })
-    }
-}
-
-fn customer_id(text: &str) -> Result<CustomerId, &'static str> {
-    text.parse().map_err(|_| "a customer without a GUID")
-}
-
-fn tenant_id(text: &str) -> Result<TenantId, &'static str> {
-    text.parse().map_err(|_| "a tenant without a GUID")
-}
-
-/// A name as the configuration and the API may give it.
-fn name(name: Option<String>) -> Result<Option<String>, &'static str> {
-    let is_none = |name: &String| {
-        name.trim().is_empty()
-            || name.contains(char::is_control)
-            || name.chars().count() > LONGEST_NAME
-    };
-    if name.as_ref().is_some_and(is_none) {
-        return Err("a name that is none");
-    }
-    Ok(name)
 }
 
 #[cfg(test)]

@@ -10,9 +10,13 @@ pub(crate) mod http;
 mod partner_center;
 
 pub use self::http::{Api, Capacity, RequestId, Stats};
+pub(crate) use api::client::{Ask, Endpoint};
+pub(crate) use api::rows::{NOBODY, Rows};
 pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms};
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
-pub use elements::{
-    COUNT_REQUESTS, Customer, CustomerTenant, DirectoryUser, ProtectedUser, SecurityUser, pages_of,
-};
-pub use partner_center::{PartnerUser, UsageLocation, partner_pages_of};
+pub use elements::{ElementsUser, pages_of};
+pub(crate) use elements::{UserRows, UserWire, read_page as read_elements_page};
+pub use partner_center::partner_pages_of;
+
+#[cfg(test)]
+pub(crate) use elements::tests::check_allocations;

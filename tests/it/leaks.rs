@@ -9,14 +9,19 @@ mod sign_in;
 mod tap;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use avepoint_exporter::config::{Config, SecurityEndpoint, Source, StatusEncoding};
-use avepoint_exporter::domain::{Clock, Timestamp};
+use avepoint_exporter::collectors::{self, Earlier, security_users};
+use avepoint_exporter::config::{
+    CollectorKind, Config, NoOptions, PartnerCenterOptions, SecurityEndpoint, SecurityMode,
+    SecurityOptions, Source, StatusEncoding,
+};
+use avepoint_exporter::domain::{Clock, Target, Timestamp};
 use avepoint_exporter::simulator::{
     CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_SECRET, Rule, Simulator,
     When,
 };
-use avepoint_exporter::upstream::{Client, ListingSize, Pseudonyms, RefreshTokenFile, Stats};
+use avepoint_exporter::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
 use tempfile::TempDir;
 
 use crate::http::{get, request};
@@ -429,52 +434,58 @@ async fn debug_shows_neither_users_nor_secrets() {
         &clock,
     )
     .unwrap();
-    let mut rows = [0; 5];
+    let clients = Clients {
+        elements: client,
+        partner_center: Some(partner_center),
+        refresh_token: Some(token.clone()),
+    };
+    let security = |endpoint, encoding| {
+        CollectorKind::SecurityUsers(SecurityOptions {
+            endpoint,
+            encoding,
+            mode: SecurityMode::Scan {
+                exclude_test_users: false,
+            },
+        })
+    };
+    let kinds = [
+        security(SecurityEndpoint::V3, StatusEncoding::Codes),
+        security(SecurityEndpoint::Batch, StatusEncoding::Flags),
+        CollectorKind::ProtectedUsers(NoOptions),
+        CollectorKind::Directory(NoOptions),
+        CollectorKind::PartnerCenter(PartnerCenterOptions {
+            top_usage_locations: 10,
+        }),
+        CollectorKind::Customers(NoOptions),
+    ];
+    let mut rows = kinds.map(|_| 0);
     let mut errors = Vec::new();
     for tenant in &config.tenants {
-        let tenant = &tenant.tenant;
-        let mut pages = String::new();
-        let size = &mut ListingSize::default();
-        let v3 = (SecurityEndpoint::V3, StatusEncoding::Codes);
-        let batch = (SecurityEndpoint::Batch, StatusEncoding::Flags);
-        for (n, form) in [v3, batch].into_iter().enumerate() {
-            let read = client.security_users(tenant, form, size, |page| {
-                rows[n] += page.rows.len();
-                write!(pages, "{page:?}").unwrap();
-                Ok(())
-            });
-            errors.extend(read.await.err());
+        let tenant = Target::Tenant(Arc::clone(&tenant.tenant));
+        for (rows, kind) in rows.iter_mut().zip(kinds) {
+            let polled = collectors::poll(
+                &clients,
+                &tenant,
+                kind,
+                Earlier::default(),
+                Timestamp::default(),
+            );
+            let polled = polled.await;
+            write!(shown, "{polled:?} {polled:#?}").unwrap();
+            *rows += polled.size.rows;
+            errors.extend(polled.outcome.err());
         }
-        let read = client.protected_users(tenant, size, |page| {
-            rows[2] += page.rows.len();
-            write!(pages, "{page:?}").unwrap();
-            Ok(())
-        });
-        errors.extend(read.await.err());
-        let read = client.directory(tenant, size, |page| {
-            rows[3] += page.rows.len();
-            write!(pages, "{page:?}").unwrap();
-            Ok(())
-        });
-        errors.extend(read.await.err());
-        let read = partner_center.partner_center_users(tenant, size, |page, _| {
-            rows[4] += page.rows.len();
-            write!(pages, "{page:?}").unwrap();
-            Ok(())
-        });
-        errors.extend(read.await.err());
-        match client.customers(size).await {
-            Ok(customers) => write!(pages, "{customers:?}").unwrap(),
-            Err(error) => errors.push(error),
-        }
-        shown.push_str(&pages);
     }
+    // What remains of a row, before it is counted.
+    let body = format!(
+        r#"{{"data": [{{"id": "{PLANTED}-id", "mail": "{PLANTED}@leak.example", "status": [3]}}]}}"#
+    );
+    let page = security_users::read_page(body.as_bytes(), StatusEncoding::Codes, &pseudonyms);
+    write!(shown, "{:?}", page.unwrap()).unwrap();
     for error in &errors {
         write!(shown, "{error} {error:?} {error:#?}").unwrap();
     }
-    for client in [client, partner_center] {
-        write!(shown, "{client:?} {client:#?}").unwrap();
-    }
+    write!(shown, "{clients:?} {clients:#?}").unwrap();
     write!(shown, "{stats:?} {token:?}").unwrap();
     check("Debug", &shown);
     let met = rows.iter().all(|&rows| rows > 0) && errors.len() > 3;

@@ -117,9 +117,9 @@ impl Metrics {
                 },
                 labels: labels.iter().map(|label| (*label).to_owned()).collect(),
                 help: metric.help.to_owned(),
-                source: source(metric.from),
+                source: source(&metric.from),
             };
-            rows.insert(metric.name.to_owned(), row);
+            rows.insert(metric.name.into_owned(), row);
         }
         Self {
             rows,

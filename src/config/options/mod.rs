@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::Checker;
 use super::problem::KeyPath;
-use super::raw::{Section, section};
+use super::section::{Section, section};
 
 pub use self::partner_center::PartnerCenterOptions;
 pub use self::security_users::{SecurityEndpoint, SecurityMode, SecurityOptions, StatusEncoding};

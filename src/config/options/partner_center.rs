@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Options;
 use crate::config::checker::{Checker, Value};
 use crate::config::problem::KeyPath;
-use crate::config::raw::section;
+use crate::config::section::section;
 
 /// There are 249 country codes.
 const MOST_LOCATIONS: u32 = 250;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Options;
 use crate::config::checker::{Checker, Value};
 use crate::config::problem::KeyPath;
-use crate::config::raw::section;
+use crate::config::section::section;
 
 /// The options of the collector `security_users`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

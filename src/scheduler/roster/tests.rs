@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::collectors::{
-    Coverage, Exposure, Joins, Protection, SecurityUsers, SecurityUsersFold, Totals,
-};
+use crate::collectors::customers::{self, ListedTenant};
+use crate::collectors::protected_users::{self, Coverage, Joins, Protection};
+use crate::collectors::{Exposure, Totals, security_users};
 use crate::config::{Config, Source};
-use crate::discovery::Names;
-use crate::domain::{CustomerId, Reason};
+use crate::domain::{CustomerId, Reason, Target, TenantId};
+use crate::fleet::Names;
 use crate::scheduler::jobs::State;
-use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TenantSnapshot};
-use crate::upstream::{Customer, CustomerTenant};
+use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 use Collector::{Directory, ProtectedUsers, SecurityUsers as Security};
 
-const OWN: TenantId = TenantId::from_bits(1);
-const FOUND: TenantId = TenantId::from_bits(2);
+const OWN_ID: TenantId = TenantId::from_bits(1);
+const FOUND_ID: TenantId = TenantId::from_bits(2);
+const OWN: TargetId = TargetId::Tenant(OWN_ID);
+const FOUND: TargetId = TargetId::Tenant(FOUND_ID);
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(Duration::from_secs(1_790_000_000 + seconds))
@@ -29,7 +30,7 @@ fn at(seconds: u64) -> Timestamp {
 fn config(collectors: &str) -> Config {
     let text = format!(
         "elements: {{ client_id: a, client_secret: b }}\ncollectors: {{ {collectors} }}\ndiscovery: {{ enabled: true }}\n\
-         tenants:\n  - {{ customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: {OWN} }}\n"
+         tenants:\n  - {{ customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: {OWN_ID} }}\n"
     );
     let source = Source {
         name: "test.yaml",
@@ -41,12 +42,12 @@ fn config(collectors: &str) -> Config {
 }
 
 /// A customer with the tenant `FOUND`, or without any.
-fn listed(is_listed: bool) -> Vec<Customer> {
-    let tenant = CustomerTenant {
-        id: FOUND,
+fn listed(is_listed: bool) -> Vec<ListedCustomer> {
+    let tenant = ListedTenant {
+        id: FOUND_ID,
         name: None,
     };
-    vec![Customer {
+    vec![ListedCustomer {
         id: CustomerId::from_bits(9),
         name: None,
         backup_status: None,
@@ -60,7 +61,7 @@ fn listed(is_listed: bool) -> Vec<Customer> {
 struct Watching {
     roster: Roster,
     config: Config,
-    listed: Vec<Customer>,
+    listed: Vec<ListedCustomer>,
 }
 
 impl Watching {
@@ -76,8 +77,8 @@ impl Watching {
             watching.pretend_polled(tenant, Security, security());
             watching.pretend_polled(tenant, ProtectedUsers, protected());
             let watched = watching.roster.get_mut(tenant).unwrap();
-            let (_, users) = SecurityUsersFold::new(false).finish();
-            watched.references.insert(Security, Arc::new(users));
+            let users = security_users::Fold::new(false).finish().users;
+            watched.references.insert(Security, users.unwrap());
         }
         watching
     }
@@ -89,27 +90,27 @@ impl Watching {
 
     /// The roster of the next process, which begins with what this one knew.
     fn restart(&mut self, seconds: u64) {
-        let tenants = self.roster.tenants.iter().chain(&self.roster.gone);
-        let tenants = tenants.map(|one| {
-            let mut tenant = TenantSnapshot::clone(&one.snapshot);
-            for one in &mut tenant.collectors {
+        let targets = self.roster.targets.iter().chain(&self.roster.gone);
+        let targets = targets.map(|one| {
+            let mut target = TargetSnapshot::clone(&one.snapshot);
+            for one in &mut target.collectors {
                 *one = CollectorSnapshot {
                     last_poll: one.last_poll,
                     figures: one.figures.take(),
                     ..CollectorSnapshot::new(one.config)
                 };
             }
-            Arc::new(tenant)
+            Arc::new(target)
         });
         let saved = Saved {
-            tenants: tenants.collect(),
+            targets: targets.collect(),
             ..Saved::default()
         };
         self.roster = Roster::restored(&saved, at(seconds));
         self.change(seconds);
     }
 
-    fn pretend_polled(&mut self, tenant: TenantId, collector: Collector, totals: Totals) {
+    fn pretend_polled(&mut self, tenant: TargetId, collector: Collector, totals: Totals) {
         let watched = self.roster.get_mut(tenant).unwrap();
         let (snapshot, job) = watched.of(collector).unwrap();
         job.state = State::Due(at(300));
@@ -123,41 +124,56 @@ impl Watching {
             at: at(10),
             pages: 1,
             totals: Arc::new(totals),
+            is_restored: false,
         });
     }
 
     fn snapshot(&self) -> Snapshot {
-        let tenants = self.roster.tenants.iter();
+        let targets = self.roster.targets.iter();
         Snapshot {
-            tenants: tenants.map(|one| Arc::clone(&one.snapshot)).collect(),
+            targets: targets.map(|one| Arc::clone(&one.snapshot)).collect(),
             ..Snapshot::default()
         }
     }
 
-    fn state(&mut self, tenant: TenantId, collector: Collector) -> State {
+    fn state(&mut self, tenant: TargetId, collector: Collector) -> State {
         let watched = self.roster.get_mut(tenant).unwrap();
         watched.of(collector).unwrap().1.state
     }
 
-    fn set_state(&mut self, tenant: TenantId, collector: Collector, state: State) {
+    fn set_state(&mut self, tenant: TargetId, collector: Collector, state: State) {
         let watched = self.roster.get_mut(tenant).unwrap();
         watched.of(collector).unwrap().1.state = state;
     }
 
-    fn known(&mut self, tenant: TenantId, collector: Collector) -> &CollectorSnapshot {
+    fn known(&mut self, tenant: TargetId, collector: Collector) -> &CollectorSnapshot {
         let watched = self.roster.get_mut(tenant).unwrap();
         watched.of(collector).unwrap().0
     }
 
-    fn is_joined(&self, tenant: TenantId) -> bool {
-        let mut tenants = self.roster.tenants.iter();
-        let watched = tenants.find(|one| one.id() == tenant).unwrap();
-        watched.snapshot.exposure(at(11)).is_some()
+    fn is_joined(&self, tenant: TargetId) -> bool {
+        let mut targets = self.roster.targets.iter();
+        let watched = targets.find(|one| one.id() == tenant).unwrap();
+        has_exposure(&watched.snapshot, at(11))
+    }
+
+    /// The tenants that are polled.
+    fn tenants(&self) -> Vec<&Watched> {
+        let targets = self.roster.targets.iter();
+        targets
+            .filter(|one| one.id() != TargetId::Partner)
+            .collect()
     }
 }
 
+/// Whether the join with the security users is shown.
+fn has_exposure(target: &TargetSnapshot, now: Timestamp) -> bool {
+    let figures = target.fresh::<protected_users::ProtectedUsers>(now);
+    figures.is_some_and(|figures| figures.joins.exposure.is_some())
+}
+
 fn security() -> Totals {
-    Totals::SecurityUsers(SecurityUsers {
+    Totals::SecurityUsers(security_users::Figures {
         users: 1,
         by_status: BTreeMap::new(),
     })
@@ -182,7 +198,7 @@ fn protected() -> Totals {
         }),
         missing: BTreeMap::new(),
     };
-    Totals::ProtectedUsers(protection, joins)
+    Totals::ProtectedUsers(protected_users::Figures { protection, joins })
 }
 
 #[test]
@@ -256,7 +272,7 @@ fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_anew()
     assert_eq!(watching.state(OWN, Security), State::Due(at(20)));
     assert_eq!(watching.state(OWN, ProtectedUsers), State::WaitsForOthers);
     assert!(!watching.roster.runs(OWN, Security) && !watching.roster.runs(OWN, ProtectedUsers));
-    assert!(watching.roster.tenants[0].references.is_empty());
+    assert!(watching.tenants()[0].references.is_empty());
     let known = watching.known(OWN, Security);
     assert_eq!((known.polls, known.last_poll.is_none()), (1, true));
     assert!(known.figures.is_none());
@@ -306,7 +322,7 @@ fn a_collector_that_is_switched_on_takes_nothing_away_and_holds_nothing_up() {
 #[test]
 fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
     let mut watching = Watching::polled();
-    let own = Arc::clone(&watching.config.tenants[0].tenant);
+    let own = Target::Tenant(Arc::clone(&watching.config.tenants[0].tenant));
     watching.config.tenants.clear();
     let unread = Fleet::new(&watching.config, None, &Names::default());
     assert!(
@@ -315,8 +331,8 @@ fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
     );
     let change = watching.roster.change(&unread, at(20));
     assert_eq!((change.went, watching.roster.gone.len()), (2, 2));
-    watching.listed[0].tenants.push(CustomerTenant {
-        id: OWN,
+    watching.listed[0].tenants.push(ListedTenant {
+        id: OWN_ID,
         name: None,
     });
     watching.change(30);
@@ -332,7 +348,7 @@ fn a_tenant_that_is_not_wanted_goes_at_once_with_all_it_has() {
     assert!(watching.roster.gone.is_empty());
     watching.config.discovery = None;
     assert_eq!(watching.change(20), Change { came: 0, went: 1 });
-    assert!(watching.roster.tenants.is_empty() && watching.roster.gone.is_empty());
+    assert!(watching.tenants().is_empty() && watching.roster.gone.is_empty());
 }
 
 #[test]
@@ -345,7 +361,7 @@ fn a_tenant_that_disappears_stays_until_its_last_figures_are_stale() {
     let [gone] = watching.roster.gone.as_slice() else {
         panic!("{:?}", watching.roster.gone);
     };
-    assert!(gone.snapshot.exposure(at(20)).is_some());
+    assert!(has_exposure(&gone.snapshot, at(20)));
     let mut collectors = gone.snapshot.collectors.iter();
     assert!(collectors.all(|one| one.next_poll.is_none()));
 
@@ -415,6 +431,9 @@ fn after_a_restart_all_is_known_and_all_is_polled_at_once_in_the_order_of_a_firs
     assert!(!watching.snapshot().first_round_ended());
     watching.pretend_polled(FOUND, Security, security());
     watching.pretend_polled(FOUND, ProtectedUsers, protected());
+    assert!(!watching.snapshot().first_round_ended());
+    let found = Totals::Customers(customers::Figures::default());
+    watching.pretend_polled(TargetId::Partner, Collector::Customers, found);
     assert!(watching.snapshot().first_round_ended());
 }
 
@@ -452,7 +471,7 @@ fn after_a_restart_a_tenant_that_is_not_wanted_any_more_is_not_known() {
     let mut watching = Watching::polled();
     watching.config.tenants.clear();
     watching.restart(20);
-    assert_eq!(watching.roster.tenants.len(), 1);
+    assert_eq!(watching.tenants().len(), 1);
     assert!(watching.roster.gone.is_empty());
 }
 
@@ -465,14 +484,14 @@ fn after_a_restart_a_tenant_that_had_disappeared_still_stays_until_its_figures_a
     let [gone] = watching.roster.gone.as_slice() else {
         panic!("{:?}", watching.roster.gone);
     };
-    assert!(gone.snapshot.exposure(at(20)).is_some());
+    assert!(has_exposure(&gone.snapshot, at(20)));
     watching.restart(10 + 3 * 900);
     assert!(watching.roster.gone.is_empty());
 }
 
 /// Lets the security listing of a tenant be refused until its quarantine leaves out seven slots of eight, from the
 /// second 3000 on.
-fn refuse(watching: &mut Watching, tenant: TenantId) {
+fn refuse(watching: &mut Watching, tenant: TargetId) {
     let watched = watching.roster.get_mut(tenant).unwrap();
     let (snapshot, job) = watched.of(Security).unwrap();
     for poll in 0..4 {
@@ -483,7 +502,7 @@ fn refuse(watching: &mut Watching, tenant: TenantId) {
     snapshot.next_poll = job.state.due();
 }
 
-fn due(watching: &mut Watching, tenant: TenantId, seconds: u64) -> Option<Timestamp> {
+fn due(watching: &mut Watching, tenant: TargetId, seconds: u64) -> Option<Timestamp> {
     let watched = watching.roster.get_mut(tenant).unwrap();
     watched.of(Security).unwrap().1.due(at(seconds))
 }

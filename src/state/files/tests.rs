@@ -44,7 +44,7 @@ fn a_folder_that_is_missing_is_made_and_what_is_written_there_is_read_again() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&folder.join(NAME))), (0o700, 0o600));
     let (_, saved) = StateDir::open(&folder, at(1001));
-    assert_eq!(saved.unwrap().tenants.len(), 3);
+    assert_eq!(saved.unwrap().tenants().count(), 3);
     assert_eq!(
         read(&folder, at(1001)).unwrap().unwrap().written_at,
         at(1000)

@@ -1,10 +1,11 @@
 //! What is written is read again as it was, and what cannot be believed is not.
 
 use super::*;
+use crate::domain::Collector;
 use crate::state::example::{at, snapshot};
 
-/// What the file says, and in which form, as long as its version is 1.
-const VERSION_1: &str = include_str!("version-1.json");
+/// What the file says, and in which form, as long as its version is 2.
+const VERSION_2: &str = include_str!("version-2.json");
 
 fn text() -> String {
     String::from_utf8(write(&snapshot(), at(1000)).unwrap()).unwrap()
@@ -15,14 +16,14 @@ fn refused(text: &str, now: Timestamp) -> String {
     read(text.as_bytes(), now).unwrap_err().to_string()
 }
 
-/// A time as it stands in the file.
-fn written(seconds: u64) -> String {
-    format!("{{\"secs\":{},\"nanos\":0}}", 1_790_000_000 + seconds)
+/// A time as it is written in the file.
+fn written(seconds: u64, nanos: u32) -> String {
+    format!("{{\"secs\":{},\"nanos\":{nanos}}}", 1_790_000_000 + seconds)
 }
 
 #[test]
-fn a_file_of_version_1_stays_what_it_is() {
-    assert_eq!(format!("{}\n", text()), VERSION_1);
+fn a_file_of_version_2_stays_what_it_is() {
+    assert_eq!(format!("{}\n", text()), VERSION_2);
 }
 
 #[test]
@@ -30,36 +31,35 @@ fn what_is_written_of_every_collector_is_read_again_but_for_counters_schedule_an
     let before = snapshot();
     let saved = read(text().as_bytes(), at(2000)).unwrap();
     assert_eq!(saved.written_at, at(1000));
-    let discovery = before.discovery.as_ref().unwrap();
-    let expected = SavedDiscovery {
-        up: false,
-        at: at(700),
-        customers: Arc::clone(&discovery.found.as_ref().unwrap().listed),
-    };
-    assert_eq!(saved.discovery, Some(expected));
+    assert!(saved.cold.is_empty());
+    let (customers, found_at) = saved.customers().unwrap();
+    let discovery = before.discovery().unwrap();
+    assert_eq!(Some(customers), discovery.customers());
+    assert_eq!(Some(found_at), discovery.figures.as_ref().map(|one| one.at));
     let all: Vec<_> = before.shown().collect();
-    assert_eq!(saved.tenants.len(), all.len());
-    for (before, saved) in all.into_iter().zip(&saved.tenants) {
-        let without_labels = Tenant {
-            labels: BTreeMap::new(),
-            ..Tenant::clone(&before.tenant)
-        };
-        assert_eq!(*saved.tenant, without_labels);
-        assert_eq!(saved.collectors.len(), before.collectors.len());
-        for (before, saved) in before.collectors.iter().zip(&saved.collectors) {
-            assert_eq!(saved.config, before.config);
-            let poll = |one: &CollectorSnapshot| {
-                let poll = one.last_poll?;
-                Some((poll.duration, poll.rows, poll.failure))
+    assert_eq!(saved.targets.len(), all.len());
+    for (before, saved) in all.into_iter().zip(&saved.targets) {
+        assert_eq!(saved.id(), before.id());
+        if let (Some(before), Some(saved)) = (before.target.tenant(), saved.target.tenant()) {
+            let without_labels = Tenant {
+                labels: BTreeMap::new(),
+                ..Tenant::clone(before)
             };
-            assert_eq!(poll(saved), poll(before));
+            assert_eq!(**saved, without_labels);
+        }
+        assert_eq!(saved.collectors.len(), before.collectors.len());
+        for saved in &saved.collectors {
+            let before = before.collector(saved.config.kind.collector()).unwrap();
+            assert_eq!(saved.config, before.config);
+            assert_eq!(saved.last_poll, before.last_poll);
             let figures = |one: &CollectorSnapshot| {
                 let figures = one.figures.clone()?;
                 Some((figures.at, figures.pages, figures.totals))
             };
             assert_eq!(figures(saved), figures(before));
-            assert!(before.polls > 0 && before.next_poll.is_some());
-            assert_eq!((saved.polls, saved.failures, saved.skipped), (0, 0, 0));
+            assert!(saved.figures.as_ref().is_none_or(|one| one.is_restored));
+            assert!(before.polls > 0 && before.failed() > 0 && before.next_poll.is_some());
+            assert_eq!((saved.polls, saved.failed(), saved.skipped), (0, 0, 0));
             assert_eq!(saved.next_poll, None);
         }
     }
@@ -69,15 +69,15 @@ fn what_is_written_of_every_collector_is_read_again_but_for_counters_schedule_an
 fn an_exporter_that_knows_nothing_writes_that() {
     let text = write(&Snapshot::default(), at(0)).unwrap();
     let saved = read(&text, at(0)).unwrap();
-    assert!(saved.tenants.is_empty() && saved.discovery.is_none());
+    assert!(saved.targets.is_empty() && saved.customers().is_none());
 }
 
 #[test]
 fn a_time_ahead_is_written_as_now_since_figures_of_it_would_be_fresh_for_ever() {
     let text = write(&snapshot(), at(500)).unwrap();
     let saved = read(&text, at(500)).unwrap();
-    assert_eq!(saved.discovery.unwrap().at, at(500));
-    let mut collectors = saved.tenants.iter().flat_map(|one| &one.collectors);
+    assert_eq!(saved.customers().unwrap().1, at(500));
+    let mut collectors = saved.targets.iter().flat_map(|one| &one.collectors);
     assert!(collectors.all(|one| one.figures.as_ref().is_none_or(|it| it.at <= at(500))));
 }
 
@@ -85,7 +85,9 @@ fn a_time_ahead_is_written_as_now_since_figures_of_it_would_be_fresh_for_ever() 
 fn a_clock_that_was_set_back_a_little_makes_figures_of_now() {
     let saved = read(text().as_bytes(), at(1000 - 300)).unwrap();
     assert_eq!(saved.written_at, at(700));
-    let figures = saved.tenants[0].collectors[1].figures.as_ref().unwrap();
+    let tenant = &saved.targets[2];
+    let directory = tenant.collector(Collector::Directory).unwrap();
+    let figures = directory.figures.as_ref().unwrap();
     assert_eq!(figures.at, at(700));
 }
 
@@ -99,19 +101,59 @@ fn a_file_that_is_cut_anywhere_is_damaged() {
 }
 
 #[test]
-fn a_file_with_a_wrong_type_or_without_a_field_is_damaged_and_not_quoted() {
+fn a_file_with_a_wrong_type_around_the_figures_is_damaged_and_not_quoted() {
     for (right, wrong) in [
-        ("\"users\":4,", "\"users\":\"Contoso\","),
-        ("\"users\":4,", ""),
-        ("\"users\":4,", "\"users\":-4,"),
-        ("\"users\":4,", "\"users\":10000000001,"),
-        ("\"tenants\":[{", "\"tenants\":[7,{"),
+        ("\"targets\":[{", "\"targets\":[7,{"),
         ("\"config\"", "\"Contoso\""),
-        ("}]}}", "}]}}}"),
+        ("\"tenant_id\":\"00000000", "\"tenant_id\":\"contoso"),
+        ("\"customer_id\":\"00000000", "\"customer_id\":\"fabrikam"),
+        ("}}]}", "}}]}}"),
     ] {
         assert!(text().contains(right), "{right}");
         let why = refused(&text().replacen(right, wrong, 1), at(2000));
         assert!(why.starts_with("is damaged at line 1, column "), "{why}");
+    }
+}
+
+/// What is read of a file with this instead of that: the collectors that start cold, and the number of the others.
+fn read_with(right: &str, wrong: &str) -> (Vec<(String, usize)>, usize) {
+    assert!(text().contains(right), "{right}");
+    let saved = read(text().replacen(right, wrong, 1).as_bytes(), at(2000)).unwrap();
+    let collectors = saved.targets.iter().map(|one| one.collectors.len());
+    (saved.cold.into_iter().collect(), collectors.sum())
+}
+
+#[test]
+fn what_a_collector_cannot_read_back_starts_cold_alone() {
+    let all: usize = snapshot().shown().map(|one| one.collectors.len()).sum();
+    let (early, late) = (written(900, 123_456_789), written(1001, 0));
+    for (collector, right, wrong) in [
+        ("security_users", "\"users\":4,", "\"users\":\"Contoso\","),
+        ("security_users", "\"users\":4,", ""),
+        ("security_users", "\"users\":4,", "\"users\":-4,"),
+        ("security_users", "\"throttled\"", "\"fate\""),
+        (
+            "security_users",
+            "\"endpoint\":\"v3\"",
+            "\"endpoint\":\"v4\"",
+        ),
+        ("partner_center", "\"federated\"", "\"guest\""),
+        ("partner_center", "\"DE\"", "\"Germany?\""),
+        ("protected_users", "{\"directory\":9", "{\"mail\":9"),
+        (
+            "customers",
+            "\"backup_status\":77",
+            "\"backup_status\":\"Contoso\"",
+        ),
+        ("customers", early.as_str(), late.as_str()),
+        ("customers", "\"secs\":900,", "\"secs\":2592001,"),
+        ("customers", "\"secs\":900,", "\"secs\":1,"),
+        // Of a collector that a newer exporter has.
+        ("phones", "\"directory\":{\"kind\"", "\"phones\":{\"kind\""),
+    ] {
+        let (cold, others) = read_with(right, wrong);
+        assert_eq!(cold, [(collector.to_owned(), 1)], "{right} -> {wrong}");
+        assert_eq!(others, all - 1, "{right} -> {wrong}");
     }
 }
 
@@ -142,11 +184,18 @@ fn json_of_something_else_is_foreign() {
 }
 
 #[test]
-fn a_file_of_a_newer_exporter_is_told_from_a_damaged_one() {
-    let newer = r#"{"format": "avepoint-exporter warm start", "version": 2, "tenants": "?"}"#;
+fn a_file_of_another_version_is_told_from_a_damaged_one() {
+    let of = |version: u64| {
+        let head = r#"{"format": "avepoint-exporter warm start", "version": "#;
+        refused(&format!(r#"{head}{version}, "targets": "?"}}"#), at(0))
+    };
     assert_eq!(
-        refused(newer, at(0)),
-        "is of version 2, written by a newer exporter than this one, which reads version 1"
+        of(3),
+        "is of version 3, written by a newer exporter than this one, which reads version 2"
+    );
+    assert_eq!(
+        of(1),
+        "is of version 1, written by an older exporter than this one, which reads version 2"
     );
 }
 
@@ -160,62 +209,18 @@ fn a_file_that_is_yet_to_be_written_is_not_used() {
 }
 
 #[test]
-fn what_no_exporter_writes_is_not_used() {
-    let customer = "00000000-0000-0000-0000-000000000001";
-    let (early, late) = (written(700), written(1001));
+fn a_file_that_has_a_target_twice_is_not_used() {
     let twice = text().replace(
         "00000000-0000-0000-0000-00000000000b",
         "00000000-0000-0000-0000-00000000000a",
     );
     let why = refused(&twice, at(2000));
-    assert_eq!(why, "holds what cannot be: a tenant twice");
-    for (right, wrong, why) in [
-        (customer, "contoso", "a customer without a GUID"),
-        (
-            "00000000-0000-0000-0000-00000000000a",
-            "contoso",
-            "a tenant without a GUID",
-        ),
-        ("\"Contoso\"", "\"a\\nb\"", "a name that is none"),
-        ("\"Contoso\"", "\" \"", "a name that is none"),
-        (early.as_str(), late.as_str(), "a time after it was written"),
-        (
-            "\"secs\":900,",
-            "\"secs\":2592001,",
-            "a collector that no configuration allows",
-        ),
-        (
-            "\"secs\":900,",
-            "\"secs\":1,",
-            "a collector that no configuration allows",
-        ),
-        ("\"throttled\"", "\"fate\"", "a reason that is none"),
-        ("\"unknown_7\"", "\"unknown_x\"", "a number that is none"),
-        (
-            "\"federated\"",
-            "\"guest\"",
-            "a word that Partner Center does not have",
-        ),
-        ("\"DE\"", "\"Germany?\"", "a country that is none"),
-        (
-            "\"missing\":{\"directory\"",
-            "\"missing\":{\"mail\"",
-            "a collector that is none",
-        ),
-        (
-            "\"customers\":[{\"id\":\"00000000-0000-0000-0000-000000000001\"",
-            "\"customers\":[{\"id\":\"00000000-0000-0000-0000-000000000009\"",
-            "customers that are not in order",
-        ),
-    ] {
-        assert!(text().contains(right), "{right}");
-        let found = refused(&text().replacen(right, wrong, 1), at(2000));
-        assert_eq!(found, format!("holds what cannot be: {why}"), "{right}");
-    }
+    assert_eq!(why, "holds what cannot be: a target twice");
 }
 
 #[test]
 fn a_field_that_is_not_known_yet_is_not_looked_at() {
-    let more = text().replacen("\"tenants\":", "\"more\":{\"a\":[1]},\"tenants\":", 1);
-    assert_eq!(read(more.as_bytes(), at(2000)).unwrap().tenants.len(), 3);
+    let more = text().replacen("\"targets\":", "\"more\":{\"a\":[1]},\"targets\":", 1);
+    let saved = read(more.as_bytes(), at(2000)).unwrap();
+    assert_eq!(saved.tenants().count(), 3);
 }

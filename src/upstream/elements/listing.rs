@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::domain::{TargetId, Tenant};
+use crate::domain::Target;
 use crate::upstream::api::client::{Answered, Ask, Client, Endpoint};
 use crate::upstream::api::paging::{Page, Pager};
 use crate::upstream::api::rows::{ListingSize, Rows, read_rows};
@@ -23,38 +23,21 @@ const PAGES_AT_ONCE: usize = 4;
 const PREFIX: &str = "/partner/external/v3";
 
 impl Client {
-    /// Reads a tenant's whole listing and hands each page to `each`, in order.
-    pub(super) async fn list<R: Rows>(
+    /// Reads a target's whole listing and hands each page to `each`, in order. `size` tells what was read, even if it
+    /// fails.
+    ///
+    /// # Errors
+    /// What the request that failed says; or what `each` says of a page.
+    pub(crate) async fn list<R: Rows>(
         &self,
         endpoint: &Endpoint,
         rows: &R,
-        tenant: &Tenant,
-        size: &mut ListingSize,
-        each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
-    ) -> Result<(), ApiError> {
-        let base = self.listing_url(endpoint.route, tenant);
-        self.list_at(
-            TargetId::Tenant(tenant.tenant_id),
-            base,
-            endpoint,
-            rows,
-            size,
-            each,
-        )
-        .await
-    }
-
-    /// Reads the whole listing of a target at an address, and hands each page to `each`, in
-    /// order.
-    pub(super) async fn list_at<R: Rows>(
-        &self,
-        target: TargetId,
-        base: Url,
-        endpoint: &Endpoint,
-        rows: &R,
+        target: &Target,
         size: &mut ListingSize,
         mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
+        let base = self.listing_url(endpoint.route, target);
+        let id = target.id();
         let mut pager = Pager::new(base.clone(), self.max_rows);
         let fetch = |place| {
             let url = match place {
@@ -62,7 +45,7 @@ impl Client {
                 Place::Link(link) => link,
             };
             async move {
-                let ask = Ask::new(target, url);
+                let ask = Ask::new(id, url);
                 self.call(endpoint, &ask, |body| read_page(body, rows))
                     .await
             }
@@ -82,20 +65,13 @@ impl Client {
         read_in_order(PAGES_AT_ONCE, fetch, take).await
     }
 
-    pub(super) fn listing_url(&self, route: &str, tenant: &Tenant) -> Url {
-        let path = route
-            .replace("{customerId}", &tenant.customer_id.to_string())
-            .replace("{tenantId}", &tenant.tenant_id.to_string());
-        self.below_api_url(&format!("{PREFIX}{path}"))
-    }
-
-    /// The address of a listing of all customers together.
-    pub(super) fn common_listing_url(&self, route: &str) -> Url {
-        self.below_api_url(&format!("{PREFIX}{route}"))
+    /// The address of a target's listing.
+    pub(crate) fn listing_url(&self, route: &str, target: &Target) -> Url {
+        self.below_api_url(&format!("{PREFIX}{}", target.route(route)))
     }
 }
 
-/// How many requests a listing of so many rows takes, when the server gives the pages asked for.
+/// The number of requests that a listing of this many rows takes, if the server gives the pages asked for.
 pub fn pages_of(rows: u64) -> u64 {
     rows.div_ceil(u64::from(PAGE_SIZE)).max(1)
 }
@@ -106,7 +82,7 @@ fn page_url(base: &Url, index: u64) -> Url {
     url
 }
 
-pub(super) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> {
+pub(crate) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> {
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let OrDefault(metadata) = envelope.metadata;
     let total = metadata.total_count;

@@ -1,17 +1,12 @@
-//! The listings of AvePoint Elements, and what remains of their rows.
+//! The manners of AvePoint Elements: how its listings are paged, and how several of them describe a user.
 
 mod ahead;
-mod customers;
-mod directory;
 mod listing;
-mod protected_users;
-mod security_users;
-mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod user;
 
-pub use customers::{Customer, CustomerTenant};
-pub use directory::DirectoryUser;
 pub use listing::pages_of;
-pub use protected_users::ProtectedUser;
-pub use security_users::{COUNT_REQUESTS, SecurityUser};
+pub(crate) use listing::read_page;
+pub use user::ElementsUser;
+pub(crate) use user::{UserRows, UserWire};

@@ -1,26 +1,15 @@
-//! Reading a customer's users page by page: each page says by link and token where the next one is. Source:
-//! Microsoft's documentation of Partner Center, "Get a list of all user accounts for a customer".
+//! Reading a listing of Partner Center page by page: each page says by link and token where the next one is.
 
-use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::domain::{TargetId, Tenant, TenantId};
+use crate::domain::{Target, TargetId};
 use crate::upstream::api::client::{Ask, Client, Endpoint, Ids};
 use crate::upstream::api::paging::{Page, PageCount, within};
-use crate::upstream::api::rows::{ListingSize, read_rows};
+use crate::upstream::api::rows::{ListingSize, Rows, read_rows};
 use crate::upstream::api::{ApiError, Cause};
 use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
 use crate::upstream::http::request_id::RequestId;
-
-use super::users::{PartnerRows, PartnerUser, Wire};
-
-const ENDPOINT: Endpoint = Endpoint {
-    method: || Method::GET,
-    route: "/v1/customers/{tenantId}/users",
-    body: "",
-    permission: "the role of an admin agent for this customer",
-};
 
 /// All paths of the API start with this, and the links in its answers leave it out.
 const PREFIX: &str = "/v1";
@@ -28,61 +17,45 @@ const PREFIX: &str = "/v1";
 /// The largest page that Microsoft documents.
 const PAGE_SIZE: u32 = 500;
 
-/// What finds the deleted users, who are not in the plain listing.
-const DELETED: &str = r#"{"Field":"UserStatus","Value":"Inactive","Operator":"equals"}"#;
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
 const CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
 
-/// How many requests the listings of so many users take, a few deleted ones included.
-pub fn partner_pages_of(users: u64) -> u64 {
-    users.div_ceil(u64::from(PAGE_SIZE)).max(1) + 1
+/// The number of requests that a listing of this many rows takes.
+pub fn partner_pages_of(rows: u64) -> u64 {
+    rows.div_ceil(u64::from(PAGE_SIZE)).max(1)
 }
 
 impl Client {
-    /// Reads the users of a tenant that Partner Center knows, first those who exist, then the deleted ones, and
-    /// hands each page to `each`, in order, with whether it is of the deleted ones. `size` tells what was read until
-    /// the end, be it good or bad.
+    /// Reads the whole listing of a target that a query selects, and hands each page to `each`, in order. The
+    /// correlation id is that of all requests of a poll. `size` tells what was read, even if it fails.
     ///
     /// # Errors
     /// What the request that failed says; or what `each` says of a page.
-    pub async fn partner_center_users(
+    pub(crate) async fn list_by_links<R: Rows>(
         &self,
-        tenant: &Tenant,
-        size: &mut ListingSize,
-        mut each: impl FnMut(Page<PartnerUser>, bool) -> Result<(), Cause> + Send,
-    ) -> Result<(), ApiError> {
-        let correlation = RequestId::random();
-        for deleted in [false, true] {
-            let url = self.users_url(tenant, deleted);
-            self.read_listing(tenant.tenant_id, url, &correlation, size, &mut |page| {
-                each(page, deleted)
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    async fn read_listing(
-        &self,
-        tenant: TenantId,
-        first: Url,
+        endpoint: &Endpoint,
+        rows: &R,
+        (target, query): (&Target, &[(&str, &str)]),
         correlation: &RequestId,
         size: &mut ListingSize,
-        each: &mut (impl FnMut(Page<PartnerUser>) -> Result<(), Cause> + Send),
+        mut each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
     ) -> Result<(), ApiError> {
-        let rows = PartnerRows(&self.pseudonyms);
         let base = self.below_api_url(&format!("{PREFIX}/"));
         let mut count = PageCount::new(self.max_rows);
+        let mut first = self.below_api_url(&target.route(endpoint.route));
+        first
+            .query_pairs_mut()
+            .append_pair("size", &PAGE_SIZE.to_string())
+            .extend_pairs(query);
         let mut next = Some(Place {
             url: first,
             token: None,
         });
         while let Some(place) = next {
-            let ask = ask(tenant, &place, correlation);
+            let ask = ask(target.id(), &place, correlation);
             let answered = self
-                .call(&ENDPOINT, &ask, |body| read_page(body, &rows))
+                .call(endpoint, &ask, |body| read_page(body, rows))
                 .await?;
             let after = match answered.value {
                 Some((page, link)) => {
@@ -101,7 +74,7 @@ impl Client {
             };
             next = after.map_err(|cause| {
                 self.failed(
-                    &ENDPOINT,
+                    endpoint,
                     cause,
                     answered.request_id.as_ref(),
                     ask.ids.as_ref(),
@@ -109,19 +82,6 @@ impl Client {
             })?;
         }
         Ok(())
-    }
-
-    fn users_url(&self, tenant: &Tenant, deleted: bool) -> Url {
-        let path = ENDPOINT
-            .route
-            .replace("{tenantId}", &tenant.tenant_id.to_string());
-        let mut url = self.below_api_url(&path);
-        url.query_pairs_mut()
-            .append_pair("size", &PAGE_SIZE.to_string());
-        if deleted {
-            url.query_pairs_mut().append_pair("filter", DELETED);
-        }
-        url
     }
 }
 
@@ -166,7 +126,7 @@ fn follow(base: &Url, link: Link) -> Result<Place, Cause> {
     })
 }
 
-fn ask(tenant: TenantId, place: &Place, correlation: &RequestId) -> Ask {
+fn ask(target: TargetId, place: &Place, correlation: &RequestId) -> Ask {
     let ids = Ids {
         request: RequestId::random(),
         correlation: correlation.clone(),
@@ -180,7 +140,7 @@ fn ask(tenant: TenantId, place: &Place, correlation: &RequestId) -> Ask {
     }
     headers.extend(place.token.clone().map(|token| (CONTINUATION_TOKEN, token)));
     Ask {
-        target: TargetId::Tenant(tenant),
+        target,
         url: place.url.clone(),
         headers,
         ids: Some(ids),
@@ -194,10 +154,10 @@ struct Link {
     token: Option<String>,
 }
 
-type PageAndLink = (Page<PartnerUser>, Option<Link>);
+type PageAndLink<R> = (Page<R>, Option<Link>);
 
-fn read_page(body: &[u8], rows: &PartnerRows<'_>) -> Result<PageAndLink, JsonError> {
-    let envelope: Envelope<'_> = json::read(body)?;
+fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<PageAndLink<R::Row>, JsonError> {
+    let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let Some(List(items)) = envelope.items else {
         return Err(JsonError::Unexpected("there is no `items`".to_owned()));
     };
@@ -227,8 +187,8 @@ fn read_page(body: &[u8], rows: &PartnerRows<'_>) -> Result<PageAndLink, JsonErr
 
 wire! {
     /// The object around the rows.
-    struct Envelope<'de>: "an object with the list `items`" {
-        "items" => items: Option<List<Object<Wire<'de>>>>,
+    struct Envelope<'de, W>: "an object with the list `items`" {
+        "items" => items: Option<List<Object<W>>>,
         "links" => links: OrDefault<Links<'de>>,
     }
 }
@@ -257,35 +217,38 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Reason, UserState};
-    use crate::upstream::api::personal::Pseudonyms;
+    use crate::domain::Reason;
 
-    fn page(body: &str) -> Result<PageAndLink, JsonError> {
+    /// Rows of which only the number is of interest.
+    struct AnyRows;
+
+    wire! {
+        struct AnyWire: "a row" {}
+    }
+
+    impl Rows for AnyRows {
+        type Row = ();
+        type Wire<'de> = AnyWire;
+
+        fn row(&self, _: &AnyWire) -> Result<(), &'static str> {
+            Ok(())
+        }
+    }
+
+    fn page(body: &str) -> Result<PageAndLink<()>, JsonError> {
         let body = [b"\xef\xbb\xbf", body.as_bytes()].concat();
-        read_page(&body, &PartnerRows(&Pseudonyms::default()))
+        read_page(&body, &AnyRows)
     }
 
     #[test]
     fn a_page_is_read_with_its_rows_and_its_link() {
         let (page, link) = page(
-            r#"{"totalCount": 1, "items": [{"id": "a", "state": "Active", "userDomainType": 2, "usageLocation": "US",
-                "passwordProfile": {"forceChangePassword": true, "password": "x"},
-                "lastDirectorySyncTime": "2017-01-20T00:33:34Z"}],
+            r#"{"totalCount": 1, "items": [{"id": "a"}],
                 "links": {"self": {"uri": "/x"}, "next": {"uri": "/customers/c/users?size=500", "method": "GET",
                 "headers": [{"key": "Authorization", "value": "x"}, {"key": "ms-continuationtoken", "value": "t"}]}}}"#,
         )
         .unwrap();
-        let user = &page.rows[0];
-        assert_eq!(
-            (
-                user.state,
-                user.must_change_password,
-                user.last_sync,
-                user.deleted
-            ),
-            (UserState::Active, true, Some(1_484_872_414), None)
-        );
-        assert_eq!(user.domain_type.label(), "unknown_2");
+        assert_eq!(page.rows.len(), 1);
         let link = link.unwrap();
         assert_eq!(link.uri, "/customers/c/users?size=500");
         assert_eq!(link.token.as_deref(), Some("t"));

@@ -1,7 +1,5 @@
-//! The listing of Microsoft Partner Center, and what remains of its rows.
+//! The manners of Microsoft Partner Center: how its listings are paged.
 
 mod listing;
-mod users;
 
 pub use listing::partner_pages_of;
-pub use users::{PartnerUser, UsageLocation};

@@ -9,10 +9,10 @@ const MOST_LINES: usize = 700;
 /// The floors of the top-level modules.
 const FLOORS: &[(u8, &[&str])] = &[
     (0, &["bundle", "domain"]),
-    (1, &["config"]),
+    (1, &["config", "metric"]),
     (2, &["upstream"]),
-    (3, &["collectors", "discovery", "snapshot", "state"]),
-    (4, &["scheduler", "exposition"]),
+    (3, &["collectors", "snapshot", "state"]),
+    (4, &["exposition", "fleet", "scheduler"]),
     (5, &["process", "server"]),
     (6, &["app", "cli"]),
     (7, &["main"]),

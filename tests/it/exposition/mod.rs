@@ -77,7 +77,7 @@ fn check_against_the_crate(text: &str) {
 
 #[test]
 fn the_catalogue_keeps_the_rules_of_prometheus() {
-    let names: BTreeSet<&str> = catalogue().map(|metric| metric.name).collect();
+    let names: BTreeSet<_> = catalogue().map(|metric| metric.name).collect();
     assert_eq!(names.len(), catalogue().count(), "a name stands twice");
     for metric in catalogue() {
         assert_eq!(
@@ -221,7 +221,7 @@ async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
 /// The golden snapshot's tenants, many times over.
 fn many() -> Snapshot {
     let mut many = golden();
-    many.tenants = many.tenants.iter().cloned().cycle().take(2000).collect();
+    many.targets = many.targets.iter().cloned().cycle().take(2000).collect();
     many
 }
 

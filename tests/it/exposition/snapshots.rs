@@ -4,28 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use avepoint_exporter::collectors::{
-    Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
-};
+use avepoint_exporter::collectors::customers::{self, ListedCustomer, ListedTenant};
+use avepoint_exporter::collectors::protected_users::{self, Coverage, Joins, Protection};
+use avepoint_exporter::collectors::{Exposure, Totals, directory, partner_center, security_users};
 use avepoint_exporter::config::{
     CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
     SecurityMode, SecurityOptions, StatusEncoding,
 };
 use avepoint_exporter::domain::{
     BackupModule, BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason,
-    SecurityStatus, Tenant, TenantId, TenantSource, Timestamp, UserState,
+    SecurityStatus, Target, Tenant, TenantId, TenantSource, Timestamp, UserState,
 };
 use avepoint_exporter::snapshot::{
-    CollectorSnapshot, Discovered, DiscoverySnapshot, Figures, LastFailure, LastPoll, Snapshot,
-    TenantSnapshot,
+    CollectorSnapshot, Discovered, Figures, LastFailure, LastPoll, Snapshot, TargetSnapshot,
 };
-use avepoint_exporter::upstream::{Customer, CustomerTenant};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 const SECURITY: CollectorKind = scan(false);
+
+const DISCOVERY: CollectorKind = CollectorKind::Customers(NoOptions);
 
 const PARTNER_CENTER: CollectorKind = CollectorKind::PartnerCenter(PartnerCenterOptions {
     top_usage_locations: 2,
@@ -49,8 +49,8 @@ pub(crate) const NOW: f64 = 1_790_000_000.25;
 /// A small fleet with all there can be: hostile names, operator's labels, unknown codes, and listings that
 /// are fresh, stale, failing, never read, or off.
 pub(crate) fn golden() -> Snapshot {
-    let quoted = TenantSnapshot {
-        tenant: tenant(
+    let quoted = TargetSnapshot {
+        target: tenant(
             1,
             "He said \"hi\" \\ and\nleft",
             "Café 😀 {a=\"b\"} # HELP",
@@ -60,7 +60,7 @@ pub(crate) fn golden() -> Snapshot {
             CollectorSnapshot {
                 config: config(scan(true), 300),
                 polls: 7,
-                failures: 1,
+                failures: failed(1),
                 skipped: 2,
                 last_poll: Some(last_poll(1.5, 120, None)),
                 figures: Some(figures(
@@ -85,21 +85,18 @@ pub(crate) fn golden() -> Snapshot {
                 next_poll: Some(at(NOW + 890.0)),
                 polls: 3,
                 last_poll: Some(last_poll(0.000_125, 4_000_000_000, None)),
-                figures: Some(figures(
-                    NOW - 1.0,
-                    Totals::ProtectedUsers(protection(), joins()),
-                )),
+                figures: Some(figures(NOW - 1.0, protected_users())),
                 ..never(CollectorKind::ProtectedUsers(NoOptions))
             },
         ],
     };
-    let stale = TenantSnapshot {
-        tenant: tenant(2, "Fabrikam", "Fabrikam", []),
+    let stale = TargetSnapshot {
+        target: tenant(2, "Fabrikam", "Fabrikam", []),
         collectors: vec![
             CollectorSnapshot {
                 next_poll: Some(at(NOW + 1.0)),
                 polls: 10,
-                failures: 4,
+                failures: failed(4),
                 quarantined: true,
                 last_poll: Some(last_poll(60.25, 0, Some(Reason::Throttled))),
                 last_failure: Some(last_failure(NOW - 5.5, Reason::Throttled)),
@@ -118,38 +115,50 @@ pub(crate) fn golden() -> Snapshot {
             CollectorSnapshot {
                 next_poll: Some(at(NOW + 2.0)),
                 polls: 2,
-                failures: 1,
+                failures: failed(1),
                 last_poll: Some(last_poll(3.0, 200, Some(Reason::Decode))),
-                figures: Some(figures(
-                    NOW - 2699.0,
-                    Totals::ProtectedUsers(protection(), joins()),
-                )),
+                figures: Some(figures(NOW - 2699.0, protected_users())),
                 ..never(CollectorKind::ProtectedUsers(NoOptions))
             },
         ],
     };
     let failing = failing();
     let mut gone = failing.clone();
-    gone.tenant = Arc::new(Tenant {
+    gone.target = Target::Tenant(Arc::new(Tenant {
         source: TenantSource::Discovery,
         customer_name: None,
-        ..(*tenant(5, "gone", "", [])).clone()
-    });
+        ..Tenant::clone(tenant(5, "gone", "", []).tenant().unwrap())
+    }));
+    let (discovery, discovered) = discovery();
+    let targets = [partner(discovery), quoted, stale, unread(), failing];
     Snapshot {
-        tenants: [quoted, stale, unread(), failing].map(Arc::new).into(),
+        targets: targets.map(Arc::new).into(),
         gone: vec![Arc::new(gone)],
-        discovery: Some(Arc::new(discovery())),
+        discovered: Some(Arc::new(discovered)),
     }
 }
 
+/// The partner with this collector.
+fn partner(discovery: CollectorSnapshot) -> TargetSnapshot {
+    TargetSnapshot {
+        target: Target::Partner("a".into()),
+        collectors: vec![discovery],
+    }
+}
+
+/// This many polls that failed, for a reason that does not matter.
+fn failed(polls: u64) -> BTreeMap<Reason, u64> {
+    [(Reason::Timeout, polls)].into()
+}
+
 /// A tenant of which nothing could be read yet.
-fn failing() -> TenantSnapshot {
-    TenantSnapshot {
-        tenant: tenant(4, "Only backup", "Contoso", []),
+fn failing() -> TargetSnapshot {
+    TargetSnapshot {
+        target: tenant(4, "Only backup", "Contoso", []),
         collectors: vec![CollectorSnapshot {
             next_poll: Some(at(NOW + 600.0)),
             polls: 1,
-            failures: 1,
+            failures: failed(1),
             last_poll: Some(last_poll(0.0, 0, Some(Reason::Internal))),
             last_failure: Some(last_failure(NOW - 2.0, Reason::Internal)),
             ..never(CollectorKind::ProtectedUsers(NoOptions))
@@ -158,9 +167,9 @@ fn failing() -> TenantSnapshot {
 }
 
 /// A tenant of which nothing was read yet.
-fn unread() -> TenantSnapshot {
-    TenantSnapshot {
-        tenant: tenant(3, "", "Contoso", []),
+fn unread() -> TargetSnapshot {
+    TargetSnapshot {
+        target: tenant(3, "", "Contoso", []),
         collectors: vec![
             CollectorSnapshot {
                 next_poll: Some(at(NOW)),
@@ -172,9 +181,9 @@ fn unread() -> TenantSnapshot {
 }
 
 /// What was found an hour ago, and could not be read again since.
-fn discovery() -> DiscoverySnapshot {
+fn discovery() -> (CollectorSnapshot, Discovered) {
     let customers = vec![
-        Customer {
+        ListedCustomer {
             name: Some("Contoso \"Ltd\"".to_owned()),
             backup_status: Some(BackupStatus::from(4)),
             country: Some("Germany".to_owned()),
@@ -182,34 +191,37 @@ fn discovery() -> DiscoverySnapshot {
             ..customer(1)
         },
         customer(2),
-        Customer {
+        ListedCustomer {
             backup_status: Some(BackupStatus::from(77)),
             management_mode: Some(ManagementMode::from(9)),
-            tenants: vec![CustomerTenant {
+            tenants: vec![ListedTenant {
                 id: TenantId::from_bits(5),
                 name: None,
             }],
             ..customer(3)
         },
     ];
-    DiscoverySnapshot {
-        stale_after: Duration::from_secs(3 * 3600),
+    let listed = customers::Figures {
+        customers: customers.clone(),
+    };
+    let discovery = CollectorSnapshot {
         polls: 7,
         failures: [(Reason::Implausible, 1)].into(),
-        up: Some(false),
+        last_poll: Some(last_poll(1.0, 3, Some(Reason::Implausible))),
         last_failure: Some(last_failure(NOW - 60.0, Reason::Implausible)),
-        found: Some(Discovered {
-            at: at(NOW - 3600.0),
-            listed: customers.as_slice().into(),
-            customers,
-            excluded: 11,
-        }),
-    }
+        figures: Some(figures(NOW - 3600.0, Totals::Customers(listed))),
+        ..never(DISCOVERY)
+    };
+    let discovered = Discovered {
+        customers,
+        excluded: 11,
+    };
+    (discovery, discovered)
 }
 
 /// A customer of which nothing is known.
-fn customer(id: u128) -> Customer {
-    Customer {
+fn customer(id: u128) -> ListedCustomer {
+    ListedCustomer {
         id: CustomerId::from_bits(id),
         name: None,
         backup_status: None,
@@ -225,7 +237,7 @@ pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
         config: config(kind, kind.collector().default_interval().as_secs()),
         next_poll: None,
         polls: 0,
-        failures: 0,
+        failures: failed(0),
         skipped: 0,
         quarantined: false,
         last_poll: None,
@@ -263,6 +275,7 @@ fn figures(seconds: f64, totals: Totals) -> Figures {
         pages: 1,
         at: at(seconds),
         totals: Arc::new(totals),
+        is_restored: false,
     }
 }
 
@@ -271,8 +284,8 @@ fn tenant<const N: usize>(
     tenant_name: &str,
     customer_name: &str,
     labels: [(&str, &str); N],
-) -> Arc<Tenant> {
-    Arc::new(Tenant {
+) -> Target {
+    Target::Tenant(Arc::new(Tenant {
         customer_id: CustomerId::from_bits(id << 64),
         tenant_id: TenantId::from_bits(id),
         customer_name: Some(customer_name.to_owned()),
@@ -281,11 +294,11 @@ fn tenant<const N: usize>(
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         source: TenantSource::Config,
-    })
+    }))
 }
 
-fn security(users: u64, by_status: &[(i64, u64)]) -> SecurityUsers {
-    SecurityUsers {
+fn security(users: u64, by_status: &[(i64, u64)]) -> security_users::Figures {
+    security_users::Figures {
         users,
         by_status: counts(by_status),
     }
@@ -304,6 +317,13 @@ fn protection() -> Protection {
     }
 }
 
+fn protected_users() -> Totals {
+    Totals::ProtectedUsers(protected_users::Figures {
+        protection: protection(),
+        joins: joins(),
+    })
+}
+
 fn joins() -> Joins {
     let others = [(Collector::Directory, 11), (Collector::PartnerCenter, 0)];
     Joins {
@@ -312,8 +332,8 @@ fn joins() -> Joins {
     }
 }
 
-fn directory() -> Directory {
-    Directory {
+fn directory() -> directory::Figures {
+    directory::Figures {
         users: 130,
         by_status: counts(&[(0, 110), (7, 0), (77, 1)]),
         test_users: 4,
@@ -322,9 +342,9 @@ fn directory() -> Directory {
     }
 }
 
-fn partner_center() -> PartnerCenter {
+fn partner_center() -> partner_center::Figures {
     let country = |text| Country::new(text).unwrap();
-    PartnerCenter {
+    partner_center::Figures {
         users: 125,
         by_state: [
             ((UserState::Active, DomainType::Managed), 120),
@@ -370,15 +390,17 @@ pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             .prop_map(|tenants| tenants.into_iter().map(Arc::new).collect::<Vec<_>>())
     };
     (tenants(), tenants(), option::of(any_discovery())).prop_map(|(tenants, gone, discovery)| {
+        let (discovery, discovered) = discovery.unzip();
+        let partner = discovery.into_iter().map(|one| Arc::new(partner(one)));
         Snapshot {
-            tenants,
+            targets: partner.chain(tenants).collect(),
             gone,
-            discovery: discovery.map(Arc::new),
+            discovered: discovered.map(Arc::new),
         }
     })
 }
 
-fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
+fn any_discovery() -> impl Strategy<Value = (CollectorSnapshot, Discovered)> {
     let customer = (
         any::<u128>(),
         option::of(any_text()),
@@ -386,37 +408,29 @@ fn any_discovery() -> impl Strategy<Value = DiscoverySnapshot> {
         option::of(0..10_i64),
         option::of(any::<i64>()),
     )
-        .prop_map(|(id, name, country, status, mode)| Customer {
+        .prop_map(|(id, name, country, status, mode)| ListedCustomer {
             name,
             country,
             backup_status: status.map(BackupStatus::from),
             management_mode: mode.map(ManagementMode::from),
             ..customer(id)
         });
-    let found = (any_duration(), vec(customer, 0..4), any::<u64>()).prop_map(
-        |(at, customers, excluded)| Discovered {
-            at: Timestamp::from_unix(at),
-            listed: customers.as_slice().into(),
-            customers,
-            excluded,
-        },
-    );
+    let listed = Totals::Customers(customers::Figures::default());
     (
-        any::<[u64; 2]>(),
-        option::of(any::<bool>()),
-        option::of(found),
+        any_collector(DISCOVERY, Just(listed).boxed()),
+        vec(customer, 0..4),
+        any::<u64>(),
     )
-        .prop_map(|([polls, failures], up, found)| DiscoverySnapshot {
-            stale_after: Duration::from_secs(1),
-            polls,
-            failures: [(Reason::Timeout, failures)].into(),
-            up,
-            last_failure: None,
-            found,
+        .prop_map(|(discovery, customers, excluded)| {
+            let discovered = Discovered {
+                customers,
+                excluded,
+            };
+            (discovery, discovered)
         })
 }
 
-fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
+fn any_tenant() -> impl Strategy<Value = TargetSnapshot> {
     let tenant = (
         any::<u128>(),
         any_text(),
@@ -431,8 +445,9 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
             labels,
             source: TenantSource::Config,
         });
-    let security = (any::<u64>(), any_counts())
-        .prop_map(|(users, by_status)| Totals::SecurityUsers(SecurityUsers { users, by_status }));
+    let security = (any::<u64>(), any_counts()).prop_map(|(users, by_status)| {
+        Totals::SecurityUsers(security_users::Figures { users, by_status })
+    });
     let exposure = (any_counts(), any_counts()).prop_map(|(users, unlisted)| Exposure {
         by_module: users
             .iter()
@@ -460,11 +475,12 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
                     },
                 };
                 let missing = [(Collector::Directory, full)].into();
-                Totals::ProtectedUsers(protection, Joins { exposure, missing })
+                let joins = Joins { exposure, missing };
+                Totals::ProtectedUsers(protected_users::Figures { protection, joins })
             },
         );
     let directory = (any::<[u64; 11]>(), any_counts()).prop_map(|(n, by_status)| {
-        Totals::Directory(Directory {
+        Totals::Directory(directory::Figures {
             users: n[0],
             by_status,
             test_users: n[1],
@@ -480,8 +496,8 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
         any_collector(CollectorKind::ProtectedUsers(NoOptions), protected.boxed()),
     )
         .prop_map(
-            |(tenant, security, directory, partner_center, protected)| TenantSnapshot {
-                tenant: Arc::new(tenant),
+            |(tenant, security, directory, partner_center, protected)| TargetSnapshot {
+                target: Target::Tenant(Arc::new(tenant)),
                 collectors: vec![security, directory, partner_center, protected],
             },
         )
@@ -501,7 +517,7 @@ fn any_partner_center() -> impl Strategy<Value = Totals> {
         any::<[Option<i64>; 2]>(),
     )
         .prop_map(|(n, by_state, by_location, [last_sync, next_purge])| {
-            Totals::PartnerCenter(PartnerCenter {
+            Totals::PartnerCenter(partner_center::Figures {
                 users: n[0],
                 by_state,
                 by_location,
@@ -533,6 +549,7 @@ fn any_collector(
         at: Timestamp::from_unix(at),
         pages: 1,
         totals: Arc::new(totals),
+        is_restored: false,
     });
     (
         (any_duration(), any_duration()),
@@ -557,7 +574,7 @@ fn any_collector(
                     },
                     next_poll,
                     polls,
-                    failures,
+                    failures: failed(failures),
                     skipped,
                     quarantined,
                     last_poll,

@@ -14,12 +14,13 @@ mod table;
 mod throttling;
 mod tokens;
 
-use avepoint_exporter::config::{Config, SecurityEndpoint};
-use avepoint_exporter::domain::{Clock, TenantId};
+use std::sync::Arc;
+
+use avepoint_exporter::collectors::{self, Earlier};
+use avepoint_exporter::config::Config;
+use avepoint_exporter::domain::{Clock, Target, TenantId, Timestamp};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, Simulator, Tenant, When, World};
-use avepoint_exporter::upstream::{
-    ApiError, Client, ListingSize, ProtectedUser, Pseudonyms, SecurityUser, Stats,
-};
+use avepoint_exporter::upstream::{ApiError, Client, Clients, Pseudonyms, Stats};
 use prometheus::Registry;
 
 use crate::support::{Exposition, simulator};
@@ -108,11 +109,8 @@ fn failure(exposition: &Exposition, tenant: TenantId, listing: Listing) -> Optio
 /// The error of a poll of the first tenant, as the log has it.
 async fn error_of(config: &Config, listing: Listing) -> ApiError {
     let stats = Stats::register(&Registry::new()).unwrap();
-    let permissions = [
-        SecurityUser::permission(SecurityEndpoint::V3),
-        ProtectedUser::PERMISSION,
-    ];
-    let client = Client::elements(
+    let permissions = ["elements.um.user.read.all", "elements.cbprotected.read.all"];
+    let elements = Client::elements(
         &config.elements,
         &permissions,
         &Pseudonyms::default(),
@@ -120,14 +118,23 @@ async fn error_of(config: &Config, listing: Listing) -> ApiError {
         &Clock::system(),
     )
     .unwrap();
-    let (tenant, mut size) = (&config.tenants[0].tenant, ListingSize::default());
-    let outcome = match listing {
-        Listing::Protected => client.protected_users(tenant, &mut size, |_| Ok(())).await,
-        _ => {
-            client
-                .security_users(tenant, Default::default(), &mut size, |_| Ok(()))
-                .await
-        }
+    let clients = Clients {
+        elements,
+        partner_center: None,
+        refresh_token: None,
     };
-    outcome.unwrap_err()
+    let tenant = &config.tenants[0];
+    let mut collectors = tenant.collectors.iter();
+    let is_it = |kind: &str| kind == collector(listing);
+    let polled = collectors.find(|one| is_it(one.kind.collector().as_str()));
+    let target = Target::Tenant(Arc::clone(&tenant.tenant));
+    let kind = polled.unwrap().kind;
+    let poll = collectors::poll(
+        &clients,
+        &target,
+        kind,
+        Earlier::default(),
+        Timestamp::default(),
+    );
+    poll.await.outcome.unwrap_err()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use avepoint_exporter::app::{Exporter, Web};
 use avepoint_exporter::config::Config;
-use avepoint_exporter::domain::{Clock, Collector, TenantId};
+use avepoint_exporter::domain::{Clock, Collector, TargetId, TenantId};
 use avepoint_exporter::exposition::render;
 use avepoint_exporter::simulator::{Fault, Listing, Rule, When, World};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
@@ -59,8 +59,10 @@ impl Running {
 }
 
 fn of(snapshot: &Snapshot, tenant: TenantId) -> &CollectorSnapshot {
-    let mut tenants = snapshot.tenants.iter();
-    let tenant = tenants.find(|one| one.tenant.tenant_id == tenant).unwrap();
+    let mut targets = snapshot.targets.iter();
+    let tenant = targets
+        .find(|one| one.id() == TargetId::Tenant(tenant))
+        .unwrap();
     tenant.collector(Collector::SecurityUsers).unwrap()
 }
 
@@ -125,7 +127,7 @@ async fn a_poll_that_fails_half_way_keeps_the_figures_before_it_and_the_next_one
     let before = of(&good, id).figures.clone().unwrap();
 
     let bad = running.until(|snapshot| is_failing(of(snapshot, id))).await;
-    assert_eq!((of(&bad, id).polls, of(&bad, id).failures), (2, 1));
+    assert_eq!((of(&bad, id).polls, of(&bad, id).failed()), (2, 1));
     assert_eq!(of(&bad, id).last_poll.unwrap().rows, 200);
     let kept = of(&bad, id).figures.clone().unwrap();
     assert_eq!((kept.at, &kept.totals), (before.at, &before.totals));
@@ -235,12 +237,12 @@ async fn a_tenant_that_never_answers_does_not_hold_up_the_others() {
     let mut running = Running::start(&config(&simulator, "  timeout: 50s\n", FAST)).await;
     let polled_twice = |snapshot: &Snapshot| {
         let others = snapshot
-            .tenants
+            .targets
             .iter()
-            .filter(|one| one.tenant.tenant_id != id);
+            .filter(|one| one.id() != TargetId::Tenant(id));
         others
             .flat_map(|one| &one.collectors)
-            .all(|one| one.polls >= 2 && one.failures == 0)
+            .all(|one| one.polls >= 2 && one.failed() == 0)
     };
     let snapshot = running.until(polled_twice).await;
     assert_eq!(

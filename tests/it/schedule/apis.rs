@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use avepoint_exporter::domain::Collector;
+use avepoint_exporter::domain::{Collector, Unit};
 use avepoint_exporter::simulator::{
     FIRST_REFRESH_TOKEN, Fault, Listing, Options, PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET, Rule,
     When, World,
 };
 
 use super::held::{Held, Time};
+use super::tenants;
 use crate::support::{config_text, simulator};
 
 #[tokio::test(start_paused = true)]
@@ -37,8 +38,7 @@ async fn an_api_that_hangs_does_not_hold_up_the_polls_of_the_other() {
 
     let start = held.clock.now();
     held.until(|now| {
-        let mut tenants = now.tenants.iter();
-        tenants.all(|tenant| {
+        tenants(now).iter().all(|tenant| {
             let security = tenant.collector(Collector::SecurityUsers).unwrap();
             security.figures.is_some()
         })
@@ -47,8 +47,7 @@ async fn an_api_that_hangs_does_not_hold_up_the_polls_of_the_other() {
     assert_eq!(held.clock.now(), start, "nobody waited for Partner Center");
     let snapshot = held.snapshot();
     let mut partner_center = snapshot
-        .tenants
-        .iter()
+        .polled(Unit::Tenant)
         .map(|tenant| tenant.collector(Collector::PartnerCenter).unwrap());
     assert!(partner_center.all(|one| one.last_poll.is_none()));
 }

@@ -15,6 +15,7 @@ use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::tenants;
 use crate::support::{config, simulator};
 
 /// When the tests begin.
@@ -149,7 +150,7 @@ impl<U> Held<U> {
     /// A collector of the first tenant.
     pub(super) fn collector(&self, place: usize) -> CollectorSnapshot {
         let snapshot = self.snapshot();
-        let tenant = snapshot.tenants.first().unwrap();
+        let tenant = tenants(&snapshot)[0];
         tenant.collectors.get(place).unwrap().clone()
     }
 
@@ -157,7 +158,7 @@ impl<U> Held<U> {
     /// the collectors it was.
     pub(super) async fn next_poll(&mut self) -> usize {
         let snapshot = self.snapshot();
-        let tenant = snapshot.tenants.first().unwrap();
+        let tenant = tenants(&snapshot)[0];
         let next = tenant.collectors.iter().enumerate();
         let (place, next) = next
             .map(|(place, collector)| (place, collector.next_poll.unwrap()))
@@ -166,7 +167,7 @@ impl<U> Held<U> {
         let polls = self.collector(place).polls;
         self.pass_until(next).await;
         self.until(|snapshot| {
-            let tenant = snapshot.tenants.first().unwrap();
+            let tenant = tenants(snapshot)[0];
             tenant.collectors.get(place).unwrap().polls > polls
         })
         .await;

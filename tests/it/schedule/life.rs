@@ -10,6 +10,7 @@ use avepoint_exporter::snapshot::Snapshot;
 use tempfile::TempDir;
 
 use super::held::{Held, Time};
+use super::tenants;
 use crate::api::{Api, Customer};
 use crate::support::{Exposition, config, config_text, poll, simulator};
 
@@ -90,7 +91,7 @@ impl Fleet {
 }
 
 fn polls(snapshot: &Snapshot) -> u64 {
-    snapshot.discovery.as_ref().unwrap().polls
+    snapshot.discovery().unwrap().polls
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,8 +225,8 @@ async fn a_tenant_that_comes_back_goes_on_where_it_was() {
     fleet.next_discovery().await;
     let snapshot = fleet.held.snapshot();
     assert!(snapshot.gone.is_empty());
-    let back = &snapshot.tenants[1];
-    assert_eq!(back.tenant, gone.tenant);
+    let back = &tenants(&snapshot)[1];
+    assert_eq!(back.target, gone.target);
     for (back, gone) in back.collectors.iter().zip(&gone.collectors) {
         assert!(back.polls >= gone.polls && back.figures.is_some());
         assert!(back.next_poll.is_some());
@@ -257,8 +258,9 @@ async fn one_failed_discovery_changes_nothing_and_an_empty_one_is_a_failure() {
         assert!(fleet.held.snapshot().gone.is_empty());
     }
     // What was found is stale after three intervals; the tenant itself is polled on.
-    let discovery = fleet.held.snapshot().discovery.clone().unwrap();
-    let found_at = discovery.found.as_ref().unwrap().at;
+    let snapshot = fleet.held.snapshot();
+    let found = snapshot.discovery().unwrap().figures.as_ref();
+    let found_at = found.unwrap().at;
     fleet.held.pass_until(found_at.after(HOUR * 3)).await;
     assert_eq!(fleet.shown().all("avepoint_customer_info", &[]).count(), 0);
     let asked = fleet.held.upstream.asked_of(7);
@@ -286,17 +288,17 @@ async fn a_reload_changes_what_has_changed_and_nothing_else() {
         );
     fleet.write(&changed);
     fleet.reload.ask().await.unwrap();
-    fleet.held.until(|now| now.tenants.len() == 2).await;
+    fleet.held.until(|now| tenants(now).len() == 2).await;
     fleet.first_round().await;
     assert_eq!(fleet.tenants_with("avepoint_tenant_info"), [2, 7]);
     assert_eq!(fleet.tenants_with("avepoint_collector_up"), [2, 2, 7, 7]);
     assert_eq!(fleet.tenants_with("avepoint_backup_users"), [2, 7]);
     let snapshot = fleet.held.snapshot();
     assert!(snapshot.gone.is_empty());
-    for (now, before) in snapshot.tenants[1]
+    for (now, before) in tenants(&snapshot)[1]
         .collectors
         .iter()
-        .zip(&before.tenants[1].collectors)
+        .zip(&tenants(&before)[1].collectors)
     {
         assert_eq!((now.polls, now.next_poll), (before.polls, before.next_poll));
         let [now, before] = [now, before].map(|one| one.figures.as_ref().unwrap().at);
@@ -318,12 +320,12 @@ async fn discovery_is_switched_on_and_off_by_a_reload() {
     assert!(!fleet.held.exposition().contains("avepoint_discovery"));
     fleet.write(&format!("{DISCOVERY}{LISTED}"));
     fleet.reload.ask().await.unwrap();
-    fleet.held.until(|now| now.tenants.len() == 2).await;
+    fleet.held.until(|now| tenants(now).len() == 2).await;
     fleet.first_round().await;
     assert_eq!(fleet.tenants_with("avepoint_backup_users"), [1, 7]);
     fleet.write(LISTED);
     fleet.reload.ask().await.unwrap();
-    fleet.held.until(|now| now.tenants.len() == 1).await;
+    fleet.held.until(|now| tenants(now).len() == 1).await;
     assert_eq!(fleet.tenants_with("avepoint_backup_users"), [1]);
     assert!(!fleet.held.exposition().contains("avepoint_discovery"));
 }
@@ -355,7 +357,7 @@ async fn a_secret_that_changes_is_used_within_15_seconds_whatever_became_of_the_
     let mut fleet = Fleet::with_secret("old", &sections, &[]).await;
     fleet.first_round().await;
     let refused = fleet.held.snapshot();
-    assert!(refused.tenants[0].collectors[0].figures.is_none());
+    assert!(tenants(&refused)[0].collectors[0].figures.is_none());
     let tokens = |fleet: &Fleet| fleet.held.upstream.state().asked["token"];
     let asked = tokens(&fleet);
     fleet.write("this is being edited");
@@ -365,7 +367,7 @@ async fn a_secret_that_changes_is_used_within_15_seconds_whatever_became_of_the_
     fleet.held.until(|now| !Arc::ptr_eq(now, &refused)).await;
     fleet.held.next_poll().await;
     let read = fleet.held.snapshot();
-    assert!(read.tenants[0].collectors[0].figures.is_some());
+    assert!(tenants(&read)[0].collectors[0].figures.is_some());
     assert_eq!(tokens(&fleet), asked + 1);
 }
 
@@ -391,14 +393,14 @@ async fn a_certificate_that_is_replaced_is_used_within_15_seconds() {
     let (mut held, _reload) = Held::from_file(time, simulator, &path);
     held.until(|now| now.first_round_ended()).await;
     let refused = held.snapshot();
-    assert!(refused.tenants[0].collectors[0].figures.is_none());
+    assert!(tenants(&refused)[0].collectors[0].figures.is_none());
 
     fs::write(&pem, ours("app.pem")).unwrap();
     held.pass(Duration::from_secs(15)).await;
     held.until(|now| !Arc::ptr_eq(now, &refused)).await;
     let polled = held.next_poll().await;
     assert!(
-        held.snapshot().tenants[0].collectors[polled]
+        tenants(&held.snapshot())[0].collectors[polled]
             .figures
             .is_some()
     );

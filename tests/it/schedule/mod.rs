@@ -14,12 +14,13 @@ use avepoint_exporter::config::{
     CollectorKind, NoOptions, SecurityEndpoint, SecurityMode, SecurityOptions, StatusEncoding,
 };
 use avepoint_exporter::domain::{
-    Clock, Collector, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
+    Clock, Collector, CustomerId, Reason, Target, TargetId, Tenant, TenantId, TenantSource,
+    Timestamp, Unit,
 };
 use avepoint_exporter::exposition::Body;
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Moment, Options, Rule, When, World};
-use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TenantSnapshot};
+use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TargetSnapshot};
 use http::{Request, StatusCode};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -104,11 +105,10 @@ async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
         When::always().for_tenant(hanging).on(Listing::Security),
     )];
     let mut held = Held::start(options, "", "").await;
-    let is_hanging = |tenant: &TenantSnapshot| tenant.tenant.tenant_id == hanging;
+    let is_hanging = |tenant: &TargetSnapshot| tenant.id() == TargetId::Tenant(hanging);
     held.until(|snapshot| {
-        snapshot
-            .tenants
-            .iter()
+        tenants(snapshot)
+            .into_iter()
             .filter(|tenant| !is_hanging(tenant))
             .flat_map(|tenant| &tenant.collectors)
             .all(|collector| collector.figures.is_some())
@@ -135,11 +135,11 @@ async fn a_tenant_that_is_to_be_left_alone_for_a_day_is_asked_again_when_its_nex
     let first = held.collector(SECURITY).next_poll.unwrap();
     // The first slot may be nearer than an interval; the second is not.
     held.pass_until(first).await;
-    held.until(|snapshot| snapshot.tenants[0].collectors[SECURITY].polls == 2)
+    held.until(|snapshot| tenants(&snapshot)[0].collectors[SECURITY].polls == 2)
         .await;
     held.pass_until(held.collector(SECURITY).next_poll.unwrap())
         .await;
-    held.until(|snapshot| snapshot.tenants[0].collectors[SECURITY].polls == 3)
+    held.until(|snapshot| tenants(&snapshot)[0].collectors[SECURITY].polls == 3)
         .await;
     assert_eq!(failure(held.collector(SECURITY)), None);
 }
@@ -282,7 +282,7 @@ async fn users_missing_in_the_backup_are_shown_while_the_listing_that_names_them
     )
     .await;
     held.until(|snapshot| snapshot.first_round_ended()).await;
-    let tenant = held.snapshot().tenants[0].clone();
+    let tenant = tenants(&held.snapshot())[0].clone();
     let directory = tenant.collector(Collector::Directory).unwrap();
     let read_at = directory.figures.as_ref().unwrap().at;
     let stale_at = read_at.after(Duration::from_secs(150));
@@ -300,6 +300,11 @@ async fn users_missing_in_the_backup_are_shown_while_the_listing_that_names_them
         assert!(is_shown(&held, "avepoint_backup_users"));
         held.next_poll().await;
     }
+}
+
+/// The tenants that are polled.
+fn tenants(snapshot: &Snapshot) -> Vec<&TargetSnapshot> {
+    snapshot.polled(Unit::Tenant).map(|one| &**one).collect()
 }
 
 fn is_shown(held: &Held, name: &str) -> bool {
@@ -335,8 +340,8 @@ fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
         source: TenantSource::Config,
     };
     Arc::new(Snapshot {
-        tenants: vec![Arc::new(TenantSnapshot {
-            tenant: Arc::new(tenant),
+        targets: vec![Arc::new(TargetSnapshot {
+            target: Target::Tenant(Arc::new(tenant)),
             collectors: collectors.collect(),
         })],
         ..Snapshot::default()

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use avepoint_exporter::domain::{Collector, Reason, Timestamp};
+use avepoint_exporter::domain::{Collector, Reason, TargetId, Timestamp};
 use avepoint_exporter::server::Reload;
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
 use avepoint_exporter::snapshot::CollectorSnapshot;
 
-use super::SECURITY;
 use super::held::{Held, Time};
+use super::{SECURITY, tenants};
 use crate::support::{Exposition, config_text, simulator};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -81,7 +81,7 @@ async fn a_listing_that_is_refused_is_asked_for_less_and_less_often_by_one_reque
     assert!(!is_quarantined(&held));
     assert!(requests(&held) > 8, "the whole listing was read");
     let collector = held.collector(SECURITY);
-    assert_eq!((collector.polls, collector.failures), (8, 7));
+    assert_eq!((collector.polls, collector.failed()), (8, 7));
     assert_eq!(collector.skipped, 0, "what was left out was meant to be");
     let last = collector.last_failure.unwrap();
     assert_eq!(last.reason, Reason::NotFound);
@@ -143,9 +143,9 @@ async fn only_the_listing_that_is_refused_is_in_quarantine() {
             .await;
     }
     let snapshot = held.snapshot();
-    for tenant in &snapshot.tenants {
+    for tenant in tenants(&snapshot) {
         for collector in &tenant.collectors {
-            let is_refused = tenant.tenant.tenant_id == refused
+            let is_refused = tenant.id() == TargetId::Tenant(refused)
                 && collector.config.kind.collector() == Collector::SecurityUsers;
             assert_eq!(collector.quarantined, is_refused);
             assert_eq!(collector.polls < polls, is_refused, "{}", collector.polls);

@@ -1,0 +1,138 @@
+//! The listing of all users of a tenant. Source: AvePoint's `users/batch`.
+
+use http::Method;
+
+use crate::config::StatusEncoding;
+use crate::domain::Target;
+use crate::upstream::http::json::{Text, wire};
+use crate::upstream::http::time;
+use crate::upstream::{
+    ApiError, Cause, Client, ElementsUser, Endpoint, ListingSize, Page, Rows, UserRows, UserWire,
+};
+
+/// What remains of a user of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DirectoryUser {
+    /// What the security listing knows of a user as well.
+    pub(super) user: ElementsUser,
+    /// The password's age in days.
+    pub(super) password_age: Option<i64>,
+    /// When the account ends, in seconds since the Unix epoch; `None` where no end is set.
+    pub(super) end: Option<i64>,
+}
+
+/// The permission that the listing needs.
+pub(super) const PERMISSION: &str = "elements.um.user.read.all";
+
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::POST,
+    route: "/um/customers/{customerId}/tenants/{tenantId}/users/batch",
+    body: "{}",
+    permission: PERMISSION,
+};
+
+/// Reads all users of a tenant, and hands each page to `each`, in order.
+pub(super) async fn read(
+    elements: &Client,
+    target: &Target,
+    size: &mut ListingSize,
+    each: impl FnMut(Page<DirectoryUser>) -> Result<(), Cause> + Send,
+) -> Result<(), ApiError> {
+    let rows = DirectoryRows(UserRows {
+        pseudonyms: &elements.pseudonyms,
+        encoding: StatusEncoding::Codes,
+    });
+    elements.list(&ENDPOINT, &rows, target, size, each).await
+}
+
+/// Reads users of the directory.
+struct DirectoryRows<'a>(UserRows<'a>);
+
+impl Rows for DirectoryRows<'_> {
+    type Row = DirectoryUser;
+    type Wire<'de> = Wire<'de>;
+
+    fn row(&self, wire: &Wire<'_>) -> Result<DirectoryUser, &'static str> {
+        let end = wire.end_date.as_ref().map(|text| time::read(&text.0));
+        Ok(DirectoryUser {
+            user: self.0.row(&wire.user)?,
+            password_age: wire.age,
+            end: end
+                .transpose()
+                .map_err(|time::NoTime| "has an endDate that is no time")?
+                .flatten(),
+        })
+    }
+}
+
+wire! {
+    /// The fields that are read of a row.
+    struct Wire<'de>: "a user of the directory" {
+        "age" => age: Option<i64>,
+        "endDate" => end_date: Option<Text<'de>>,
+        _ => user: UserWire<'de>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Pseudonyms;
+    use crate::upstream::check_allocations;
+    use crate::upstream::http::json::read;
+
+    fn user(row: &str) -> Result<DirectoryUser, &'static str> {
+        let rows = DirectoryRows(UserRows {
+            pseudonyms: &Pseudonyms::default(),
+            encoding: StatusEncoding::Codes,
+        });
+        rows.row(&read(row.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_row_is_read_with_the_password_s_age_and_the_account_s_end() {
+        let row = r#"{"id": "a", "status": [3], "Age": 91, "endDate": "2026-11-22T00:00:00Z", "officePhone": "1"}"#;
+        let user = user(row).unwrap();
+        assert!(user.user.statuses.contains(3));
+        assert_eq!(
+            (user.password_age, user.end),
+            (Some(91), Some(1_795_305_600))
+        );
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_known() {
+        let end = |text: &str| {
+            user(&format!(r#"{{"id": "a", "endDate": {text}}}"#))
+                .unwrap()
+                .end
+        };
+        for text in [
+            "null",
+            r#""""#,
+            r#""1970-01-01T00:00:00Z""#,
+            r#""0001-01-01T00:00:00""#,
+        ] {
+            assert_eq!(end(text), None, "{text}");
+        }
+        assert_eq!(
+            user(r#"{"id": "a", "age": null}"#).unwrap().password_age,
+            None
+        );
+        assert!(user(r#"{"id": "a", "endDate": "tomorrow"}"#).is_err());
+    }
+
+    #[test]
+    fn a_row_is_read_without_an_allocation() {
+        let pseudonyms = Pseudonyms::default();
+        let rows = DirectoryRows(UserRows {
+            pseudonyms: &pseudonyms,
+            encoding: StatusEncoding::Codes,
+        });
+        check_allocations(
+            &rows,
+            r#"{"id": "a", "mail": "A@contoso.example", "status": [0, 3, 8], "x": [{"y": "z"}],
+                "age": 3, "endDate": "2026-11-22T00:00:00Z"}"#,
+        );
+    }
+}

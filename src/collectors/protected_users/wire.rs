@@ -1,0 +1,204 @@
+//! The listing of the users whom Cloud Backup for Microsoft 365 knows. Source: AvePoint's
+//! `cloud-backup-m365/users/batch`.
+
+use std::fmt;
+
+use http::Method;
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+
+use crate::domain::{CodeSet, Target, UserKeys};
+use crate::upstream::http::json::{Object, Text, wire};
+use crate::upstream::{
+    ApiError, Cause, Client, Endpoint, ListingSize, NOBODY, Page, Pseudonyms, Rows,
+};
+
+/// What remains of a protected user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProtectedUser {
+    /// Who it is. The listing knows no principal names.
+    pub(super) keys: UserKeys,
+    /// The modules listed as protected, as codes of [`crate::domain::BackupModule`].
+    pub(super) protected: CodeSet,
+    /// The modules listed as not protected. A module that is listed twice, once as either, is here only.
+    pub(super) unprotected: CodeSet,
+}
+
+/// The permission that the listing needs.
+pub(super) const PERMISSION: &str = "elements.cbprotected.read.all";
+
+const ENDPOINT: Endpoint = Endpoint {
+    method: || Method::POST,
+    route: "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
+    body: "{}",
+    permission: PERMISSION,
+};
+
+/// Reads the users whom Cloud Backup knows, and hands each page to `each`, in order.
+pub(super) async fn read(
+    elements: &Client,
+    target: &Target,
+    size: &mut ListingSize,
+    each: impl FnMut(Page<ProtectedUser>) -> Result<(), Cause> + Send,
+) -> Result<(), ApiError> {
+    let rows = ProtectedRows(&elements.pseudonyms);
+    elements.list(&ENDPOINT, &rows, target, size, each).await
+}
+
+/// Reads protected users.
+struct ProtectedRows<'a>(&'a Pseudonyms);
+
+impl Rows for ProtectedRows<'_> {
+    type Row = ProtectedUser;
+    type Wire<'de> = Wire<'de>;
+
+    fn row(&self, wire: &Wire<'_>) -> Result<ProtectedUser, &'static str> {
+        let keys = self.0.keys(wire.id.as_ref(), wire.email.as_ref(), None);
+        let Modules {
+            protected,
+            unprotected,
+        } = &wire.modules;
+        Ok(ProtectedUser {
+            keys: keys.ok_or(NOBODY)?,
+            // A module that is listed as both is not protected.
+            protected: protected
+                .iter()
+                .filter(|module| !unprotected.contains(*module))
+                .collect(),
+            unprotected: unprotected.clone(),
+        })
+    }
+}
+
+wire! {
+    /// The fields that are read of a row.
+    struct Wire<'de>: "a protected user" {
+        "id" => id: Option<Text<'de>>,
+        "email" => email: Option<Text<'de>>,
+        "moduleStatus" => modules: Modules,
+    }
+}
+
+/// The field `moduleStatus`: a list of modules, each with whether it is protected.
+#[derive(Default)]
+struct Modules {
+    protected: CodeSet,
+    unprotected: CodeSet,
+}
+
+impl<'de> Deserialize<'de> for Modules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Modules;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of modules")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Modules, E> {
+                Ok(Modules::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Modules, A::Error> {
+                let mut modules = Modules::default();
+                while let Some(status) = seq.next_element::<Option<Object<ModuleStatus>>>()? {
+                    let (module, codes) = match status {
+                        None => continue,
+                        Some(Object(ModuleStatus {
+                            module: Some(module),
+                            is_protected: Some(true),
+                        })) => (module, &mut modules.protected),
+                        Some(Object(ModuleStatus {
+                            module: Some(module),
+                            is_protected: Some(false),
+                        })) => (module, &mut modules.unprotected),
+                        // Half a module would say nothing.
+                        Some(_) => {
+                            return Err(de::Error::custom(
+                                "half, expected both module and isProtected",
+                            ));
+                        }
+                    };
+                    codes.insert(module);
+                }
+                Ok(modules)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+wire! {
+    /// An item of `moduleStatus`.
+    struct ModuleStatus: "a module with its protection" {
+        "module" => module: Option<i64>,
+        "isProtected" => is_protected: Option<bool>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::check_allocations;
+    use crate::upstream::http::json::{JsonError, read};
+
+    #[track_caller]
+    fn check(modules: &str, protected: &[i64], unprotected: &[i64]) {
+        let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
+        let user = ProtectedRows(&Pseudonyms::default())
+            .row(&read(row.as_bytes()).unwrap())
+            .unwrap();
+        assert_eq!(user.protected.iter().collect::<Vec<_>>(), protected);
+        assert_eq!(user.unprotected.iter().collect::<Vec<_>>(), unprotected);
+    }
+
+    #[test]
+    fn modules_are_read_by_whether_they_are_protected() {
+        check(
+            r#"[{"module": 0, "isProtected": true}, {"module": 2, "isProtected": false}]"#,
+            &[0],
+            &[2],
+        );
+        check(r#"[{"Module": 7, "IsProtected": true}, null]"#, &[7], &[]);
+        check("null", &[], &[]);
+        check("[]", &[], &[]);
+    }
+
+    #[test]
+    fn a_module_that_is_listed_as_both_is_not_protected() {
+        check(
+            r#"[{"module": 0, "isProtected": true}, {"module": 0, "isProtected": false}]"#,
+            &[],
+            &[0],
+        );
+    }
+
+    #[test]
+    fn half_a_module_fails_the_page() {
+        for modules in [
+            r#"[{"module": 0}]"#,
+            r#"[{"isProtected": false}]"#,
+            r#"[{"module": null, "isProtected": true}]"#,
+        ] {
+            let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
+            assert!(
+                matches!(
+                    read::<Wire<'_>>(row.as_bytes()),
+                    Err(JsonError::Unexpected(_))
+                ),
+                "{modules}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_is_read_without_an_allocation() {
+        check_allocations(
+            &ProtectedRows(&Pseudonyms::default()),
+            r#"{"id": "a", "email": "a@contoso.example", "displayName": "b", "moduleStatus":
+                [{"module": 0, "isProtected": true}, {"Module": 2, "IsProtected": false}]}"#,
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The metrics of the security users.
+
+use super::Figures;
+use crate::metric::{FiguresMetric, Metric};
+
+pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
+    Metric::gauge(
+        "avepoint_security_users",
+        "Distinct users in the listing of security users. From the last successful poll.",
+        &[],
+        |figures, out| out.count(&[], figures.users),
+    ),
+    Metric::gauge(
+        "avepoint_security_users_by_status",
+        "Users with this finding; one with several counts in each. From the last successful poll.",
+        &["status"],
+        |figures, out| {
+            for (status, users) in &figures.by_status {
+                out.count(&[&status.label()], *users);
+            }
+        },
+    ),
+];

@@ -1,0 +1,152 @@
+//! The listing of a tenant's users with a security finding. Source: AvePoint's `overview/security/users` and its older
+//! form `overview/security/users/batch`.
+
+use http::Method;
+use url::Url;
+
+use crate::config::{SecurityEndpoint, SecurityOptions, StatusEncoding};
+use crate::domain::{SecurityStatus, Target};
+use crate::upstream::{
+    ApiError, Ask, Cause, Client, ElementsUser, Endpoint, ListingSize, Page, Pseudonyms, UserRows,
+    read_elements_page,
+};
+
+/// Reads the rows of one page from the body of an answer, as a poll does with each.
+///
+/// # Errors
+/// What is wrong with the body, without quoting it.
+pub fn read_page(
+    body: &[u8],
+    encoding: StatusEncoding,
+    pseudonyms: &Pseudonyms,
+) -> Result<Page<ElementsUser>, Cause> {
+    let rows = UserRows {
+        pseudonyms,
+        encoding,
+    };
+    read_elements_page(body, &rows).map_err(Cause::unreadable)
+}
+
+/// The permission that this form of the listing needs.
+pub(super) const fn permission(form: SecurityEndpoint) -> &'static str {
+    match form {
+        SecurityEndpoint::V3 => "elements.um.user.read.all",
+        SecurityEndpoint::Batch => "partner.um.user.read.all",
+    }
+}
+
+fn endpoint(form: SecurityEndpoint) -> Endpoint {
+    Endpoint {
+        method: || Method::GET,
+        route: match form {
+            SecurityEndpoint::V3 => {
+                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users"
+            }
+            SecurityEndpoint::Batch => {
+                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users/batch"
+            }
+        },
+        body: "",
+        permission: permission(form),
+    }
+}
+
+/// Reads the users with security findings, and hands each page to `each`, in order.
+pub(super) async fn read(
+    elements: &Client,
+    target: &Target,
+    options: SecurityOptions,
+    size: &mut ListingSize,
+    each: impl FnMut(Page<ElementsUser>) -> Result<(), Cause> + Send,
+) -> Result<(), ApiError> {
+    let rows = UserRows {
+        pseudonyms: &elements.pseudonyms,
+        encoding: options.encoding,
+    };
+    let endpoint = endpoint(options.endpoint);
+    elements.list(&endpoint, &rows, target, size, each).await
+}
+
+/// Asks how many users have a finding, or any finding at all, without reading them. `Decode` when the answer tells no
+/// number; `Implausible` when it shows that the API has not filtered by the finding.
+pub(super) async fn count(
+    elements: &Client,
+    target: &Target,
+    status: Option<SecurityStatus>,
+    size: &mut ListingSize,
+) -> Result<u64, ApiError> {
+    let endpoint = endpoint(SecurityEndpoint::V3);
+    let rows = UserRows {
+        pseudonyms: &elements.pseudonyms,
+        encoding: StatusEncoding::Codes,
+    };
+    let url = count_url(elements.listing_url(endpoint.route, target), status);
+    let ask = Ask::new(target.id(), url);
+    let answered = elements
+        .call(&endpoint, &ask, |body| read_elements_page(body, &rows))
+        .await?;
+    let Some(page) = answered.value else {
+        return Ok(0);
+    };
+    size.add(&page);
+    count_in(&page, status)
+        .map_err(|cause| elements.failed(&endpoint, cause, answered.request_id.as_ref(), None))
+}
+
+fn count_url(mut listing: Url, status: Option<SecurityStatus>) -> Url {
+    let filter = status.map_or_else(String::new, |status| format!("&status={}", status.code()));
+    listing.set_query(Some(&format!("pageIndex=1&pageSize=1{filter}")));
+    listing
+}
+
+/// The size of a listing by its first page.
+fn count_in(page: &Page<ElementsUser>, status: Option<SecurityStatus>) -> Result<u64, Cause> {
+    let has_status =
+        |user: &ElementsUser| status.is_none_or(|status| user.statuses.contains(status.code()));
+    // A filter that the API does not know would give the same number for each finding.
+    if !page.rows.iter().all(has_status) {
+        return Err(Cause::Implausible(
+            "a listing filtered by status holds users without it".to_owned(),
+        ));
+    }
+    match page.total {
+        Some(total) if total == 0 || !page.rows.is_empty() => Ok(total),
+        Some(_) => Err(Cause::Implausible(
+            "totalCount says that there are users, and the first page has none".to_owned(),
+        )),
+        None => Err(Cause::Decode("there is no totalCount".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CodeSet, UserKeys};
+
+    fn page(statuses: &[i64], total: Option<u64>) -> Page<ElementsUser> {
+        let rows = statuses.iter().map(|status| ElementsUser {
+            keys: UserKeys::default(),
+            statuses: CodeSet::from_iter([*status]),
+            is_test_user: false,
+        });
+        Page {
+            rows: rows.collect(),
+            total,
+            next_link: None,
+        }
+    }
+
+    #[test]
+    fn a_count_is_the_total_of_a_listing_that_was_filtered_indeed() {
+        let high_risk = Some(SecurityStatus::from(3));
+        let count = |statuses: &[i64], total, status| {
+            count_in(&page(statuses, total), status).map_err(|cause| cause.reason().as_str())
+        };
+        assert_eq!(count(&[3], Some(17), high_risk), Ok(17));
+        assert_eq!(count(&[], Some(0), high_risk), Ok(0));
+        assert_eq!(count(&[4], Some(17), None), Ok(17));
+        assert_eq!(count(&[4], Some(17), high_risk), Err("implausible"));
+        assert_eq!(count(&[], Some(17), high_risk), Err("implausible"));
+        assert_eq!(count(&[3], None, high_risk), Err("decode"));
+    }
+}
