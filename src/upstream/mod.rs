@@ -1,7 +1,7 @@
 //! Floor 2: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
 //!
 //! Five parts, each of which imports only those before it. Reading order: `http` (one request and its answer), `auth`
-//! (access tokens), `api` (one API's client, rate and paging), `elements` and `partner_center` (the manners of one API).
+//! (access tokens), `api` (one API's client, rate and paging), `elements` and `partner_center` (the manners of each).
 
 mod api;
 mod auth;

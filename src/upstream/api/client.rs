@@ -446,3 +446,152 @@ fn unanswered(fault: Fault, timeout: Duration) -> Cause {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::upstream::http::body::Body;
+
+    const ENDPOINT: Endpoint = Endpoint {
+        method: || Method::GET,
+        route: "/users",
+        body: "",
+        permission: "users.read",
+    };
+
+    const WAIT: Duration = Duration::from_secs(7);
+
+    fn answer(status: u16, body: &str) -> Result<Answer, NoAnswer> {
+        let mut whole = Body::new(body.len(), 0);
+        whole.add(body.as_bytes()).unwrap();
+        Ok(Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            request_id: None,
+            retry_after: Some(WAIT),
+            body: whole,
+        })
+    }
+
+    fn no_answer(fault: Fault) -> Result<Answer, NoAnswer> {
+        Err(NoAnswer {
+            fault,
+            request_id: None,
+        })
+    }
+
+    /// What a try comes to: a value, or what its failure means for the policy and for people.
+    fn judged(answer: Result<Answer, NoAnswer>) -> Result<Option<usize>, (Failure, String)> {
+        let decode = |body: &[u8]| match body {
+            b"cut" => Err(JsonError::Truncated("here".to_owned())),
+            b"deep" => Err(JsonError::TooMuch("nested".to_owned())),
+            b"odd" => Err(JsonError::Unexpected("a list expected".to_owned())),
+            body => Ok(body.len()),
+        };
+        judge(&ENDPOINT, answer, Duration::from_secs(30), decode)
+            .map(|answered| answered.value)
+            .map_err(|failed| (failed.failure, failed.problem.to_string()))
+    }
+
+    #[test]
+    fn a_200_is_decoded_and_a_204_is_empty() {
+        assert_eq!(judged(answer(200, "four")), Ok(Some(4)));
+        assert_eq!(judged(answer(204, "")), Ok(None));
+    }
+
+    #[test]
+    fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
+        let again = Failure::Transient {
+            retry_after: Some(WAIT),
+        };
+        for (try_, failure, message) in [
+            (
+                answer(200, "cut"),
+                Failure::CutBody,
+                "the answer ends in the middle: here",
+            ),
+            (answer(200, "deep"), Failure::Final, "too much: nested"),
+            (
+                answer(200, "odd"),
+                Failure::Final,
+                "unexpected answer: a list expected",
+            ),
+            (
+                answer(201, "four"),
+                Failure::Final,
+                "unexpected answer: status 201",
+            ),
+            (
+                answer(302, ""),
+                Failure::Final,
+                "302: the API redirects elsewhere; not followed, since the token must stay with the API",
+            ),
+            (
+                answer(400, ""),
+                Failure::Final,
+                "400: the API does not accept this request; this is a fault of the exporter or a change of the API",
+            ),
+            (
+                answer(401, ""),
+                Failure::Unauthorized,
+                "401 although the access token is fresh",
+            ),
+            (answer(403, ""), Failure::Final, "403"),
+            (answer(404, ""), Failure::Final, "404"),
+            (answer(429, ""), again, "429, and it asked to wait 7s"),
+            (
+                answer(501, ""),
+                Failure::Final,
+                "501, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+            ),
+            (
+                answer(503, ""),
+                again,
+                "503, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+            ),
+            (
+                answer(600, ""),
+                Failure::Final,
+                "unexpected answer: status 600",
+            ),
+            (
+                no_answer(Fault::Timeout),
+                Failure::NoAnswer,
+                "no whole answer within 30s; the API is slow, or elements.timeout or retry_deadline too short",
+            ),
+            (
+                no_answer(Fault::Connection("refused".to_owned())),
+                Failure::NoAnswer,
+                "connection failed: refused",
+            ),
+            (
+                no_answer(Fault::TooLarge { max_bytes: 5 }),
+                Failure::Final,
+                "too much: the answer is larger than 5 bytes; see elements.limits.response_bytes",
+            ),
+            (
+                no_answer(Fault::Truncated),
+                Failure::CutBody,
+                "the answer ends in the middle: inside its gzip encoding",
+            ),
+            (
+                no_answer(Fault::Encoding("broken")),
+                Failure::Final,
+                "unexpected answer: broken",
+            ),
+        ] {
+            assert_eq!(judged(try_), Err((failure, message.to_owned())));
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for status in 100..1000 {
+            let again = matches!(status, 429 | 500 | 502 | 503 | 504);
+            let failure = judged(answer(status, "")).err().map(|(failure, _)| failure);
+            let is_again = matches!(failure, Some(Failure::Transient { .. }));
+            assert_eq!(is_again, again, "{status}");
+        }
+    }
+}

@@ -143,7 +143,7 @@ impl TokenService {
         Ok(Secret::from(form.finish()))
     }
 
-    fn judge(
+    pub(super) fn judge(
         &self,
         answer: Result<Answer, NoAnswer>,
         timeout: Duration,

@@ -1,9 +1,9 @@
-//! One request and its answer, whoever asks: connections, bounds, when to try again, JSON. Knows no tokens and no listings.
+//! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
 //! Reading order: `transport` (one try) with its `body`, `tries` with `retry` (the policy, pure), `json`, `time`,
 //! `request_id`, `stats`.
 
-mod body;
+pub(super) mod body;
 pub(crate) mod json;
 pub(super) mod request_id;
 pub(super) mod retry;
