@@ -15,8 +15,9 @@ use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::{Failure, Policy};
 use crate::upstream::http::stats::{Api, Stats};
-use crate::upstream::http::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
+use crate::upstream::http::verdict::{Answered, verdict};
 
 use super::error::{ApiError, Cause};
 use super::limiter::{Limiter, Paused, RateNow, Slot, Turn};
@@ -65,14 +66,6 @@ impl Ask {
             ids: None,
         }
     }
-}
-
-/// A request's success.
-#[derive(Debug)]
-pub(crate) struct Answered<T> {
-    /// What the body held; `None` for a 204.
-    pub(crate) value: Option<T>,
-    pub(crate) request_id: Option<RequestId>,
 }
 
 /// The clients of all APIs, shared by all polls.
@@ -359,100 +352,27 @@ impl Client {
     }
 }
 
-/// Reads an answer, or says what its failure means.
+/// Reads the result of a try. A failure has a meaning for the retry policy and a message for people.
 fn judge<T>(
     endpoint: &Endpoint,
     answer: Result<Answer, NoAnswer>,
     timeout: Duration,
     decode: impl Fn(&[u8]) -> Result<T, JsonError>,
 ) -> Result<Answered<T>, Failed<Cause>> {
-    let Answer {
-        status,
-        request_id,
-        retry_after,
-        body,
-    } = match answer {
-        Ok(answer) => answer,
-        Err(no_answer) => {
-            return Err(Failed::unanswered(no_answer, |fault| {
-                unanswered(fault, timeout)
-            }));
+    verdict(answer, decode).map_err(|failed| {
+        let mut failed = failed.map(|fault| Cause::of(fault, endpoint.permission, timeout));
+        // A 401 refuses the access token; a new one may be accepted.
+        if matches!(failed.problem, Cause::Unauthorized) {
+            failed.failure = Failure::Unauthorized;
         }
-    };
-    let transient = Failure::Transient { retry_after };
-    let (failure, problem) = match status.as_u16() {
-        200 => match decode(&body) {
-            Ok(value) => {
-                return Ok(Answered {
-                    value: Some(value),
-                    request_id,
-                });
-            }
-            Err(error @ JsonError::Truncated(_)) => (Failure::CutBody, Cause::unreadable(error)),
-            Err(error) => (Failure::Final, Cause::unreadable(error)),
-        },
-        204 => {
-            return Ok(Answered {
-                value: None,
-                request_id,
-            });
-        }
-        401 => (Failure::Unauthorized, Cause::Unauthorized),
-        403 => (
-            Failure::Final,
-            Cause::Forbidden {
-                permission: endpoint.permission,
-            },
-        ),
-        404 => (Failure::Final, Cause::NotFound),
-        429 => (transient, Cause::Throttled { retry_after }),
-        status @ (500 | 502 | 503 | 504) => (
-            transient,
-            Cause::Unavailable {
-                status,
-                retry_after,
-            },
-        ),
-        status @ (501 | 505..600) => (
-            Failure::Final,
-            Cause::Unavailable {
-                status,
-                retry_after,
-            },
-        ),
-        status @ 400..500 => (Failure::Final, Cause::BadRequest(status)),
-        status @ 300..400 => (
-            Failure::Final,
-            Cause::Refused(format!("{status}: the API redirects elsewhere")),
-        ),
-        status => (Failure::Final, Cause::Decode(format!("status {status}"))),
-    };
-    Err(Failed {
-        failure,
-        problem,
-        request_id,
+        failed
     })
-}
-
-/// What a try without an answer means for people.
-fn unanswered(fault: Fault, timeout: Duration) -> Cause {
-    match fault {
-        Fault::Timeout => Cause::Timeout { after: timeout },
-        Fault::Connection(text) => Cause::Connection(text),
-        Fault::Truncated => Cause::Truncated("inside its gzip encoding".to_owned()),
-        Fault::Encoding(text) => Cause::Decode(text.to_owned()),
-        Fault::TooLarge { max_bytes } => Cause::Limit(format!(
-            "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
-        )),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
-    use crate::upstream::http::body::Body;
+    use crate::upstream::http::fault::Fault;
 
     const ENDPOINT: Endpoint = Endpoint {
         method: || Method::GET,
@@ -461,27 +381,7 @@ mod tests {
         permission: "users.read",
     };
 
-    const WAIT: Duration = Duration::from_secs(7);
-
-    fn answer(status: u16, body: &str) -> Result<Answer, NoAnswer> {
-        let mut whole = Body::new(body.len(), 0);
-        whole.add(body.as_bytes()).unwrap();
-        Ok(Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            request_id: None,
-            retry_after: Some(WAIT),
-            body: whole,
-        })
-    }
-
-    fn no_answer(fault: Fault) -> Result<Answer, NoAnswer> {
-        Err(NoAnswer {
-            fault,
-            request_id: None,
-        })
-    }
-
-    /// What a try comes to: a value, or what its failure means for the policy and for people.
+    /// The value of a try; or its failure, as the retry policy and as people see it.
     fn judged(answer: Result<Answer, NoAnswer>) -> Result<Option<usize>, (Failure, String)> {
         let decode = |body: &[u8]| match body {
             b"cut" => Err(JsonError::Truncated("here".to_owned())),
@@ -496,87 +396,99 @@ mod tests {
 
     #[test]
     fn a_200_is_decoded_and_a_204_is_empty() {
-        assert_eq!(judged(answer(200, "four")), Ok(Some(4)));
-        assert_eq!(judged(answer(204, "")), Ok(None));
+        assert_eq!(judged(Ok(Answer::of(200, "four"))), Ok(Some(4)));
+        assert_eq!(judged(Ok(Answer::of(204, ""))), Ok(None));
     }
 
     #[test]
     fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
         let again = Failure::Transient {
-            retry_after: Some(WAIT),
+            retry_after: Some(Duration::from_secs(7)),
         };
         for (try_, failure, message) in [
             (
-                answer(200, "cut"),
+                Ok(Answer::of(200, "cut")),
                 Failure::CutBody,
                 "the answer ends in the middle: here",
             ),
-            (answer(200, "deep"), Failure::Final, "too much: nested"),
             (
-                answer(200, "odd"),
+                Ok(Answer::of(200, "deep")),
+                Failure::Final,
+                "too much: nested",
+            ),
+            (
+                Ok(Answer::of(200, "odd")),
                 Failure::Final,
                 "unexpected answer: a list expected",
             ),
             (
-                answer(201, "four"),
+                Ok(Answer::of(201, "four")),
                 Failure::Final,
                 "unexpected answer: status 201",
             ),
             (
-                answer(302, ""),
+                Ok(Answer::of(302, "")),
                 Failure::Final,
                 "302: the API redirects elsewhere; not followed, since the token must stay with the API",
             ),
             (
-                answer(400, ""),
+                Ok(Answer::of(400, "")),
                 Failure::Final,
                 "400: the API does not accept this request; this is a fault of the exporter or a change of the API",
             ),
             (
-                answer(401, ""),
+                Ok(Answer::of(401, "")),
                 Failure::Unauthorized,
                 "401 although the access token is fresh",
             ),
-            (answer(403, ""), Failure::Final, "403"),
-            (answer(404, ""), Failure::Final, "404"),
-            (answer(429, ""), again, "429, and it asked to wait 7s"),
+            (Ok(Answer::of(403, "")), Failure::Final, "403"),
+            (Ok(Answer::of(404, "")), Failure::Final, "404"),
             (
-                answer(501, ""),
+                Ok(Answer::of(429, "")),
+                again,
+                "429, and it asked to wait 7s",
+            ),
+            (
+                Ok(Answer::of(501, "")),
                 Failure::Final,
                 "501, and it asked to wait 7s; the API is in trouble, the next poll tries again",
             ),
             (
-                answer(503, ""),
+                Ok(Answer::of(503, "")),
                 again,
                 "503, and it asked to wait 7s; the API is in trouble, the next poll tries again",
             ),
             (
-                answer(600, ""),
+                Ok(Answer::of(600, "")),
                 Failure::Final,
                 "unexpected answer: status 600",
             ),
             (
-                no_answer(Fault::Timeout),
+                Err(NoAnswer::of(Fault::Timeout)),
                 Failure::NoAnswer,
                 "no whole answer within 30s; the API is slow, or elements.timeout or retry_deadline too short",
             ),
             (
-                no_answer(Fault::Connection("refused".to_owned())),
+                Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
                 Failure::NoAnswer,
                 "connection failed: refused",
             ),
             (
-                no_answer(Fault::TooLarge { max_bytes: 5 }),
+                Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
                 Failure::Final,
                 "too much: the answer is larger than 5 bytes; see elements.limits.response_bytes",
             ),
             (
-                no_answer(Fault::Truncated),
+                Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
+                    "inside its gzip encoding".to_owned(),
+                )))),
                 Failure::CutBody,
                 "the answer ends in the middle: inside its gzip encoding",
             ),
             (
-                no_answer(Fault::Encoding("broken")),
+                Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
+                    "broken".to_owned(),
+                )))),
                 Failure::Final,
                 "unexpected answer: broken",
             ),
@@ -589,7 +501,9 @@ mod tests {
     fn only_what_may_pass_is_tried_again() {
         for status in 100..1000 {
             let again = matches!(status, 429 | 500 | 502 | 503 | 504);
-            let failure = judged(answer(status, "")).err().map(|(failure, _)| failure);
+            let failure = judged(Ok(Answer::of(status, "")))
+                .err()
+                .map(|(failure, _)| failure);
             let is_again = matches!(failure, Some(Failure::Transient { .. }));
             assert_eq!(is_again, again, "{status}");
         }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::scripted::{Form, NOW, Reply, Service, certificate, grants, refuses, service};
 use super::service::Grant;
 use crate::config::ClientCredential;
 use crate::domain::Secret;
-use crate::upstream::http::body::Body;
+use crate::upstream::http::fault::Fault;
+use crate::upstream::http::json::JsonError;
 use crate::upstream::http::retry::Failure;
 use crate::upstream::http::stats::Credential;
-use crate::upstream::http::transport::{Answer, Fault, NoAnswer};
+use crate::upstream::http::transport::{Answer, NoAnswer};
 
 fn secret() -> ClientCredential {
     ClientCredential::Secret(Secret::from("the-secret".to_owned()))
@@ -220,25 +220,7 @@ async fn a_request_that_may_have_been_carried_out_is_in_doubt() {
     }
 }
 
-fn answer(status: u16, body: &str) -> Result<Answer, NoAnswer> {
-    let mut whole = Body::new(body.len(), 0);
-    whole.add(body.as_bytes()).unwrap();
-    Ok(Answer {
-        status: StatusCode::from_u16(status).unwrap(),
-        request_id: None,
-        retry_after: Some(Duration::from_secs(7)),
-        body: whole,
-    })
-}
-
-fn no_answer(fault: Fault) -> Result<Answer, NoAnswer> {
-    Err(NoAnswer {
-        fault,
-        request_id: None,
-    })
-}
-
-/// What the failure of a try means for the policy, and for people.
+/// The failure of a try, as the retry policy and as people see it.
 fn judged(answer: Result<Answer, NoAnswer>) -> (Failure, String) {
     let url = "http://127.0.0.1:1/token".parse().unwrap();
     let asking = service(Credential::Elements, &url, &secret(), NOW);
@@ -253,82 +235,86 @@ fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
     };
     for (try_, failure, message) in [
         (
-            answer(200, r#"{"access_token""#),
+            Ok(Answer::of(200, r#"{"access_token""#)),
             Failure::CutBody,
             "the token service's answer is not the one documented (it ends at line 1 column 15)",
         ),
         (
-            answer(200, "{}"),
+            Ok(Answer::of(200, "{}")),
             Failure::Final,
             "the token service's answer is not the one documented (it holds no access_token)",
         ),
         (
-            answer(200, &format!(r#"{{"x":{}"#, "[".repeat(1000))),
+            Ok(Answer::of(200, &format!(r#"{{"x":{}"#, "[".repeat(1000)))),
             Failure::Final,
             "the token service's answer is not the one documented (nested too deep at line 1 column 132)",
         ),
         (
-            answer(204, ""),
+            Ok(Answer::of(204, "")),
             Failure::Final,
             "the token service answered 204",
         ),
         (
-            answer(302, ""),
+            Ok(Answer::of(302, "")),
             Failure::Final,
             "the token service redirects elsewhere, which is not followed",
         ),
         (
-            answer(401, ""),
+            Ok(Answer::of(401, "")),
             Failure::Final,
             "the token service answered 401",
         ),
         (
-            answer(401, r#"{"error": "invalid_grant"}"#),
+            Ok(Answer::of(401, r#"{"error": "invalid_grant"}"#)),
             Failure::Final,
             "the token service refuses the grant (invalid_grant)",
         ),
         (
-            answer(429, ""),
+            Ok(Answer::of(429, "")),
             again,
             "the token service answered 429, and it asked to wait 7s",
         ),
         (
-            answer(501, ""),
+            Ok(Answer::of(501, "")),
             Failure::Final,
             "the token service is in trouble, it answered 501, and it asked to wait 7s",
         ),
         (
-            answer(503, ""),
+            Ok(Answer::of(503, "")),
             again,
             "the token service is in trouble, it answered 503, and it asked to wait 7s",
         ),
         (
-            answer(600, ""),
+            Ok(Answer::of(600, "")),
             Failure::Final,
             "the token service answered 600",
         ),
         (
-            no_answer(Fault::Timeout),
+            Err(NoAnswer::of(Fault::Timeout)),
             Failure::NoAnswer,
             "the token service gave no whole answer within 30s",
         ),
         (
-            no_answer(Fault::Connection("refused".to_owned())),
+            Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
             Failure::NoAnswer,
             "no connection to the token service: refused",
         ),
         (
-            no_answer(Fault::TooLarge { max_bytes: 5 }),
+            Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
             Failure::Final,
             "the token service's answer is too large",
         ),
         (
-            no_answer(Fault::Truncated),
+            Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
+                "inside its gzip encoding".to_owned(),
+            )))),
             Failure::CutBody,
             "the token service's answer is not the one documented (it ends inside its gzip encoding)",
         ),
         (
-            no_answer(Fault::Encoding("broken")),
+            Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
+                "broken".to_owned(),
+            )))),
             Failure::Final,
             "the token service's answer is not the one documented (broken)",
         ),
