@@ -13,32 +13,23 @@
 //!   watched; [`snapshot`]: what is known at one moment, published whole; [`state`]: that, kept over a restart.
 //! - floor 4, [`scheduler`]: what is polled when, and the only writer of the snapshot; [`exposition`]: the
 //!   table of metrics, and a snapshot as text.
-//! - floor 5, [`server`]: HTTP, from memory only.
-//! - floor 6, [`app`]: all of that put together; [`reload`]: what is in force, and reading it again;
-//!   [`cli`] and its commands: [`check`], [`assets`], [`simulated`]; [`saving`]: what is known, kept for the next
-//!   start; what the commands need of the process: [`listen`], [`logging`], [`process`], [`progress`], [`signals`].
+//! - floor 5, [`server`]: HTTP, from memory only; [`process`]: signals, the log, addresses to listen on and the
+//!   process's own metrics. It knows no command.
+//! - floor 6, [`app`]: the exporter put together, with reading the configuration again and saving for a warm start;
+//!   [`cli`]: one file per command.
 //! - beside them, [`simulator`]: the upstream's peer for tests and the demo. It imports [`domain`] only.
 
 pub mod app;
-pub mod assets;
 pub mod bundle;
-pub mod check;
 pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod discovery;
 pub mod domain;
 pub mod exposition;
-pub mod listen;
-pub mod logging;
 pub mod process;
-pub mod progress;
-pub mod reload;
-pub mod saving;
 pub mod scheduler;
 pub mod server;
-pub mod signals;
-pub mod simulated;
 pub mod simulator;
 pub mod snapshot;
 pub mod state;

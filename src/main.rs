@@ -3,15 +3,14 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use avepoint_exporter::cli::{Arguments, Failed};
-use avepoint_exporter::signals;
-use clap::Parser as _;
+use avepoint_exporter::cli::{self, Arguments, Failed};
+use avepoint_exporter::process::signals::{self, NoOutcome};
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are asked for and go to stdout; a closed pipe is no one's fault.
@@ -23,11 +22,13 @@ fn main() -> ExitCode {
             };
         }
     };
-    match signals::run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Usage(error)) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
-        Err(Failed::Other(error)) => fail(ExitCode::FAILURE, &format!("{error:#}")),
-        Err(Failed::Stuck) => ExitCode::FAILURE,
+    match signals::run(|shutdown| cli::run(arguments, shutdown)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(Failed::Usage(error))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
+        Ok(Err(Failed::Other(error))) | Err(NoOutcome::Other(error)) => {
+            fail(ExitCode::FAILURE, &format!("{error:#}"))
+        }
+        Err(NoOutcome::Stuck) => ExitCode::FAILURE,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::collectors::{
-    self, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
+    Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
 };
 use crate::config::{CollectorConfig, Config};
 use crate::domain::{Collector, Reason, Tenant, Timestamp};
@@ -169,7 +169,7 @@ impl Snapshot {
     /// request at least.
     pub fn required(&self, api: Api) -> f64 {
         self.collectors()
-            .filter(|one| collectors::api(one.config.kind.collector()) == api)
+            .filter(|one| one.config.kind.collector().api() == api)
             .map(|one| {
                 let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
                 pages as f64 / one.config.interval.as_secs_f64()

@@ -13,10 +13,10 @@ mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{CollectorKind, Config, SecurityMode};
+use crate::config::{CollectorKind, Config, PartnerCenterOptions, SecurityMode, SecurityOptions};
 use crate::domain::{Collector, SecurityStatus, Tenant, Timestamp};
 use crate::upstream::{
-    Api, ApiError, Clients, Customer, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
+    ApiError, Clients, Customer, DirectoryUser, ListingSize, ProtectedUser, SecurityUser,
 };
 
 pub use directory::{Directory, DirectoryFold, Ending, PasswordAge};
@@ -81,31 +81,31 @@ pub struct Earlier {
 /// The permission in Elements that a collector's endpoint needs.
 const fn permission(kind: CollectorKind) -> Option<&'static str> {
     match kind {
-        CollectorKind::SecurityUsers { endpoint, .. } => Some(SecurityUser::permission(endpoint)),
-        CollectorKind::Directory => Some(DirectoryUser::PERMISSION),
-        CollectorKind::PartnerCenter { .. } => None,
-        CollectorKind::ProtectedUsers => Some(ProtectedUser::PERMISSION),
+        CollectorKind::Customers(_) => Some(Customer::PERMISSION),
+        CollectorKind::SecurityUsers(options) => Some(SecurityUser::permission(options.endpoint)),
+        CollectorKind::Directory(_) => Some(DirectoryUser::PERMISSION),
+        CollectorKind::PartnerCenter(_) => None,
+        CollectorKind::ProtectedUsers(_) => Some(ProtectedUser::PERMISSION),
     }
 }
 
 /// What the app registration in Elements must be allowed for all that is configured, each once, in order.
 pub fn permissions(config: &Config) -> Vec<&'static str> {
-    let of_discovery = config.discovery.iter().map(|_| Customer::PERMISSION);
     let permissions: BTreeSet<_> = config
         .collectors()
         .filter_map(|one| permission(one.kind))
-        .chain(of_discovery)
         .collect();
     permissions.into_iter().collect()
 }
 
-/// Whom a collector asks.
-pub const fn api(collector: Collector) -> Api {
-    match collector {
-        Collector::PartnerCenter => Api::PartnerCenter,
-        Collector::SecurityUsers | Collector::Directory | Collector::ProtectedUsers => {
-            Api::Elements
+/// Whether a collector reads rows that the protected users are matched against.
+pub const fn is_matched(kind: CollectorKind) -> bool {
+    match kind {
+        CollectorKind::SecurityUsers(options) => {
+            matches!(options.mode, SecurityMode::Scan { .. })
         }
+        CollectorKind::Directory(_) | CollectorKind::PartnerCenter(_) => true,
+        CollectorKind::Customers(_) | CollectorKind::ProtectedUsers(_) => false,
     }
 }
 
@@ -135,11 +135,12 @@ async fn read(
 ) -> Result<(Totals, Option<ReferenceUsers>), ApiError> {
     let elements = &clients.elements;
     Ok(match kind {
-        CollectorKind::SecurityUsers {
+        CollectorKind::Customers(_) => unreachable!("discovery reads them"),
+        CollectorKind::SecurityUsers(SecurityOptions {
             endpoint,
             encoding,
             mode: SecurityMode::Scan { exclude_test_users },
-        } => {
+        }) => {
             let mut fold = SecurityUsersFold::new(exclude_test_users);
             elements
                 .security_users(tenant, (endpoint, encoding), size, |page| fold.page(&page))
@@ -147,10 +148,10 @@ async fn read(
             let (totals, users) = fold.finish();
             (Totals::SecurityUsers(totals), Some(users))
         }
-        CollectorKind::SecurityUsers {
+        CollectorKind::SecurityUsers(SecurityOptions {
             mode: SecurityMode::Counts,
             ..
-        } => {
+        }) => {
             let mut by_status = BTreeMap::new();
             for status in SecurityStatus::KNOWN.iter().copied() {
                 let users = elements
@@ -164,7 +165,7 @@ async fn read(
                 None,
             )
         }
-        CollectorKind::Directory => {
+        CollectorKind::Directory(_) => {
             let mut fold = DirectoryFold::new(now);
             elements
                 .directory(tenant, size, |page| fold.page(&page))
@@ -172,9 +173,9 @@ async fn read(
             let (totals, users) = fold.finish();
             (Totals::Directory(totals), Some(users))
         }
-        CollectorKind::PartnerCenter {
+        CollectorKind::PartnerCenter(PartnerCenterOptions {
             top_usage_locations,
-        } => {
+        }) => {
             let before = earlier.totals.as_deref().and_then(|totals| match totals {
                 Totals::PartnerCenter(before) => Some(before),
                 _ => None,
@@ -189,7 +190,7 @@ async fn read(
             let (totals, users) = fold.finish();
             (Totals::PartnerCenter(totals), Some(users))
         }
-        CollectorKind::ProtectedUsers => {
+        CollectorKind::ProtectedUsers(_) => {
             let mut fold = ProtectedUsersFold::new(earlier.references);
             elements
                 .protected_users(tenant, size, |page| fold.page(&page))

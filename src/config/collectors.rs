@@ -1,27 +1,76 @@
-//! `collectors`: what is polled and how, for all tenants, and what a tenant sets otherwise.
+//! `collectors`: what is polled and how, for all targets, and what a tenant overrides.
 
-use super::checker::{Checker, Value};
+use super::checker::Checker;
+use super::options::{self, Options};
 use super::problem::KeyPath;
 use super::schedule::Schedule;
-use super::security_users::SecurityUsers;
 use super::{CollectorConfig, CollectorKind, raw};
-use crate::domain::Collector;
+use crate::domain::{Collector, Unit, collectors};
 
-/// So many usage locations are told apart. There are 249 country codes.
-const MOST_LOCATIONS: u32 = 250;
-const TOP_LOCATIONS: usize = 10;
+macro_rules! written {
+    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        /// The collectors as one place of the file sets them.
+        #[derive(Debug, Clone)]
+        pub(super) struct Collectors {
+            /// In the order of [`Collector::configured`].
+            schedules: Vec<Schedule>,
+            $($key: <options::$options as Options>::Written,)*
+        }
 
-/// The collectors as one place of the file sets them.
-#[derive(Debug, Clone)]
-pub(super) struct Collectors {
-    /// In the order of [`Collector::ALL`].
-    schedules: Vec<Schedule>,
-    security_users: SecurityUsers,
-    top_usage_locations: Value<usize>,
+        impl Collectors {
+            /// Checks each value by itself.
+            fn check_values(
+                checker: &mut Checker<'_>,
+                path: &KeyPath,
+                raw: &raw::Collectors,
+            ) -> Self {
+                Self {
+                    schedules: Collector::configured()
+                        .map(|collector| Schedule::check(checker, path, collector, raw))
+                        .collect(),
+                    $($key: options::$options::check(
+                        checker,
+                        &path.key(stringify!($key)),
+                        raw.$key.as_ref(),
+                    ),)*
+                }
+            }
+
+            /// These settings of a tenant, and where they leave something open, those of all tenants.
+            fn over(&self, base: &Self) -> Self {
+                let schedules = self.schedules.iter().zip(&base.schedules);
+                Self {
+                    schedules: schedules.map(|(own, base)| own.over(base)).collect(),
+                    $($key: options::$options::over(&self.$key, &base.$key),)*
+                }
+            }
+
+            /// Reports settings that do not go together, where `own`, the part that is written at this place of the
+            /// file, brings that about. A tenant without settings of its own would only repeat the faults of the base.
+            fn check_relations(&self, checker: &mut Checker<'_>, own: &Self) {
+                for (merged, own) in self.schedules.iter().zip(&own.schedules) {
+                    merged.check_relation(checker, own);
+                }
+                $(options::$options::check_relations(&self.$key, checker, &own.$key);)*
+            }
+
+            /// A collector with its options.
+            fn kind(&self, collector: Collector) -> Option<CollectorKind> {
+                match collector {
+                    $(Collector::$variant => {
+                        Some(CollectorKind::$variant(options::$options::in_force(&self.$key)))
+                    })*
+                    // It is configured elsewhere.
+                    _ => None,
+                }
+            }
+        }
+    };
 }
+collectors!(configured written);
 
 impl Collectors {
-    /// Checks the settings for all tenants.
+    /// Checks the settings for all targets.
     pub(super) fn check(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Collectors) -> Self {
         let base = Self::check_values(checker, path, raw);
         base.check_relations(checker, &base);
@@ -35,63 +84,44 @@ impl Collectors {
         path: &KeyPath,
         raw: &raw::Collectors,
     ) -> Self {
+        for collector in Collector::configured().filter(|one| raw.section(*one).is_some()) {
+            if let Some(message) = not_of_a_tenant(collector.unit()) {
+                checker.report(&path.key(collector.as_str()), message);
+            }
+        }
         let own = Self::check_values(checker, path, raw);
-        let schedules = own.schedules.iter().zip(&self.schedules);
-        let merged = Self {
-            schedules: schedules.map(|(own, base)| own.over(base)).collect(),
-            security_users: own.security_users.over(&self.security_users),
-            top_usage_locations: own.top_usage_locations.or(self.top_usage_locations),
-        };
+        let merged = own.over(self);
         merged.check_relations(checker, &own);
         merged
     }
 
-    /// Checks each value by itself.
-    fn check_values(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Collectors) -> Self {
-        let schedules = Collector::ALL
-            .iter()
-            .map(|collector| Schedule::check(checker, path, *collector, raw))
-            .collect();
-        let security_users = SecurityUsers::check(checker, path, raw.security_users.as_ref());
-        let path = path.key("partner_center").key("top_usage_locations");
-        let top = raw.partner_center.as_ref();
-        let top = Value::of(top.and_then(|raw| raw.top_usage_locations), |top| {
-            let top = checker.whole(&path, top, 0..=MOST_LOCATIONS)?;
-            usize::try_from(top).ok()
-        });
-        Self {
-            schedules,
-            security_users,
-            top_usage_locations: top,
-        }
-    }
-
-    /// Reports settings that do not go together, where `own`, what stands at this place of the file, brings that
-    /// about. A tenant without settings of its own would only repeat what is wrong with the base.
-    fn check_relations(&self, checker: &mut Checker<'_>, own: &Self) {
-        for (merged, own) in self.schedules.iter().zip(&own.schedules) {
-            merged.check_relation(checker, own);
-        }
-        self.security_users
-            .check_relations(checker, &own.security_users);
-    }
-
-    /// Those that are on, in the order of [`Collector::ALL`], with the defaults filled in.
-    pub(super) fn in_force(&self) -> Vec<CollectorConfig> {
+    /// Those of targets of this kind that are on, in the order of [`Collector::ALL`], with the defaults filled in.
+    pub(super) fn in_force(&self, unit: Unit) -> Vec<CollectorConfig> {
         let schedules = self.schedules.iter();
         schedules
-            .filter_map(|schedule| schedule.in_force(self.kind(schedule.collector)))
+            .filter(|schedule| schedule.collector.unit() == unit)
+            .filter_map(|schedule| schedule.in_force(self.kind(schedule.collector)?))
             .collect()
     }
+}
 
-    fn kind(&self, collector: Collector) -> CollectorKind {
-        match collector {
-            Collector::SecurityUsers => self.security_users.in_force(),
-            Collector::Directory => CollectorKind::Directory,
-            Collector::PartnerCenter => CollectorKind::PartnerCenter {
-                top_usage_locations: (self.top_usage_locations.given()).unwrap_or(TOP_LOCATIONS),
-            },
-            Collector::ProtectedUsers => CollectorKind::ProtectedUsers,
-        }
+/// Why a tenant cannot override a collector of this unit, if it cannot.
+fn not_of_a_tenant(unit: Unit) -> Option<String> {
+    (unit != Unit::Tenant).then(|| {
+        format!("is polled once per {unit}, so a tenant cannot override it; expected it under collectors of all tenants")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_overrides_collectors_of_tenants_only() {
+        assert_eq!(not_of_a_tenant(Unit::Tenant), None);
+        assert_eq!(
+            not_of_a_tenant(Unit::Customer).unwrap(),
+            "is polled once per customer, so a tenant cannot override it; expected it under collectors of all tenants"
+        );
     }
 }

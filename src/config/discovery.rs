@@ -1,16 +1,13 @@
 //! `discovery`: which tenants of the API are watched beside the list.
 
-use std::time::Duration;
-
 use regex::{Error, Regex, RegexBuilder};
 
 use super::checker::{Checker, shown};
 use super::collectors::Collectors;
 use super::problem::KeyPath;
-use super::schedule::INTERVALS;
-use super::{Discovery, NamePatterns, raw};
-
-const INTERVAL: Duration = Duration::from_hours(1);
+use super::schedule::{INTERVALS, STALE_INTERVALS};
+use super::{CollectorConfig, CollectorKind, Discovery, NamePatterns, NoOptions, raw};
+use crate::domain::{Collector, Unit};
 
 /// The longest pattern, in characters: a list of some hundred names.
 const MAX_PATTERN: usize = 4096;
@@ -28,11 +25,16 @@ pub(super) fn check(
     let interval = checker.duration(&path.key("interval"), raw.interval.as_deref(), INTERVALS);
     let include = patterns(checker, &path.key("include"), raw.include);
     let exclude = patterns(checker, &path.key("exclude"), raw.exclude);
+    let interval = interval.unless_absent(Collector::Customers.default_interval())?;
     let discovery = Discovery {
-        interval: interval.unless_absent(INTERVAL)?,
+        collector: CollectorConfig {
+            interval,
+            stale_after: interval * STALE_INTERVALS,
+            kind: CollectorKind::Customers(NoOptions),
+        },
         include: include?,
         exclude: exclude?,
-        collectors: collectors.in_force(),
+        collectors: collectors.in_force(Unit::Tenant),
     };
     raw.enabled.unwrap_or(false).then_some(discovery)
 }

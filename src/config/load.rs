@@ -10,7 +10,7 @@ use super::problem::{KeyPath, Place, Problem, Problems};
 use super::source::Source;
 use super::watched::{MAX_FILE, ReadFile, read_capped};
 use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
-use crate::domain::Clock;
+use crate::domain::{Clock, Unit};
 
 /// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
 /// the file itself has changed.
@@ -113,18 +113,26 @@ impl Config {
         }
         let tenants = tenants::check(&mut checker, raw_tenants, &collectors);
         let state_dir = (raw.state_dir).and_then(|raw| files::state_dir(&mut checker, &raw.0));
-        let mut polled = (tenants.iter().map(|tenant| &tenant.collectors))
-            .chain(discovery.iter().map(|discovery| &discovery.collectors));
-        if checker.problems.is_empty() && polled.all(Vec::is_empty) {
+        let [of_partner, customers] =
+            [Unit::Partner, Unit::Customer].map(|unit| collectors.in_force(unit));
+        let all_are_off = (tenants.iter().map(|tenant| &tenant.collectors))
+            .chain(discovery.iter().map(|discovery| &discovery.collectors))
+            .chain([&of_partner, &customers])
+            .all(Vec::is_empty);
+        if checker.problems.is_empty() && all_are_off {
             checker.report(
                 &path,
                 "all collectors are off for all tenants; expected at least one to be on",
             );
         }
+        let of_discovery = discovery.iter().map(|discovery| discovery.collector);
+        let partner = of_discovery.chain(of_partner).collect();
         match elements {
             Some(elements) if checker.problems.is_empty() => Ok(Self {
                 elements,
                 partner_center,
+                partner,
+                customers,
                 discovery,
                 tenants,
                 state_dir,

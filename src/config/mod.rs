@@ -3,7 +3,7 @@
 //! In the order in which a text passes: `load` takes the file; `outline` finds where each key stands and `read`
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
 //! `partner_center` (with `api` and `credential` for what these two share), `collectors` (with `schedule` and
-//! `security_users`), `discovery` and `tenants` turn it into the types below by means of `checker`, with `files` and
+//! `options`), `discovery` and `tenants` turn it into the types below by means of `checker`, with `files` and
 //! `certificate` for what is only named. `watched` notices when that changes; `source` is what surrounds the text,
 //! `problem` what they report.
 
@@ -16,13 +16,13 @@ mod discovery;
 mod elements;
 mod files;
 mod load;
+mod options;
 mod outline;
 mod partner_center;
 mod problem;
 mod raw;
 mod read;
 mod schedule;
-mod security_users;
 mod source;
 mod tenants;
 mod watched;
@@ -33,14 +33,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::certificate::Certificate;
 pub use self::load::ConfigFile;
+pub use self::options::{
+    NoOptions, PartnerCenterOptions, SecurityEndpoint, SecurityMode, SecurityOptions,
+    StatusEncoding,
+};
 pub use self::problem::{ConfigError, Problems};
 pub use self::source::Source;
 pub use self::watched::ReadFile;
-use crate::domain::{Collector, Secret, Tenant};
+use crate::domain::{Api, Collector, Secret, Tenant, collectors};
 
 /// What one process watches, and how.
 #[derive(Debug, Clone)]
@@ -49,6 +54,10 @@ pub struct Config {
     pub elements: Elements,
     /// How Microsoft Partner Center is reached; always there when the collector of that name is on somewhere.
     pub partner_center: Option<PartnerCenter>,
+    /// The collectors of the partner that are on, among them that of discovery.
+    pub partner: Vec<CollectorConfig>,
+    /// The collectors that are on for each customer.
+    pub customers: Vec<CollectorConfig>,
     /// Tenants from the API beside the list; `None` when that is off.
     pub discovery: Option<Discovery>,
     /// The tenants in the order of the file, each tenant id once; at least one, unless there is discovery.
@@ -60,16 +69,18 @@ pub struct Config {
 }
 
 impl Config {
-    /// All collectors that are on: of the tenants in the file, and of those that are discovered.
+    /// All collectors that are on: of the partner, of its customers, of the tenants in the file, and of those that
+    /// are discovered.
     pub fn collectors(&self) -> impl Iterator<Item = &CollectorConfig> {
         let of_tenants = self.tenants.iter().flat_map(|tenant| &tenant.collectors);
         let of_discovered = self.discovery.iter().flat_map(|one| &one.collectors);
-        of_tenants.chain(of_discovered)
+        let of_others = self.partner.iter().chain(&self.customers);
+        of_others.chain(of_tenants).chain(of_discovered)
     }
 
-    /// How Partner Center is reached, where a collector asks it.
+    /// How Partner Center is reached, if a collector asks it.
     pub fn asked_partner_center(&self) -> Option<&PartnerCenter> {
-        let asks = |one: &CollectorConfig| one.kind.collector() == Collector::PartnerCenter;
+        let asks = |one: &CollectorConfig| one.kind.collector().api() == Api::PartnerCenter;
         let partner_center = self.partner_center.as_ref();
         partner_center.filter(|_| self.collectors().any(asks))
     }
@@ -141,8 +152,8 @@ impl PartnerCenter {
 /// Which tenants of the API are watched, and how.
 #[derive(Debug, Clone)]
 pub struct Discovery {
-    /// The time from one reading of the API's customers to the next, 1 s to 7 days. Default: 1 h.
-    pub interval: Duration,
+    /// The collector that reads the API's customers, 1 s to 7 days apart. Default: 1 h.
+    pub collector: CollectorConfig,
     /// Only tenants with such names.
     pub include: NamePatterns,
     /// No tenant with such names: one that fits is enough.
@@ -206,11 +217,10 @@ pub struct TenantConfig {
     pub collectors: Vec<CollectorConfig>,
 }
 
-/// One collector of one tenant.
+/// One collector of one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorConfig {
-    /// The time from one poll to the next, 1 s to 7 days. Default: 5 min for security users, 15 min for protected
-    /// users, 1 h for the others.
+    /// The time from one poll to the next, 1 s to 7 days. Default: [`Collector::default_interval`].
     pub interval: Duration,
     /// The age at which figures leave the exposition; at least `interval`. Default: three intervals.
     pub stale_after: Duration,
@@ -218,78 +228,26 @@ pub struct CollectorConfig {
     pub kind: CollectorKind,
 }
 
-/// Which collector, with its own options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CollectorKind {
-    /// The users with security findings.
-    SecurityUsers {
-        /// The form of the listing.
-        endpoint: SecurityEndpoint,
-        /// What a single number in the field `status` means. Default: by `endpoint`.
-        encoding: StatusEncoding,
-        /// How the users are counted.
-        mode: SecurityMode,
-    },
-    /// All users of the tenant.
-    Directory,
-    /// The tenant's users as Microsoft Partner Center knows them.
-    PartnerCenter {
-        /// So many usage locations are told apart, 0 to 250. Default: 10.
-        top_usage_locations: usize,
-    },
-    /// The users that Cloud Backup knows.
-    ProtectedUsers,
-}
-
-/// The form of the listing of security users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SecurityEndpoint {
-    /// The current one.
-    #[default]
-    V3,
-    /// The older one.
-    Batch,
-}
-
-/// What a single number in the field `status` of a user means. A list is always one of codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StatusEncoding {
-    /// One code.
-    #[default]
-    Codes,
-    /// A set of codes, each a bit.
-    Flags,
-}
-
-/// How security users are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecurityMode {
-    /// By reading all rows.
-    Scan {
-        /// Leave users out that are marked as test users.
-        exclude_test_users: bool,
-    },
-    /// By asking for the size of the listing for each status. Reads no rows, so that nothing can be joined.
-    Counts,
-}
-
-impl CollectorKind {
-    /// The collector without its options.
-    pub const fn collector(self) -> Collector {
-        match self {
-            Self::SecurityUsers { .. } => Collector::SecurityUsers,
-            Self::Directory => Collector::Directory,
-            Self::PartnerCenter { .. } => Collector::PartnerCenter,
-            Self::ProtectedUsers => Collector::ProtectedUsers,
+macro_rules! kinds {
+    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        /// Which collector, with its own options.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum CollectorKind {
+            $(
+                #[doc = concat!("The collector `", stringify!($key), "`.")]
+                $variant($options),
+            )*
         }
-    }
 
-    /// Whether it reads rows that the protected users are matched against.
-    pub const fn is_matched(self) -> bool {
-        match self {
-            Self::SecurityUsers { mode, .. } => matches!(mode, SecurityMode::Scan { .. }),
-            Self::Directory | Self::PartnerCenter { .. } => true,
-            Self::ProtectedUsers => false,
+        impl CollectorKind {
+            /// The collector without its options.
+            pub const fn collector(self) -> Collector {
+                match self {
+                    $(Self::$variant(_) => Collector::$variant,)*
+                }
+            }
         }
-    }
+    };
 }
+collectors!(all kinds);

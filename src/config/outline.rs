@@ -9,23 +9,25 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::problem::{KeyPath, Place, Problem, Step, is_plain_key};
 use super::words::{self, MAX_DEPTH};
+use crate::domain::Collector;
 
-/// Keys that may stand without a value, since all below them may be commented out.
-const SECTIONS: [&str; 13] = [
+/// Keys that may have no value, since everything below them may be commented out; so may those of collectors.
+const SECTIONS: [&str; 10] = [
     "elements",
     "rate_limit",
     "limits",
     "partner_center",
     "collectors",
-    "security_users",
-    "protected_users",
-    "directory",
     "discovery",
     "include",
     "exclude",
     "tenants",
     "labels",
 ];
+
+fn is_section(key: &str) -> bool {
+    SECTIONS.contains(&key) || Collector::configured().any(|one| one.as_str() == key)
+}
 
 /// The places of everything in one document.
 #[derive(Debug, Default)]
@@ -239,7 +241,7 @@ impl<'text> Reader<'text> {
                     ..
                 })
             );
-            if is_null && !SECTIONS.contains(&key.as_str()) && is_plain_key(&key) {
+            if is_null && !is_section(&key) && is_plain_key(&key) {
                 self.problems.push(Problem {
                     place: key_place,
                     key: path.to_string(),

@@ -9,7 +9,7 @@ use super::files::{Wanted, file_shown, secret_from_env, variable_shown};
 use super::problem::KeyPath;
 use super::watched::read_capped;
 use super::{PartnerCenter, api, credential, raw};
-use crate::domain::{Collector, Secret, TenantId};
+use crate::domain::{Api, Collector, Secret, TenantId};
 
 const API_URL: &str = "https://api.partnercenter.microsoft.com";
 const SCOPE: &str = "https://api.partnercenter.microsoft.com/.default";
@@ -37,13 +37,14 @@ pub(super) fn check_collectors(checker: &mut Checker<'_>, raw: &raw::File) {
         .into_iter()
         .chain(of_tenants)
     {
-        let is_on =
-            |raw: &raw::Collectors| raw.schedule(Collector::PartnerCenter).enabled == Some(true);
-        if collectors.as_ref().is_some_and(is_on) {
-            checker.report(
-                &path.key("collectors").key("partner_center").key("enabled"),
-                "is true, but nothing says how Partner Center is reached; expected the section partner_center beside elements",
-            );
+        for collector in Collector::configured().filter(|one| one.api() == Api::PartnerCenter) {
+            let section = (collectors.as_ref()).and_then(|raw| raw.section(collector));
+            if section.is_some_and(|section| section.schedule().enabled == Some(true)) {
+                checker.report(
+                    &path.key("collectors").key(collector.as_str()).key("enabled"),
+                    "is true, but nothing says how Partner Center is reached; expected the section partner_center beside elements",
+                );
+            }
         }
     }
 }

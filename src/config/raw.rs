@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use crate::domain::{Collector, Secret};
+use super::options::{self, Options};
+use crate::domain::{Collector, Secret, collectors};
 
 /// The whole file.
 #[derive(Default, serde::Deserialize)]
@@ -94,48 +95,6 @@ pub(super) struct Limits {
     pub(super) rows: Option<f64>,
 }
 
-/// `collectors`, of all tenants or of one.
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-pub(super) struct Collectors {
-    pub(super) security_users: Option<SecurityUsers>,
-    pub(super) protected_users: Option<Users>,
-    pub(super) directory: Option<Users>,
-    pub(super) partner_center: Option<PartnerCenterUsers>,
-}
-
-/// `collectors.security_users`.
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-pub(super) struct SecurityUsers {
-    enabled: Option<bool>,
-    interval: Option<String>,
-    stale_after: Option<String>,
-    pub(super) endpoint: Option<String>,
-    pub(super) mode: Option<String>,
-    pub(super) status_encoding: Option<String>,
-    pub(super) exclude_test_users: Option<bool>,
-}
-
-/// A collector without options of its own: `collectors.protected_users`, `collectors.directory`.
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-pub(super) struct Users {
-    enabled: Option<bool>,
-    interval: Option<String>,
-    stale_after: Option<String>,
-}
-
-/// `collectors.partner_center`.
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
-pub(super) struct PartnerCenterUsers {
-    enabled: Option<bool>,
-    interval: Option<String>,
-    stale_after: Option<String>,
-    pub(super) top_usage_locations: Option<f64>,
-}
-
 /// The keys that every collector has.
 #[derive(Default)]
 pub(super) struct Schedule<'a> {
@@ -144,29 +103,73 @@ pub(super) struct Schedule<'a> {
     pub(super) stale_after: Option<&'a str>,
 }
 
-impl Collectors {
-    /// When this collector polls.
-    pub(super) fn schedule(&self, collector: Collector) -> Schedule<'_> {
-        let keys = match collector {
-            Collector::SecurityUsers => (self.security_users.as_ref())
-                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
-            Collector::Directory => {
-                (self.directory.as_ref()).map(|raw| (raw.enabled, &raw.interval, &raw.stale_after))
-            }
-            Collector::PartnerCenter => (self.partner_center.as_ref())
-                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
-            Collector::ProtectedUsers => (self.protected_users.as_ref())
-                .map(|raw| (raw.enabled, &raw.interval, &raw.stale_after)),
-        };
-        keys.map_or_else(Schedule::default, |(enabled, interval, stale_after)| {
-            Schedule {
-                enabled,
-                interval: interval.as_deref(),
-                stale_after: stale_after.as_deref(),
-            }
-        })
-    }
+/// The section of one collector.
+pub(super) trait Section {
+    /// When the collector polls.
+    fn schedule(&self) -> Schedule<'_>;
 }
+
+/// Declares the section of a collector: the keys that every collector has, and these.
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($option:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+        pub(in crate::config) struct $name {
+            enabled: Option<bool>,
+            interval: Option<String>,
+            stale_after: Option<String>,
+            $(pub(in crate::config) $option: Option<$type>,)*
+        }
+
+        impl $crate::config::raw::Section for $name {
+            fn schedule(&self) -> $crate::config::raw::Schedule<'_> {
+                $crate::config::raw::Schedule {
+                    enabled: self.enabled,
+                    interval: self.interval.as_deref(),
+                    stale_after: self.stale_after.as_deref(),
+                }
+            }
+        }
+    };
+}
+pub(super) use section;
+
+macro_rules! sections {
+    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        /// `collectors`, for all targets or for one tenant.
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+        pub(super) struct Collectors {
+            $(pub(super) $key: Option<<options::$options as Options>::Section>,)*
+        }
+
+        impl Collectors {
+            /// The section of this collector, if there is one.
+            pub(super) fn section(&self, collector: Collector) -> Option<&dyn Section> {
+                match collector {
+                    $(Collector::$variant => self.$key.as_ref().map(|section| section as _),)*
+                    // It has none here.
+                    _ => None,
+                }
+            }
+        }
+
+        /// The collectors with the keys of their sections, and the headings that these have in the documentation.
+        #[cfg(test)]
+        fn sections_of_collectors() -> Vec<(String, Vec<String>)> {
+            vec![$({
+                let keys = tests::keys::<<options::$options as Options>::Section>();
+                let heading = match stringify!($options) {
+                    "NoOptions" => "`collectors`".to_owned(),
+                    _ => format!("`collectors.{}`", stringify!($key)),
+                };
+                (heading, keys)
+            }),*]
+        }
+    };
+}
+collectors!(configured sections);
 
 /// `discovery`.
 #[derive(Default, serde::Deserialize)]
@@ -279,7 +282,7 @@ mod tests {
     use super::*;
 
     /// The keys of a section, from serde's own list of them.
-    fn keys<T: DeserializeOwned>() -> Vec<String> {
+    pub(super) fn keys<T: DeserializeOwned>() -> Vec<String> {
         let error = serde_yaml::from_str::<T>("{no_such_key: 1}").err().unwrap();
         let text = error.to_string();
         let (_, list) = text.split_once("expected ").unwrap();
@@ -291,8 +294,8 @@ mod tests {
     }
 
     /// The sections by the headings that they have in the documentation, with their keys.
-    fn sections() -> Vec<(&'static str, Vec<String>)> {
-        vec![
+    fn sections() -> Vec<(String, Vec<String>)> {
+        let others = [
             ("The file", keys::<File>()),
             ("`elements`", keys::<Elements>()),
             ("`certificate`", keys::<Certificate>()),
@@ -300,13 +303,12 @@ mod tests {
             ("`elements.limits`", keys::<Limits>()),
             ("`partner_center`", keys::<PartnerCenter>()),
             ("`collectors`", keys::<Collectors>()),
-            ("`collectors`", keys::<Users>()),
-            ("`collectors.security_users`", keys::<SecurityUsers>()),
-            ("`collectors.partner_center`", keys::<PartnerCenterUsers>()),
             ("`discovery`", keys::<Discovery>()),
             ("`discovery`", keys::<NamePatterns>()),
             ("`tenants`", keys::<Tenant>()),
-        ]
+        ];
+        let others = others.map(|(heading, keys)| (heading.to_owned(), keys));
+        others.into_iter().chain(sections_of_collectors()).collect()
     }
 
     #[test]
@@ -314,7 +316,7 @@ mod tests {
         let example = include_str!("../../config.example.yaml");
         let sections = sections();
         let count: usize = sections.iter().map(|(_, keys)| keys.len()).sum();
-        assert_eq!(count, 72, "{sections:?}");
+        assert_eq!(count, 75, "{sections:?}");
         for key in sections.iter().flat_map(|(_, keys)| keys) {
             let shown = example.match_indices(&format!("{key}:")).any(|(at, _)| {
                 !example[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -329,7 +331,7 @@ mod tests {
         for (heading, keys) in sections() {
             let (_, section) = document
                 .split_once(&format!("# {heading}\n"))
-                .expect(heading);
+                .expect(&heading);
             let section = section.split("\n#").next().unwrap();
             for key in keys {
                 let row = format!("\n| `{key}` |");

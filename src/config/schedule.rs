@@ -13,7 +13,7 @@ pub(super) const INTERVALS: RangeInclusive<u64> = 1000..=7 * 24 * 3_600_000;
 const STALE_AFTERS: RangeInclusive<u64> = 1000..=30 * 24 * 3_600_000;
 
 /// Polls survive this many intervals without success before their figures go, unless `stale_after` is set.
-const STALE_INTERVALS: u32 = 3;
+pub(super) const STALE_INTERVALS: u32 = 3;
 
 /// When a collector polls, as far as the file sets it.
 #[derive(Debug, Clone)]
@@ -25,15 +25,6 @@ pub(super) struct Schedule {
     stale_after: Value<Duration>,
 }
 
-/// Whether a collector is on by default, and its interval.
-const fn defaults(collector: Collector) -> (bool, Duration) {
-    match collector {
-        Collector::SecurityUsers => (true, Duration::from_mins(5)),
-        Collector::ProtectedUsers => (true, Duration::from_mins(15)),
-        Collector::Directory | Collector::PartnerCenter => (false, Duration::from_hours(1)),
-    }
-}
-
 impl Schedule {
     /// Checks each value by itself. The path is that of all collectors.
     pub(super) fn check(
@@ -43,7 +34,9 @@ impl Schedule {
         raw: &raw::Collectors,
     ) -> Self {
         let path = path.key(collector.as_str());
-        let raw = raw.schedule(collector);
+        let raw = raw
+            .section(collector)
+            .map_or_else(raw::Schedule::default, raw::Section::schedule);
         Self {
             collector,
             enabled: raw.enabled,
@@ -69,7 +62,7 @@ impl Schedule {
         if self.interval == Value::Wrong || self.stale_after == Value::Wrong {
             return None;
         }
-        let (_, default) = defaults(self.collector);
+        let default = self.collector.default_interval();
         let interval = self.interval.given().unwrap_or(default);
         let stale_after = self.stale_after.given();
         Some((interval, stale_after.unwrap_or(interval * STALE_INTERVALS)))
@@ -94,8 +87,8 @@ impl Schedule {
     /// What is in force with the defaults filled in, if the collector is on.
     pub(super) fn in_force(&self, kind: CollectorKind) -> Option<CollectorConfig> {
         let (interval, stale_after) = self.durations()?;
-        let (enabled, _) = defaults(self.collector);
-        self.enabled.unwrap_or(enabled).then_some(CollectorConfig {
+        let is_on = self.collector.is_on_by_default();
+        self.enabled.unwrap_or(is_on).then_some(CollectorConfig {
             interval,
             stale_after,
             kind,

@@ -8,7 +8,7 @@ use super::checker::{Checker, shown};
 use super::collectors::Collectors;
 use super::problem::KeyPath;
 use super::{TenantConfig, raw};
-use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource};
+use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource, Unit};
 
 /// Names that the operator's labels may not take: what scrapers and their environments attach to a target, and
 /// what our own series carry. In order.
@@ -137,7 +137,7 @@ fn check_one(
             labels,
             source: TenantSource::Config,
         }),
-        collectors: collectors.in_force(),
+        collectors: collectors.in_force(Unit::Tenant),
     })
 }
 

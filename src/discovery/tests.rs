@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::Source;
+use crate::config::{CollectorConfig, CollectorKind, NoOptions, Source};
 use crate::domain::Reason;
 
 /// The tenant 1 of the customer 1, without names.
@@ -27,7 +27,11 @@ fn config(tenants: &str) -> Config {
     let mut config = Config::parse(&text, &source).unwrap();
     let all = Config::parse(&text.replace(tenants, NAMELESS), &source).unwrap();
     config.discovery = Some(Discovery {
-        interval: Duration::from_secs(3600),
+        collector: CollectorConfig {
+            interval: Duration::from_secs(3600),
+            stale_after: Duration::from_secs(3 * 3600),
+            kind: CollectorKind::Customers(NoOptions),
+        },
         include: NamePatterns::default(),
         exclude: NamePatterns::default(),
         collectors: all.tenants[0].collectors.clone(),

@@ -2,10 +2,15 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! code {
     ($(#[$doc:meta])* $name:ident { $($code:literal => $label:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(from = "i64", into = "i64")]
         pub struct $name(i64);
 
         impl $name {
@@ -29,6 +34,12 @@ macro_rules! code {
         impl From<i64> for $name {
             fn from(code: i64) -> Self {
                 Self(code)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(code: $name) -> Self {
+                code.0
             }
         }
     };

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident => $label:literal),+ $(,)?) => {
         /// Why a poll failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub enum Reason {
-            $($(#[$doc])* $name),+
+            $($(#[$doc])* #[serde(rename = $label)] $name),+
         }
 
         impl Reason {

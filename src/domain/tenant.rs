@@ -1,8 +1,10 @@
-//! Whom the exporter watches, and which listings it reads of them.
+//! Customers of the partner and their tenants.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::{CustomerId, TenantId};
 
@@ -57,7 +59,8 @@ pub fn name_or_id(name: Option<&str>, id: impl fmt::Display) -> Cow<'_, str> {
 }
 
 /// How the exporter came to know a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TenantSource {
     /// The operator listed it.
     Config,
@@ -72,44 +75,5 @@ impl TenantSource {
             Self::Config => "config",
             Self::Discovery => "discovery",
         }
-    }
-}
-
-/// One kind of listing that is polled per tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Collector {
-    /// The users with security findings.
-    SecurityUsers,
-    /// All users of the tenant.
-    Directory,
-    /// The tenant's users as Microsoft Partner Center knows them.
-    PartnerCenter,
-    /// The users that Cloud Backup knows.
-    ProtectedUsers,
-}
-
-impl Collector {
-    /// All of them. A tenant's protected users come last: they are matched against the other listings.
-    pub const ALL: &'static [Self] = &[
-        Self::SecurityUsers,
-        Self::Directory,
-        Self::PartnerCenter,
-        Self::ProtectedUsers,
-    ];
-
-    /// The value of the label `collector` and the key in the config.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SecurityUsers => "security_users",
-            Self::Directory => "directory",
-            Self::PartnerCenter => "partner_center",
-            Self::ProtectedUsers => "protected_users",
-        }
-    }
-}
-
-impl fmt::Display for Collector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

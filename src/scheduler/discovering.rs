@@ -18,9 +18,6 @@ use super::jobs::State;
 use super::outcome::PANICKED;
 use super::slots::Slots;
 
-/// What was found is shown for so many intervals without success.
-const STALE_INTERVALS: u32 = 3;
-
 /// As long as it has not succeeded it is tried again after so long, if the interval is not shorter.
 const FIRST_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
@@ -47,7 +44,8 @@ impl Discovering {
     /// Discovery as it is configured: due at once where it was off before.
     pub(super) fn renewed(known: Option<Self>, config: &Config, now: Timestamp) -> Option<Self> {
         let settings = config.discovery.as_ref()?;
-        let slots = Slots::of_discovery(&config.elements.client_id, settings.interval);
+        let interval = settings.collector.interval;
+        let slots = Slots::of_discovery(&config.elements.client_id, interval);
         let Some(mut known) = known else {
             return Some(Self::new(settings, slots, now));
         };
@@ -57,7 +55,7 @@ impl Discovering {
                 *due = slots.at_or_after(now).min(*due);
             }
         }
-        Arc::make_mut(&mut known.snapshot).stale_after = settings.interval * STALE_INTERVALS;
+        Arc::make_mut(&mut known.snapshot).stale_after = settings.collector.stale_after;
         Some(known)
     }
 
@@ -69,7 +67,7 @@ impl Discovering {
             listed: Arc::default(),
             pages: 1,
             snapshot: Arc::new(DiscoverySnapshot {
-                stale_after: settings.interval * STALE_INTERVALS,
+                stale_after: settings.collector.stale_after,
                 polls: 0,
                 failures: BTreeMap::new(),
                 up: None,

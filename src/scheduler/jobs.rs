@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::collectors::References;
+use crate::collectors::{self, References};
 use crate::config::{CollectorKind, TenantConfig};
 use crate::domain::{Collector, Reason, TenantId, Timestamp};
 use crate::snapshot::{CollectorSnapshot, TenantSnapshot};
@@ -158,7 +158,8 @@ impl Watched {
             .iter()
             .map(|one| one.config.kind)
             .filter(|kind| {
-                kind.is_matched() && !now_on.iter().any(|one| has_same_rows(*one, *kind))
+                collectors::is_matched(*kind)
+                    && !now_on.iter().any(|one| has_same_rows(*one, *kind))
             })
             .map(CollectorKind::collector)
             .collect();
@@ -321,7 +322,7 @@ impl Watched {
 /// Whether two kinds of a collector find the same users.
 fn has_same_rows(one: CollectorKind, other: CollectorKind) -> bool {
     match (one, other) {
-        (CollectorKind::PartnerCenter { .. }, CollectorKind::PartnerCenter { .. }) => true,
+        (CollectorKind::PartnerCenter(_), CollectorKind::PartnerCenter(_)) => true,
         _ => one == other,
     }
 }

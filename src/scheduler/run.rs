@@ -111,7 +111,7 @@ impl Scheduler {
             &["collector", "reason"],
         )?;
         registry.register(Box::new(poll_failures.clone()))?;
-        for collector in Collector::ALL {
+        for collector in Collector::configured() {
             for reason in Reason::ALL {
                 poll_failures.with_label_values(&[collector.as_str(), reason.as_str()]);
             }
@@ -190,14 +190,14 @@ impl Scheduler {
         };
         // What a client that is not in force any more would find is not wanted, nor is what it would still ask.
         for poll in self.running_polls.values() {
-            if !stays(collectors::api(poll.collector))
+            if !stays(poll.collector.api())
                 && let Some(watched) = self.roster.get_mut(poll.tenant)
             {
                 watched.begin_again(poll.collector);
             }
         }
         for watched in self.roster.all_mut() {
-            watched.ask_anew(|collector| !stays(collectors::api(collector)), now);
+            watched.ask_anew(|collector| !stays(collector.api()), now);
         }
         self.discovering =
             Discovering::renewed(self.discovering.take(), &self.in_force.config, now);
@@ -265,7 +265,7 @@ impl Scheduler {
         // Of each API its own, so that one that hangs does not hold up the polls of the other.
         let in_force = Arc::clone(&self.in_force);
         for (api, limit) in in_force.rate_limits() {
-            let asks = |collector: &Collector| collectors::api(*collector) == api;
+            let asks = |collector: &Collector| collector.api() == api;
             let running = self.running_polls.values().map(|poll| &poll.collector);
             let most = limit
                 .max_concurrent_requests

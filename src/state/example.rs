@@ -8,7 +8,8 @@ use crate::collectors::{
     Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
 };
 use crate::config::{
-    CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
+    CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
+    SecurityMode, SecurityOptions, StatusEncoding,
 };
 use crate::domain::{
     BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason, Tenant,
@@ -28,24 +29,28 @@ pub(super) fn at(seconds: u64) -> Timestamp {
 pub(super) fn snapshot() -> Snapshot {
     let all = vec![
         collector(security(true), Some(Reason::Throttled), security_users()),
-        collector(CollectorKind::Directory, None, directory()),
+        collector(CollectorKind::Directory(NoOptions), None, directory()),
         collector(
-            CollectorKind::PartnerCenter {
+            CollectorKind::PartnerCenter(PartnerCenterOptions {
                 top_usage_locations: 2,
-            },
+            }),
             None,
             partner_center(),
         ),
-        collector(CollectorKind::ProtectedUsers, None, protected_users()),
+        collector(
+            CollectorKind::ProtectedUsers(NoOptions),
+            None,
+            protected_users(),
+        ),
     ];
     let never_well = CollectorSnapshot {
         figures: None,
         ..collector(
-            CollectorKind::SecurityUsers {
+            CollectorKind::SecurityUsers(SecurityOptions {
                 endpoint: SecurityEndpoint::Batch,
                 encoding: StatusEncoding::Flags,
                 mode: SecurityMode::Counts,
-            },
+            }),
             Some(Reason::Internal),
             security_users(),
         )
@@ -60,18 +65,22 @@ pub(super) fn snapshot() -> Snapshot {
             12,
             TenantSource::Discovery,
             Some("Fabrikam"),
-            vec![collector(CollectorKind::ProtectedUsers, None, unmatched)],
+            vec![collector(
+                CollectorKind::ProtectedUsers(NoOptions),
+                None,
+                unmatched,
+            )],
         )],
         discovery: Some(Arc::new(discovery())),
     }
 }
 
 fn security(exclude_test_users: bool) -> CollectorKind {
-    CollectorKind::SecurityUsers {
+    CollectorKind::SecurityUsers(SecurityOptions {
         endpoint: SecurityEndpoint::V3,
         encoding: StatusEncoding::Codes,
         mode: SecurityMode::Scan { exclude_test_users },
-    }
+    })
 }
 
 fn tenant(

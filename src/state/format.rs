@@ -13,7 +13,8 @@ use super::figures::{Backup, Count, InDirectory, Partner, Security};
 use super::{Saved, SavedDiscovery};
 use crate::collectors::Totals;
 use crate::config::{
-    CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
+    self, CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
+    SecurityMode, StatusEncoding,
 };
 use crate::domain::{
     BackupStatus, Collector, CustomerId, ManagementMode, Reason, Tenant, TenantId, TenantSource,
@@ -229,11 +230,11 @@ fn tenant(snapshot: &TenantSnapshot, now: Timestamp) -> TenantState {
         tenant_name: tenant.tenant_name.clone(),
         source: tenant.source,
         security_users: of(Collector::SecurityUsers).and_then(|one| match one.config.kind {
-            CollectorKind::SecurityUsers {
+            CollectorKind::SecurityUsers(config::SecurityOptions {
                 endpoint,
                 encoding,
                 mode,
-            } => {
+            }) => {
                 let options = SecurityOptions {
                     endpoint,
                     encoding,
@@ -253,9 +254,9 @@ fn tenant(snapshot: &TenantSnapshot, now: Timestamp) -> TenantState {
             })
         }),
         partner_center: of(Collector::PartnerCenter).and_then(|one| match one.config.kind {
-            CollectorKind::PartnerCenter {
+            CollectorKind::PartnerCenter(PartnerCenterOptions {
                 top_usage_locations,
-            } => {
+            }) => {
                 let options = PartnerOptions {
                     top_usage_locations,
                 };
@@ -399,26 +400,26 @@ impl TenantState {
             source: self.source,
         };
         let security_users = self.security_users.map(|one| {
-            let kind = CollectorKind::SecurityUsers {
+            let kind = CollectorKind::SecurityUsers(config::SecurityOptions {
                 endpoint: one.options.endpoint,
                 encoding: one.options.encoding,
                 mode: one.options.mode,
-            };
+            });
             one.read(kind, times, |it| Ok(Totals::SecurityUsers(it.into())))
         });
         let directory = self.directory.map(|one| {
-            one.read(CollectorKind::Directory, times, |it| {
+            one.read(CollectorKind::Directory(NoOptions), times, |it| {
                 Ok(Totals::Directory(it.into()))
             })
         });
         let partner_center = self.partner_center.map(|one| {
-            let kind = CollectorKind::PartnerCenter {
+            let kind = CollectorKind::PartnerCenter(PartnerCenterOptions {
                 top_usage_locations: one.options.top_usage_locations,
-            };
+            });
             one.read(kind, times, |it| Ok(Totals::PartnerCenter(it.try_into()?)))
         });
         let protected_users = self.protected_users.map(|one| {
-            one.read(CollectorKind::ProtectedUsers, times, |it| {
+            one.read(CollectorKind::ProtectedUsers(NoOptions), times, |it| {
                 let (figures, joins) = it.try_into()?;
                 Ok(Totals::ProtectedUsers(figures, joins))
             })

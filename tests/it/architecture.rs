@@ -70,6 +70,17 @@ fn an_import_that_goes_up_is_found_however_it_is_written() {
 }
 
 #[test]
+fn the_process_knows_no_command() {
+    check(
+        &[(
+            "src/process/signals.rs",
+            "use crate::cli::{self, Arguments};",
+        )],
+        &["src/process/signals.rs:1: process (floor 5) imports crate::cli (floor 6)"],
+    );
+}
+
+#[test]
 fn what_goes_down_or_leaves_the_crate_is_fine() {
     check(
         &[
@@ -79,7 +90,7 @@ fn what_goes_down_or_leaves_the_crate_is_fine() {
                 "src/server/mod.rs",
                 "// use crate::cli;\nconst A: &str = \"crate::cli\"; use crate::config::load::x;",
             ),
-            ("src/app.rs", "use crate::{server, simulator::World};"),
+            ("src/app/mod.rs", "use crate::{server, simulator::World};"),
             ("src/main.rs", "use avepoint_exporter::cli::run;"),
         ],
         &[],
@@ -200,12 +211,12 @@ fn an_import_of_a_part_that_is_not_below_is_found() {
 fn a_long_file_and_a_module_without_a_floor_are_found() {
     check(
         &[
-            ("src/app.rs", &"\n".repeat(701)),
+            ("src/app/mod.rs", &"\n".repeat(701)),
             ("src/domain/x.rs", &"\n".repeat(700)),
             ("src/webhook.rs", ""),
         ],
         &[
-            "src/app.rs has 701 lines, more than 700",
+            "src/app/mod.rs has 701 lines, more than 700",
             "src/webhook.rs: the module webhook has no floor",
         ],
     );

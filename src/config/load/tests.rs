@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    ClientCredential, CollectorConfig, CollectorKind, Elements, Limits, RateLimit,
-    SecurityEndpoint, SecurityMode, StatusEncoding,
+    ClientCredential, CollectorConfig, CollectorKind, Elements, Limits, NoOptions,
+    PartnerCenterOptions, RateLimit, SecurityEndpoint, SecurityMode, SecurityOptions,
+    StatusEncoding,
 };
 use crate::domain::Timestamp;
 
@@ -63,11 +64,11 @@ const fn security(interval: u64, stale_after: u64, exclude_test_users: bool) -> 
     CollectorConfig {
         interval: Duration::from_mins(interval),
         stale_after: Duration::from_mins(stale_after),
-        kind: CollectorKind::SecurityUsers {
+        kind: CollectorKind::SecurityUsers(SecurityOptions {
             endpoint: SecurityEndpoint::V3,
             encoding: StatusEncoding::Codes,
             mode: SecurityMode::Scan { exclude_test_users },
-        },
+        }),
     }
 }
 
@@ -75,7 +76,7 @@ const fn protected(interval: u64, stale_after: u64) -> CollectorConfig {
     CollectorConfig {
         interval: Duration::from_mins(interval),
         stale_after: Duration::from_mins(stale_after),
-        kind: CollectorKind::ProtectedUsers,
+        kind: CollectorKind::ProtectedUsers(NoOptions),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the polls of each collector fare. These series stay while the figures are stale.
 
-use crate::config::{CollectorKind, SecurityEndpoint, SecurityMode};
+use crate::config::{CollectorKind, SecurityEndpoint, SecurityMode, SecurityOptions};
 
 use super::{Kind, Metric, Origin, Source};
 
@@ -147,7 +147,7 @@ pub(super) const METRICS: &[Metric] = &[
 /// How figures are made: by which mode, of which form of the listing, and whether test users are left out.
 const fn how(kind: CollectorKind) -> [&'static str; 3] {
     match kind {
-        CollectorKind::SecurityUsers { endpoint, mode, .. } => {
+        CollectorKind::SecurityUsers(SecurityOptions { endpoint, mode, .. }) => {
             let endpoint = match endpoint {
                 SecurityEndpoint::V3 => "v3",
                 SecurityEndpoint::Batch => "batch",
@@ -160,8 +160,10 @@ const fn how(kind: CollectorKind) -> [&'static str; 3] {
                 SecurityMode::Counts => ["counts", endpoint, "false"],
             }
         }
-        CollectorKind::Directory | CollectorKind::ProtectedUsers => ["scan", "v3", "false"],
+        CollectorKind::Customers(_)
+        | CollectorKind::Directory(_)
+        | CollectorKind::ProtectedUsers(_) => ["scan", "v3", "false"],
         // Of Partner Center's API.
-        CollectorKind::PartnerCenter { .. } => ["scan", "v1", "false"],
+        CollectorKind::PartnerCenter(_) => ["scan", "v1", "false"],
     }
 }

@@ -1,7 +1,6 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,35 +12,7 @@ use prometheus::{
 use crate::config::RateLimit;
 use crate::domain::Reason;
 
-/// One host that the exporter asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// AvePoint Elements.
-    Elements,
-    /// The token service of AvePoint Elements.
-    ElementsIdentity,
-    /// Microsoft Partner Center.
-    PartnerCenter,
-    /// The token service of Microsoft.
-    MicrosoftIdentity,
-}
-
-impl Api {
-    /// The value of the label `api`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Elements => "elements",
-            Self::ElementsIdentity => "elements_identity",
-            Self::PartnerCenter => "partner_center",
-            Self::MicrosoftIdentity => "microsoft_identity",
-        }
-    }
-
-    /// Whether it hands out tokens.
-    pub(crate) const fn is_identity(self) -> bool {
-        matches!(self, Self::ElementsIdentity | Self::MicrosoftIdentity)
-    }
-}
+pub use crate::domain::Api;
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +36,6 @@ impl Credential {
             Self::Elements => Api::ElementsIdentity,
             Self::PartnerCenter => Api::MicrosoftIdentity,
         }
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

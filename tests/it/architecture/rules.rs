@@ -13,24 +13,8 @@ const FLOORS: &[(u8, &[&str])] = &[
     (2, &["upstream"]),
     (3, &["collectors", "discovery", "snapshot", "state"]),
     (4, &["scheduler", "exposition"]),
-    (5, &["server"]),
-    (
-        6,
-        &[
-            "app",
-            "assets",
-            "check",
-            "cli",
-            "simulated",
-            "listen",
-            "logging",
-            "process",
-            "progress",
-            "reload",
-            "saving",
-            "signals",
-        ],
-    ),
+    (5, &["process", "server"]),
+    (6, &["app", "cli"]),
     (7, &["main"]),
 ];
 

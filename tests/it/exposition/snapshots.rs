@@ -8,7 +8,8 @@ use avepoint_exporter::collectors::{
     Coverage, Directory, Exposure, Joins, PartnerCenter, Protection, SecurityUsers, Totals,
 };
 use avepoint_exporter::config::{
-    CollectorConfig, CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding,
+    CollectorConfig, CollectorKind, NoOptions, PartnerCenterOptions, SecurityEndpoint,
+    SecurityMode, SecurityOptions, StatusEncoding,
 };
 use avepoint_exporter::domain::{
     BackupModule, BackupStatus, Collector, Country, CustomerId, DomainType, ManagementMode, Reason,
@@ -26,16 +27,16 @@ use proptest::sample::select;
 
 const SECURITY: CollectorKind = scan(false);
 
-const PARTNER_CENTER: CollectorKind = CollectorKind::PartnerCenter {
+const PARTNER_CENTER: CollectorKind = CollectorKind::PartnerCenter(PartnerCenterOptions {
     top_usage_locations: 2,
-};
+});
 
 const fn scan(exclude_test_users: bool) -> CollectorKind {
-    CollectorKind::SecurityUsers {
+    CollectorKind::SecurityUsers(SecurityOptions {
         endpoint: SecurityEndpoint::V3,
         encoding: StatusEncoding::Codes,
         mode: SecurityMode::Scan { exclude_test_users },
-    }
+    })
 }
 
 pub(crate) fn at(seconds: f64) -> Timestamp {
@@ -72,7 +73,7 @@ pub(crate) fn golden() -> Snapshot {
                 polls: 1,
                 last_poll: Some(last_poll(2.0, 130, None)),
                 figures: Some(figures(NOW - 20.0, Totals::Directory(directory()))),
-                ..never(CollectorKind::Directory)
+                ..never(CollectorKind::Directory(NoOptions))
             },
             CollectorSnapshot {
                 polls: 1,
@@ -88,7 +89,7 @@ pub(crate) fn golden() -> Snapshot {
                     NOW - 1.0,
                     Totals::ProtectedUsers(protection(), joins()),
                 )),
-                ..never(CollectorKind::ProtectedUsers)
+                ..never(CollectorKind::ProtectedUsers(NoOptions))
             },
         ],
     };
@@ -112,7 +113,7 @@ pub(crate) fn golden() -> Snapshot {
                 polls: 1,
                 last_poll: Some(last_poll(2.0, 130, None)),
                 figures: Some(figures(NOW - 10_800.0, Totals::Directory(directory()))),
-                ..never(CollectorKind::Directory)
+                ..never(CollectorKind::Directory(NoOptions))
             },
             CollectorSnapshot {
                 next_poll: Some(at(NOW + 2.0)),
@@ -123,7 +124,7 @@ pub(crate) fn golden() -> Snapshot {
                     NOW - 2699.0,
                     Totals::ProtectedUsers(protection(), joins()),
                 )),
-                ..never(CollectorKind::ProtectedUsers)
+                ..never(CollectorKind::ProtectedUsers(NoOptions))
             },
         ],
     };
@@ -151,7 +152,7 @@ fn failing() -> TenantSnapshot {
             failures: 1,
             last_poll: Some(last_poll(0.0, 0, Some(Reason::Internal))),
             last_failure: Some(last_failure(NOW - 2.0, Reason::Internal)),
-            ..never(CollectorKind::ProtectedUsers)
+            ..never(CollectorKind::ProtectedUsers(NoOptions))
         }],
     }
 }
@@ -165,7 +166,7 @@ fn unread() -> TenantSnapshot {
                 next_poll: Some(at(NOW)),
                 ..never(SECURITY)
             },
-            never(CollectorKind::ProtectedUsers),
+            never(CollectorKind::ProtectedUsers(NoOptions)),
         ],
     }
 }
@@ -220,13 +221,8 @@ fn customer(id: u128) -> Customer {
 
 /// A collector that was not polled yet.
 pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
-    let interval = match kind {
-        CollectorKind::SecurityUsers { .. } => 300,
-        CollectorKind::ProtectedUsers => 900,
-        CollectorKind::Directory | CollectorKind::PartnerCenter { .. } => 3600,
-    };
     CollectorSnapshot {
-        config: config(kind, interval),
+        config: config(kind, kind.collector().default_interval().as_secs()),
         next_poll: None,
         polls: 0,
         failures: 0,
@@ -479,9 +475,9 @@ fn any_tenant() -> impl Strategy<Value = TenantSnapshot> {
     (
         tenant,
         any_collector(SECURITY, security.boxed()),
-        any_collector(CollectorKind::Directory, directory.boxed()),
+        any_collector(CollectorKind::Directory(NoOptions), directory.boxed()),
         any_collector(PARTNER_CENTER, any_partner_center().boxed()),
-        any_collector(CollectorKind::ProtectedUsers, protected.boxed()),
+        any_collector(CollectorKind::ProtectedUsers(NoOptions), protected.boxed()),
     )
         .prop_map(
             |(tenant, security, directory, partner_center, protected)| TenantSnapshot {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use avepoint_exporter::config::{CollectorKind, SecurityEndpoint, SecurityMode, StatusEncoding};
+use avepoint_exporter::config::{
+    CollectorKind, NoOptions, SecurityEndpoint, SecurityMode, SecurityOptions, StatusEncoding,
+};
 use avepoint_exporter::domain::{
     Clock, Collector, CustomerId, Reason, Tenant, TenantId, TenantSource, Timestamp,
 };
@@ -307,14 +309,14 @@ fn is_shown(held: &Held, name: &str) -> bool {
 /// A fleet of one tenant whose collectors were polled, badly, or not yet.
 fn fleet(polled: [bool; 2]) -> Arc<Snapshot> {
     let kinds = [
-        CollectorKind::SecurityUsers {
+        CollectorKind::SecurityUsers(SecurityOptions {
             endpoint: SecurityEndpoint::V3,
             encoding: StatusEncoding::Codes,
             mode: SecurityMode::Scan {
                 exclude_test_users: false,
             },
-        },
-        CollectorKind::ProtectedUsers,
+        }),
+        CollectorKind::ProtectedUsers(NoOptions),
     ];
     let collectors = kinds
         .into_iter()

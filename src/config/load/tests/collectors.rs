@@ -52,9 +52,9 @@ fn all_collectors_can_be_on_at_once_and_keep_their_order() {
 fn a_tenant_has_its_own_number_of_usage_locations() {
     #[track_caller]
     fn check(all: &str, own: &str, top_usage_locations: usize) {
-        let expected = CollectorKind::PartnerCenter {
+        let expected = CollectorKind::PartnerCenter(PartnerCenterOptions {
             top_usage_locations,
-        };
+        });
         let all = format!("{OTHERS_OFF} partner_center: {{ enabled: true, {all} }}");
         let own = format!("partner_center: {{ {own} }}");
         assert_eq!(kinds(&all, &own), [expected]);
@@ -76,11 +76,11 @@ fn what_a_status_means_follows_the_endpoint_unless_it_is_set() {
         let mode = SecurityMode::Scan {
             exclude_test_users: false,
         };
-        let expected = CollectorKind::SecurityUsers {
+        let expected = CollectorKind::SecurityUsers(SecurityOptions {
             endpoint,
             encoding,
             mode,
-        };
+        });
         let own = format!("security_users: {{ {own} }}");
         assert_eq!(kinds(&all, &own), [expected], "{all} {own}");
     }
@@ -106,11 +106,11 @@ fn a_tenant_is_counted_when_it_takes_back_what_contradicts_that() {
     fn check(all: &str, own: &str) {
         let all = format!("security_users: {{ {all} }}, protected_users: {{ enabled: false }}");
         let own = format!("security_users: {{ {own} }}");
-        let counts = CollectorKind::SecurityUsers {
+        let counts = CollectorKind::SecurityUsers(SecurityOptions {
             endpoint: SecurityEndpoint::V3,
             encoding: StatusEncoding::Codes,
             mode: SecurityMode::Counts,
-        };
+        });
         assert_eq!(kinds(&all, &own), [counts], "{all} {own}");
     }
     check("mode: counts", "");

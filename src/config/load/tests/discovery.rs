@@ -17,7 +17,7 @@ fn discovery(section: &str, rest: &str) -> Discovery {
 fn discovery_needs_no_tenants_and_takes_the_collectors_of_all() {
     for tenants in ["", "tenants: []\n", "tenants:\n", TENANT] {
         let found = discovery("enabled: true", tenants);
-        assert_eq!(found.interval, Duration::from_hours(1));
+        assert_eq!(found.collector.interval, Duration::from_hours(1));
         assert_eq!(
             found.collectors,
             [security(5, 15, false), protected(15, 45)]
@@ -30,7 +30,7 @@ fn discovery_needs_no_tenants_and_takes_the_collectors_of_all() {
     let collectors =
         "collectors: { security_users: { interval: 10m }, protected_users: { enabled: false } }\n";
     let found = discovery("enabled: true, interval: 1d", collectors);
-    assert_eq!(found.interval, Duration::from_hours(24));
+    assert_eq!(found.collector.interval, Duration::from_hours(24));
     assert_eq!(found.collectors, [security(10, 30, false)]);
 }
 

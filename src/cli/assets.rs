@@ -12,7 +12,7 @@ use crate::bundle::{ALERTMANAGER, FOLDERS, File};
 
 /// A file that was written.
 #[derive(Debug)]
-pub struct Written {
+pub(super) struct Written {
     path: PathBuf,
     /// Where the one is that was there and was another.
     kept: Option<PathBuf>,
@@ -33,7 +33,7 @@ impl fmt::Display for Written {
 ///
 /// # Errors
 /// Which file or folder could not be written, and why.
-pub fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
+pub(super) fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
     let mut written = Vec::new();
     for folder in FOLDERS {
         let path = out.join(folder.name);

@@ -9,7 +9,10 @@ use crate::collectors::{
     self, DirectoryFold, PartnerCenterFold, ProtectedUsersFold, References, SecurityUsersFold,
     Totals,
 };
-use crate::config::{CollectorConfig, CollectorKind, Config, RateLimit, SecurityMode};
+use crate::config::{
+    CollectorConfig, CollectorKind, Config, PartnerCenterOptions, RateLimit, SecurityMode,
+    SecurityOptions,
+};
 use crate::discovery::{Fleet, Names};
 use crate::domain::{Collector, PromDuration, TenantId, TenantSource, Timestamp};
 use crate::exposition;
@@ -47,14 +50,14 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
     }
     let discovered = saved.and_then(|saved| saved.discovery.as_ref());
     line("tenants", &tenants(config, discovered));
-    for collector in Collector::ALL {
+    for collector in Collector::configured() {
         line(
             collector.as_str(),
-            &every(config, *collector, discovered.is_some()),
+            &every(config, collector, discovered.is_some()),
         );
     }
     if config.collectors().any(|one| {
-        matches!(one.kind, CollectorKind::SecurityUsers { .. }) && !one.kind.is_matched()
+        matches!(one.kind, CollectorKind::SecurityUsers(_)) && !collectors::is_matched(one.kind)
     }) {
         line(
             "mode counts",
@@ -95,7 +98,7 @@ fn requests(text: &mut String, config: &Config, api: Api, limit: RateLimit, size
     let mut per_second = 0.0;
     let (mut tenants, mut assumed) = (0, 0);
     for tenant in &config.tenants {
-        let asks = |one: &&CollectorConfig| collectors::api(one.kind.collector()) == api;
+        let asks = |one: &&CollectorConfig| one.kind.collector().api() == api;
         let collectors: Vec<_> = tenant.collectors.iter().filter(asks).collect();
         let mut is_assumed = false;
         for one in &collectors {
@@ -201,7 +204,7 @@ fn tenants(config: &Config, discovered: Option<&SavedDiscovery>) -> String {
     let Some(discovery) = &config.discovery else {
         return listed.to_string();
     };
-    let every = PromDuration(discovery.interval);
+    let every = PromDuration(discovery.collector.interval);
     match discovered {
         Some(found) => format!(
             "{listed} listed, {} discovered {}; discovery every {every}",
@@ -259,11 +262,11 @@ fn number_of_tenants(tenants: usize) -> String {
 /// How many requests a poll takes of a listing of so many users.
 fn pages(kind: CollectorKind, users: u64) -> u64 {
     match kind {
-        CollectorKind::SecurityUsers {
+        CollectorKind::SecurityUsers(SecurityOptions {
             mode: SecurityMode::Counts,
             ..
-        } => COUNT_REQUESTS,
-        CollectorKind::PartnerCenter { .. } => partner_pages_of(users),
+        }) => COUNT_REQUESTS,
+        CollectorKind::PartnerCenter(_) => partner_pages_of(users),
         _ => pages_of(users),
     }
 }
@@ -293,7 +296,8 @@ fn series(config: &Config, customers: Vec<Customer>) -> usize {
         for collector in &mut Arc::make_mut(tenant).collectors {
             let kind = collector.config.kind;
             let (totals, users) = match kind {
-                CollectorKind::SecurityUsers { mode, .. } => {
+                CollectorKind::Customers(_) => continue,
+                CollectorKind::SecurityUsers(SecurityOptions { mode, .. }) => {
                     let exclude_test_users = mode
                         == SecurityMode::Scan {
                             exclude_test_users: true,
@@ -301,24 +305,24 @@ fn series(config: &Config, customers: Vec<Customer>) -> usize {
                     let (totals, users) = SecurityUsersFold::new(exclude_test_users).finish();
                     (Totals::SecurityUsers(totals), Some(users))
                 }
-                CollectorKind::Directory => {
+                CollectorKind::Directory(_) => {
                     let (totals, users) = DirectoryFold::new(now).finish();
                     (Totals::Directory(totals), Some(users))
                 }
-                CollectorKind::PartnerCenter {
+                CollectorKind::PartnerCenter(PartnerCenterOptions {
                     top_usage_locations,
-                } => {
+                }) => {
                     let (totals, users) =
                         PartnerCenterFold::new(top_usage_locations, None).finish();
                     (Totals::PartnerCenter(totals), Some(users))
                 }
-                CollectorKind::ProtectedUsers => {
+                CollectorKind::ProtectedUsers(_) => {
                     let references = std::mem::take(&mut references);
                     let (protection, joins) = ProtectedUsersFold::new(references).finish();
                     (Totals::ProtectedUsers(protection, joins), None)
                 }
             };
-            if let Some(users) = users.filter(|_| kind.is_matched()) {
+            if let Some(users) = users.filter(|_| collectors::is_matched(kind)) {
                 references.insert(kind.collector(), Arc::new(users));
             }
             collector.figures = Some(Figures {

@@ -11,9 +11,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use indicatif::MultiProgress;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::flags::WebFlags;
+use super::outcome::{Failed, print};
+use super::progress::show_first_round;
+use crate::app::Exporter;
 use crate::config::{Config, Source};
 use crate::domain::{Clock, PromDuration};
 use crate::simulator::{
@@ -28,14 +33,14 @@ const DEMO_TICK: Duration = Duration::from_secs(5);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the simulated upstream can be asked for besides.
-pub const ASK_THE_SIMULATOR: &str = "\
+pub(super) const ASK_THE_SIMULATOR: &str = "\
 The simulated upstream tells what it was asked so far, and lets users of a tenant become high risk:
   curl http://ADDRESS/simulator/stats
   curl --request POST 'http://ADDRESS/simulator/high-risk/TENANT-ID?users=5'";
 
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
-pub struct Simulation {
+pub(super) struct Simulation {
     /// Address of the simulated upstream [default: 127.0.0.1:10045; of the demo: any free port]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -88,7 +93,7 @@ impl Simulation {
     }
 
     /// The same for the demo's world, which moves unless it is told not to.
-    pub fn demo_tick(&self) -> Option<Duration> {
+    pub(super) fn demo_tick(&self) -> Option<Duration> {
         match self.evolve {
             None => Some(DEMO_TICK),
             Some(_) => self.tick(),
@@ -111,7 +116,7 @@ impl Simulation {
     ///
     /// # Errors
     /// When the address is taken.
-    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub(super) async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let address = self
             .listen
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 10045)));
@@ -133,7 +138,7 @@ impl Simulation {
     ///
     /// # Errors
     /// When the address is taken, or the folder cannot be written to.
-    pub async fn start_demo(
+    pub(super) async fn start_demo(
         &self,
         folder: &Path,
         shutdown: CancellationToken,
@@ -166,6 +171,39 @@ impl Simulation {
         })?;
         Simulator::start(listener, options).context("failed to start the simulated upstream")
     }
+}
+
+/// Serves the simulated upstream and an exporter for it until the shutdown.
+pub(super) async fn demo(
+    web: &WebFlags,
+    simulation: &Simulation,
+    progress: &MultiProgress,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
+    let (listeners, address) = web.bind().await?;
+    let folder = tempfile::tempdir().context("failed to make a folder for the refresh token")?;
+    let (simulator, config) = simulation
+        .start_demo(folder.path(), shutdown.clone())
+        .await?;
+    let exporter = Exporter::new(&config, Clock::system())?;
+    print(&format!(
+        "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
+         {:<46} what Prometheus scrapes\n  \
+         {:<46} all pages\n  \
+         {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
+         {} Ctrl-C ends both.\n",
+        simulator.world().tenants().len(),
+        address.url(&web.telemetry_path),
+        address.url("/"),
+        simulator.url(),
+        match simulation.demo_tick() {
+            Some(tick) => format!("The world changes every {}.", PromDuration(tick)),
+            None => "The world stands still.".to_owned(),
+        },
+    ))?;
+    tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
+    Box::pin(exporter.run(listeners, web.web(), shutdown)).await?;
+    Ok(())
 }
 
 /// Writes a new file that only its owner can read.

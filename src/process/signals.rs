@@ -8,17 +8,33 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Arguments, Failed};
-
 /// From a signal to the end in any case: a pipe that nobody reads must not keep the process alive.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
-/// Runs the program on threads of its own. This one only waits: for its end, or for a signal and, should the
-/// program not end by it, no longer.
+/// Why there is no outcome of the program.
+#[derive(Debug)]
+pub enum NoOutcome {
+    /// It did not end when it was told to, so nobody may be listening to why.
+    Stuck,
+    /// It could not be started, or it panicked.
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NoOutcome {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Runs the program on threads of its own, and hands it the shutdown that a signal brings. This thread only waits: for
+/// the program's end, or for a signal and, should the program not end by it, no longer.
 ///
 /// # Errors
-/// What went wrong with the program; or that it did not end in time.
-pub fn run(arguments: Arguments) -> Result<(), Failed> {
+/// Why there is no outcome of the program.
+pub fn run<P>(program: impl FnOnce(CancellationToken) -> P) -> Result<P::Output, NoOutcome>
+where
+    P: Future<Output: Send> + Send + 'static,
+{
     let threads = Runtime::new().context("failed to start threads")?;
     let waiting = Builder::new_current_thread()
         .enable_all()
@@ -30,16 +46,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failed> {
             signal(SignalKind::terminate()).context("failed to listen for signals")?;
         let mut interrupt =
             signal(SignalKind::interrupt()).context("failed to listen for signals")?;
-        let mut program = threads.spawn(cli::run(arguments, shutdown.clone()));
+        let mut program = threads.spawn(program(shutdown.clone()));
         tokio::select! {
-            outcome = &mut program => return outcome.context("the program has a fault")?,
+            outcome = &mut program => return Ok(outcome.context("the program has a fault")?),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         shutdown.cancel();
         match tokio::time::timeout(PATIENCE, program).await {
-            Ok(outcome) => outcome.context("the program has a fault")?,
-            Err(_) => Err(Failed::Stuck),
+            Ok(outcome) => Ok(outcome.context("the program has a fault")?),
+            Err(_) => Err(NoOutcome::Stuck),
         }
     });
     threads.shutdown_background();

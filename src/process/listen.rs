@@ -55,11 +55,6 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenAddress {
-    /// This port on all addresses of the machine.
-    pub const fn on_all(port: u16) -> Self {
-        Self { host: None, port }
-    }
-
     /// Takes the address.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Draws a bar until each listing was polled once. Nothing is drawn where stderr is no terminal.
-pub async fn show_first_round(progress: MultiProgress, mut snapshots: Snapshots) {
+pub(super) async fn show_first_round(progress: MultiProgress, mut snapshots: Snapshots) {
     let bar = progress.add(ProgressBar::new(
         snapshots.borrow().collectors().count() as u64
     ));

@@ -1,5 +1,8 @@
 //! The exporter put together: polls on one side, pages on the other, the snapshot between them.
 
+pub mod reload;
+pub mod saving;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +13,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::reload::Reloader;
+use self::saving::Saving;
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
-use crate::process::ProcessMetrics;
-use crate::reload::{Loader, Reloader};
-use crate::saving::Saving;
+use crate::process::metrics::ProcessMetrics;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
@@ -50,7 +53,7 @@ pub struct Exporter {
     snapshots: Snapshots,
     registry: Registry,
     clock: Clock,
-    loader: Loader,
+    reloader: Reloader,
     /// Where the configuration is read again, and who asks for it.
     file: Option<(PathBuf, ConfigFile, mpsc::Receiver<Asked>)>,
     /// Keeps what is known over a restart, where that is wanted.
@@ -85,7 +88,7 @@ impl Exporter {
         let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
         let saving = Saving::new(
             folder,
-            exporter.loader.in_force(),
+            exporter.reloader.in_force(),
             exporter.snapshots(),
             exporter.clock.clone(),
         );
@@ -101,15 +104,15 @@ impl Exporter {
         registry.register(Box::new(ProcessMetrics::new()?))?;
         register_build_info(&registry)?;
         let stats = Stats::register(&registry)?;
-        let (loader, changes) = Loader::new(config, stats.clone(), clock.clone(), &registry)?;
+        let reloader = Reloader::new(config, stats.clone(), clock.clone(), &registry)?;
         let (scheduler, snapshots) =
-            Scheduler::new(changes, saved, stats, clock.clone(), &registry)?;
+            Scheduler::new(reloader.in_force(), saved, stats, clock.clone(), &registry)?;
         Ok(Self {
             scheduler,
             snapshots,
             registry,
             clock,
-            loader,
+            reloader,
             file: None,
             saving: None,
         })
@@ -122,7 +125,7 @@ impl Exporter {
 
     /// Waits until no refresh token is being exchanged, which is never to be cut short; a while at most.
     pub fn settled(&self) -> impl Future<Output = ()> + use<> {
-        let in_force = self.loader.in_force();
+        let in_force = self.reloader.in_force();
         async move {
             let refresh_token = in_force.borrow().clients.refresh_token.clone();
             if let Some(refresh_token) = refresh_token {
@@ -179,8 +182,8 @@ impl Exporter {
         };
         let reloading = async {
             if let Some((path, file, asked)) = self.file {
-                let reloader = Reloader::new(self.loader, &path, file);
-                shutdown.run_until_cancelled(reloader.run(asked)).await;
+                let running = self.reloader.run(&path, file, asked);
+                shutdown.run_until_cancelled(running).await;
             }
         };
         tokio::join!(

@@ -1,6 +1,6 @@
-//! What is in force, from the first configuration on, and what comes of reading it again while the exporter runs.
+//! Puts the first configuration in force, and each later one that is read while the exporter runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +19,18 @@ use crate::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
 /// The time between two looks at the files of secrets.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
 
-/// Puts configurations in force.
+/// Puts configurations in force: the first one, and each later one that is read when somebody asks for it or when files
+/// that the text names have changed. One reading follows the other, and one that fails changes nothing.
 #[derive(Debug)]
-pub struct Loader {
+pub struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
     successful: IntGauge,
     succeeded_at: Gauge,
+    /// Whether the file was refused when it was last read.
+    is_refused: bool,
+    /// Why the text in force was refused with the files that it names as they are now.
+    files_refused: Option<String>,
 }
 
 /// What all clients of a process have in common, whatever is in force.
@@ -36,22 +41,8 @@ struct Shared {
     clock: Clock,
 }
 
-/// Reads the configuration again, when it is asked to and when files that it names have changed: one reading after
-/// the other. One that fails changes nothing.
-#[derive(Debug)]
-pub struct Reloader {
-    loader: Loader,
-    path: PathBuf,
-    /// The text in force.
-    file: Arc<ConfigFile>,
-    /// Whether the file was refused when it was last read.
-    is_refused: bool,
-    /// Why the text in force was refused with the files that it names as they are now.
-    files_refused: Option<String>,
-}
-
-impl Loader {
-    /// Puts the first configuration in force, and tells where the one in force is to be had.
+impl Reloader {
+    /// Puts the first configuration in force.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured; when the registry holds the same series already.
@@ -60,7 +51,7 @@ impl Loader {
         stats: Stats,
         clock: Clock,
         registry: &Registry,
-    ) -> anyhow::Result<(Self, watch::Receiver<Arc<InForce>>)> {
+    ) -> anyhow::Result<Self> {
         let successful = IntGauge::new(
             "avepoint_exporter_config_last_reload_successful",
             "Whether the configuration was accepted when it was last read.",
@@ -80,71 +71,49 @@ impl Loader {
         };
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
-        let (in_force, changes) = watch::channel(Arc::new(InForce { config, clients }));
-        let loader = Self {
-            in_force,
+        Ok(Self {
+            in_force: watch::Sender::new(Arc::new(InForce { config, clients })),
             shared,
             successful,
             succeeded_at,
-        };
-        Ok((loader, changes))
+            is_refused: false,
+            files_refused: None,
+        })
     }
 
-    /// What is in force, now and later.
+    /// The configuration in force and its clients, now and later.
     pub fn in_force(&self) -> watch::Receiver<Arc<InForce>> {
         self.in_force.subscribe()
     }
 
-    fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
-        let before = Arc::clone(&self.in_force.borrow());
-        let clients = build_clients(&config, Some(&before), &self.shared)?;
-        if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
-            self.shared.stats.end_partner_center();
-        }
-        let now = Arc::new(InForce { config, clients });
-        self.in_force.send_replace(now);
-        self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
-        Ok(())
-    }
-}
-
-impl Reloader {
-    /// Goes on from the text that is in force, which was read at this path.
-    pub fn new(loader: Loader, path: &Path, file: ConfigFile) -> Self {
-        Self {
-            loader,
-            path: path.to_owned(),
-            file: Arc::new(file),
-            is_refused: false,
-            files_refused: None,
-        }
-    }
-
-    /// Reads again whenever somebody asks for it, and looks at the files every [`LOOK_EVERY`].
-    pub async fn run(mut self, mut asked: mpsc::Receiver<Asked>) {
+    /// Reads the file at this path again whenever somebody asks for it, and looks at the files that its text names every
+    /// [`LOOK_EVERY`]. `file` is the text in force.
+    pub async fn run(mut self, path: &Path, file: ConfigFile, mut asked: mpsc::Receiver<Asked>) {
+        let mut file = Arc::new(file);
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(asked) = asked.recv() => {
-                    let outcome = self.reload().await;
-                    // Who asked may have gone.
+                    let outcome = self.reload(path).await;
+                    let outcome = outcome.map(|read| file = Arc::new(read));
+                    // The receiver may be gone by now.
                     let _ = asked.send(outcome);
                 }
-                _ = looks.tick() => self.look().await,
+                _ = looks.tick() => self.look(&file).await,
             }
         }
     }
 
-    /// Says whether all that was read last is in force.
+    /// Shows whether the texts and files that were read last are all in force.
     fn show(&self) {
         let refused = self.is_refused || self.files_refused.is_some();
-        self.loader.successful.set(i64::from(!refused));
+        self.successful.set(i64::from(!refused));
     }
 
-    /// Reads the file and all that it names, and puts that in force.
-    async fn reload(&mut self) -> Result<(), String> {
-        let path = self.path.clone();
+    /// Reads the file and the files that it names, puts them in force, and returns the text.
+    async fn reload(&mut self, path: &Path) -> Result<ConfigFile, String> {
+        let path = path.to_owned();
         let read = blocking(move || {
             let file = ConfigFile::read(&path)?;
             let config = file.parse()?;
@@ -153,15 +122,14 @@ impl Reloader {
         let outcome = read.await.and_then(|(file, config)| {
             let listed_tenants = config.tenants.len();
             self.put_in_force(config)?;
-            self.file = Arc::new(file);
-            Ok(listed_tenants)
+            Ok((file, listed_tenants))
         });
         self.is_refused = outcome.is_err();
         self.show();
         match outcome {
-            Ok(listed_tenants) => {
+            Ok((file, listed_tenants)) => {
                 tracing::info!(listed_tenants, "configuration reloaded");
-                Ok(())
+                Ok(file)
             }
             Err(error) => {
                 tracing::error!(
@@ -174,9 +142,9 @@ impl Reloader {
     }
 
     /// Puts the text in force again with the files that it names, when these have changed.
-    async fn look(&mut self) {
-        let in_force = Arc::clone(&self.loader.in_force.borrow());
-        let file = Arc::clone(&self.file);
+    async fn look(&mut self, file: &Arc<ConfigFile>) {
+        let in_force = Arc::clone(&self.in_force.borrow());
+        let file = Arc::clone(file);
         let read = blocking(move || {
             let changed = in_force.config.files_changed();
             changed
@@ -211,9 +179,15 @@ impl Reloader {
     }
 
     fn put_in_force(&mut self, config: Config) -> Result<(), String> {
-        self.loader
-            .put_in_force(config)
+        let before = Arc::clone(&self.in_force.borrow());
+        let clients = build_clients(&config, Some(&before), &self.shared)
             .map_err(|error| format!("{error:#}"))?;
+        if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
+            self.shared.stats.end_partner_center();
+        }
+        self.in_force
+            .send_replace(Arc::new(InForce { config, clients }));
+        self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
         self.files_refused = None;
         Ok(())
     }
@@ -287,7 +261,7 @@ fn build_clients(
 /// An API that asks to be left alone with a tenant is asked again when the next poll is due, however much longer it
 /// wanted that: the figures would be gone by then.
 fn pause_at_most_an_interval(config: &Config, client: &Client) {
-    let asks = |one: &&CollectorConfig| collectors::api(one.kind.collector()) == client.api();
+    let asks = |one: &&CollectorConfig| one.kind.collector().api() == client.api();
     let intervals = config.collectors().filter(asks).map(|one| one.interval);
     client.pause_at_most(intervals.min().unwrap_or(Duration::MAX));
 }

@@ -1,0 +1,123 @@
+//! The flags of several commands, in the groups in which commands take them.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use tokio::net::TcpListener;
+use tracing::Level;
+
+use super::outcome::Failed;
+use crate::app::Web;
+use crate::config::{Config, ConfigFile};
+use crate::process::listen::ListenAddress;
+use crate::process::logging::Format;
+use crate::server::{self, Limits};
+
+/// Flags of the commands that read the configuration.
+#[derive(Debug, Args)]
+pub(super) struct ConfigFlags {
+    /// The configuration
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        default_value = "config.yaml"
+    )]
+    pub(super) config_file: PathBuf,
+}
+
+/// Flags of the commands that serve pages.
+#[derive(Debug, Args)]
+pub(super) struct WebFlags {
+    /// Address of the pages; may be given several times
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10044"
+    )]
+    listen_addresses: Vec<ListenAddress>,
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
+    pub(super) telemetry_path: String,
+    /// Scrapes at once; more get 503
+    #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 40)]
+    max_requests: usize,
+}
+
+/// Flags that `serve` starts with; `check` checks them.
+#[derive(Debug, Args)]
+pub(super) struct ServeFlags {
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) web: WebFlags,
+    /// Allow POST /-/reload, which reads the configuration again
+    #[arg(long = "web.enable-lifecycle")]
+    pub(super) enable_lifecycle: bool,
+}
+
+/// Flags of all commands.
+#[derive(Debug, Args)]
+pub(super) struct LogFlags {
+    /// The least grave log lines to write: error, warn, info, debug, trace
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        default_value = "info",
+        global = true
+    )]
+    pub(super) level: Level,
+    /// How log lines are written
+    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value_t = Format::Logfmt, global = true)]
+    pub(super) format: Format,
+}
+
+impl ConfigFlags {
+    /// Reads the configuration.
+    pub(super) fn read(&self) -> Result<(ConfigFile, Config), Failed> {
+        let hint =
+            "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
+        let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}"));
+        let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
+        let config = file.parse().map_err(wrong)?;
+        Ok((file, config))
+    }
+}
+
+impl WebFlags {
+    /// Takes all addresses. Returns the first one beside, with the port it got.
+    pub(super) async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
+        let mut listeners = Vec::new();
+        let mut first = None;
+        for address in &self.listen_addresses {
+            let listener = address.bind().await.with_context(|| {
+                format!("failed to listen on {address}; see --web.listen-address")
+            })?;
+            first.get_or_insert_with(|| address.bound(&listener));
+            listeners.push(listener);
+        }
+        let first = first.context("there is no address to listen on")?;
+        Ok((listeners, first))
+    }
+
+    pub(super) fn web(&self) -> Web {
+        Web {
+            telemetry_path: self.telemetry_path.clone(),
+            max_requests: self.max_requests,
+            reload: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+fn telemetry_path(text: &str) -> Result<String, &'static str> {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    if !text.starts_with('/') || !text.chars().all(harmless) {
+        return Err("expected a path such as /metrics, of letters, digits, '/', '-', '_' and '.'");
+    }
+    if server::is_taken(text) {
+        return Err("this path shows something else; choose another");
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,169 @@
+//! The command line: what was asked for, and what comes of it.
+
+mod assets;
+pub mod check;
+mod demo;
+mod flags;
+mod outcome;
+mod poll;
+mod progress;
+mod serve;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use indicatif::MultiProgress;
+use tokio_util::sync::CancellationToken;
+
+use self::demo::{ASK_THE_SIMULATOR, Simulation, demo};
+use self::flags::{ConfigFlags, LogFlags, ServeFlags, WebFlags};
+use self::outcome::print;
+use self::poll::poll;
+use self::serve::serve;
+use crate::app::Exporter;
+use crate::config::Config;
+use crate::domain::Clock;
+use crate::process::logging;
+use crate::state;
+
+pub use self::outcome::Failed;
+
+/// Users taken for the size of each listing by `check`.
+const ASSUMED_USERS: u64 = 1000;
+
+/// Prometheus exporter for AvePoint Elements: users at risk, users without backup, and users who are both
+#[derive(Debug, Parser)]
+#[command(name = "avepoint-exporter", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    default: Serve,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll and serve the metrics (the default command)
+    Serve(Serve),
+    /// Read the configuration and say what would run, without any connection
+    Check {
+        /// Users taken for the size of each listing
+        #[arg(long, value_name = "N", default_value_t = ASSUMED_USERS)]
+        assume_users: u64,
+        #[command(flatten)]
+        flags: ServeFlags,
+    },
+    /// Poll everything once and print the metrics on stdout
+    Poll(ConfigFlags),
+    /// Try it out: a simulated upstream and an exporter for it in one process
+    #[command(after_help = ASK_THE_SIMULATOR)]
+    Demo {
+        #[command(flatten)]
+        simulation: Simulation,
+        #[command(flatten)]
+        web: WebFlags,
+    },
+    /// Only the simulated upstream; prints a configuration for it on stdout
+    #[command(after_help = ASK_THE_SIMULATOR)]
+    Simulate(Simulation),
+    /// Write the dashboards, rules and runbooks that go with this version, and an example for Alertmanager
+    Assets {
+        /// The folder for them, made if it is missing; other files of the same names in it are kept as NAME.old
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Only check the configuration; the same as the command `check`
+    #[arg(long = "config.check")]
+    config_check: bool,
+    #[command(flatten)]
+    flags: ServeFlags,
+}
+
+impl Arguments {
+    /// Reads the command line, which begins with the name of the program. Flags before the command mean the same as
+    /// those after it.
+    ///
+    /// # Errors
+    /// What to print instead: help, the version, or which argument is wrong.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(command_first(arguments.into_iter().collect()))
+    }
+}
+
+/// Moves the command before the flags that precede it: clap would take these for the default command's.
+fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let before = clap::Command::new("before the command").allow_external_subcommands(true);
+    let before = LogFlags::augment_args(Serve::augment_args(before));
+    // Help and wrong flags stay where they are, for the answer to be the program's and not a command's.
+    if let Ok(found) = before.try_get_matches_from(&arguments)
+        && let Some((command, after)) = found.subcommand()
+        && Arguments::command().find_subcommand(command).is_some()
+    {
+        let after = after.get_many::<OsString>("").map_or(0, Iterator::count);
+        let place = arguments.len().saturating_sub(after + 1);
+        if let Some(flags_and_command) = arguments.get_mut(1..=place) {
+            flags_and_command.rotate_right(1);
+        }
+    }
+    arguments
+}
+
+/// Does what was asked for, until it is done or the shutdown comes.
+///
+/// # Errors
+/// What went wrong, and whose fault it is.
+pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<(), Failed> {
+    let Arguments {
+        command,
+        default,
+        log,
+    } = arguments;
+    let progress = MultiProgress::new();
+    logging::init(log.format, log.level, progress.clone()).context("failed to set up the log")?;
+    match command.unwrap_or(Command::Serve(default)) {
+        Command::Serve(Serve {
+            config_check: true,
+            flags,
+        }) => check(&flags.config, ASSUMED_USERS),
+        Command::Serve(Serve { flags, .. }) => serve(&flags, shutdown).await,
+        Command::Check {
+            assume_users,
+            flags,
+        } => check(&flags.config, assume_users),
+        Command::Poll(config) => poll(&config, &progress, shutdown).await,
+        Command::Demo { simulation, web } => {
+            Box::pin(demo(&web, &simulation, &progress, shutdown)).await
+        }
+        Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
+        Command::Assets { out } => {
+            let mut said = String::new();
+            for written in assets::write(&out)? {
+                let _ = writeln!(said, "{written}");
+            }
+            print(&said)
+        }
+    }
+}
+
+fn check(config: &ConfigFlags, assume_users: u64) -> Result<(), Failed> {
+    let (_, config) = config.read()?;
+    // Without Partner Center, whose refresh token an exporter that runs has locked.
+    let checked = Config {
+        partner_center: None,
+        ..config.clone()
+    };
+    Exporter::new(&checked, Clock::system()).map_err(Failed::Usage)?;
+    let now = Clock::system().now();
+    let read = config.state_dir.as_deref();
+    let read = read.map_or(Ok(None), |folder| state::read(folder, now));
+    print(&check::describe(&config, &read, assume_users))
+}

@@ -1,0 +1,36 @@
+//! The command `poll`: polls everything once and prints the metrics.
+
+use indicatif::MultiProgress;
+use tokio_util::sync::CancellationToken;
+
+use super::flags::ConfigFlags;
+use super::outcome::{Failed, print};
+use super::progress::show_first_round;
+use crate::app::Exporter;
+use crate::domain::Clock;
+
+pub(super) async fn poll(
+    config: &ConfigFlags,
+    progress: &MultiProgress,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
+    let (_, config) = config.read()?;
+    let exporter = Exporter::new(&config, Clock::system()).map_err(Failed::Usage)?;
+    tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
+    let settled = exporter.settled();
+    let polled = shutdown.run_until_cancelled(exporter.poll_once()).await;
+    settled.await;
+    let Some(polled) = polled else {
+        return Err(Failed::Other(anyhow::anyhow!(
+            "interrupted; nothing is printed, since not everything was polled"
+        )));
+    };
+    let (text, failures) = polled?;
+    print(&text)?;
+    if failures > 0 {
+        return Err(Failed::Other(anyhow::anyhow!(
+            "{failures} polls failed; see the log above"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The table of collectors. A collector reads one kind of listing of one kind of target.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Api, Unit};
+
+/// Hands the table to the macro `$with`, a row per collector, in the order in which their metrics are shown.
+///
+/// Each floor that needs an item per collector (an enum's variant, a section of the configuration, a module) has
+/// a macro of its own that makes them of the rows, so a new collector is one row here and one folder
+/// `collectors/NAME`. `configured` leaves out what has no section of its own below `collectors` in the configuration.
+macro_rules! collectors {
+    (all $with:ident) => {
+        $crate::domain::collectors! { @rows $with
+            // Discovery: it decides which tenants there are. The configuration has it under `discovery`, and the
+            // health of its polls has the names avepoint_discovery_*.
+            Customers      customers       Partner Elements     false 60 false NoOptions;
+        }
+    };
+    (configured $with:ident) => { $crate::domain::collectors! { @rows $with } };
+    (@rows $with:ident $($first:tt)*) => {
+        $with! {
+            $($first)*
+    //  variant        folder and key  unit    API           on by   every    polled     options,
+    //                                                       default minutes  after the  of `config`
+    //                                                                        others
+            SecurityUsers  security_users  Tenant  Elements      true  5  false SecurityOptions;
+            ProtectedUsers protected_users Tenant  Elements      true  15 true  NoOptions;
+            Directory      directory       Tenant  Elements      false 60 false NoOptions;
+            PartnerCenter  partner_center  Tenant  PartnerCenter false 60 false PartnerCenterOptions;
+        }
+    };
+}
+pub(crate) use collectors;
+
+macro_rules! collector {
+    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        /// One kind of listing.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Collector {
+            $(
+                #[doc = concat!("The collector `", stringify!($key), "`.")]
+                $variant,
+            )*
+        }
+
+        impl Collector {
+            /// How many there are.
+            const COUNT: usize = [$(Self::$variant),*].len();
+
+            /// In the order of the table.
+            const TABLE: [Self; Self::COUNT] = [$(Self::$variant),*];
+
+            /// The value of the label `collector`, and the key in the configuration.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($key),)*
+                }
+            }
+
+            /// What its listing is about.
+            pub const fn unit(self) -> Unit {
+                match self {
+                    $(Self::$variant => Unit::$unit,)*
+                }
+            }
+
+            /// Which API has its listing.
+            pub const fn api(self) -> Api {
+                match self {
+                    $(Self::$variant => Api::$api,)*
+                }
+            }
+
+            /// Whether it is on unless the configuration says otherwise.
+            pub const fn is_on_by_default(self) -> bool {
+                match self {
+                    $(Self::$variant => $on,)*
+                }
+            }
+
+            /// The time from one poll to the next unless the configuration says otherwise.
+            pub const fn default_interval(self) -> Duration {
+                match self {
+                    $(Self::$variant => Duration::from_mins($minutes),)*
+                }
+            }
+
+            /// Whether its first poll waits for those of the target's other collectors: its listing is matched
+            /// against theirs.
+            pub const fn comes_last(self) -> bool {
+                match self {
+                    $(Self::$variant => $last,)*
+                }
+            }
+        }
+    };
+}
+collectors!(all collector);
+
+impl Collector {
+    /// All of them in the order in which they are polled: those that come last behind the others.
+    pub const ALL: &'static [Self] = &in_polling_order();
+
+    /// Whether it decides which other targets there are.
+    pub const fn is_discovery(self) -> bool {
+        matches!(self, Self::Customers)
+    }
+
+    /// Those that the configuration has under `collectors`, in the order in which they are polled.
+    pub fn configured() -> impl Iterator<Item = Self> + Clone {
+        Self::ALL.iter().copied().filter(|one| !one.is_discovery())
+    }
+}
+
+const fn in_polling_order() -> [Collector; Collector::COUNT] {
+    let mut order = Collector::TABLE;
+    let (mut filled, mut round) = (0, 0);
+    while round < 2 {
+        let mut at = 0;
+        while at < Collector::COUNT {
+            let collector = Collector::TABLE[at];
+            if collector.comes_last() == (round == 1) {
+                order[filled] = collector;
+                filled += 1;
+            }
+            at += 1;
+        }
+        round += 1;
+    }
+    order
+}
+
+impl fmt::Display for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_that_is_matched_against_others_is_polled_behind_them() {
+        let order: Vec<_> = Collector::configured().map(Collector::as_str).collect();
+        assert_eq!(
+            order,
+            [
+                "security_users",
+                "directory",
+                "partner_center",
+                "protected_users"
+            ]
+        );
+    }
+}
