@@ -474,7 +474,7 @@ mod tests {
     use super::*;
     use crate::collectors::{SecurityUsers, Totals};
     use crate::config::Source;
-    use crate::upstream::{Client, ListingSize, Pseudonyms};
+    use crate::upstream::ListingSize;
 
     const CONFIG: &str = "
 elements: { client_id: a, client_secret: b }
@@ -497,19 +497,7 @@ tenants:
         let config = Config::parse(CONFIG, &source).unwrap();
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
-        let elements = Client::elements(
-            &config.elements,
-            &["a"],
-            &Pseudonyms::default(),
-            &stats,
-            clock,
-        )
-        .unwrap();
-        let clients = Clients {
-            elements,
-            partner_center: None,
-            refresh_token: None,
-        };
+        let clients = Clients::of_elements(&config.elements, &stats, clock);
         let (_, changes) = watch::channel(Arc::new(InForce { config, clients }));
         Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
     }

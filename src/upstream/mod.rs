@@ -10,7 +10,7 @@ pub(crate) mod http;
 mod partner_center;
 
 pub use self::http::{Api, Capacity, RequestId, Stats};
-pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms};
+pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms, Shared};
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use elements::{
     COUNT_REQUESTS, Customer, CustomerTenant, DirectoryUser, ProtectedUser, SecurityUser, pages_of,

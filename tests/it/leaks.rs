@@ -16,7 +16,7 @@ use avepoint_exporter::simulator::{
     CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_SECRET, Rule, Simulator,
     When,
 };
-use avepoint_exporter::upstream::{Client, ListingSize, Pseudonyms, RefreshTokenFile, Stats};
+use avepoint_exporter::upstream::{Client, ListingSize, RefreshTokenFile, Shared, Stats};
 use tempfile::TempDir;
 
 use crate::http::{get, request};
@@ -411,24 +411,17 @@ async fn debug_shows_neither_users_nor_secrets() {
         "elements.customers.read.all",
         "partner.um.user.read.all",
     ];
-    let (pseudonyms, clock) = (Pseudonyms::default(), Clock::system());
+    let shared = Shared::new(stats, Clock::system());
     let elements = &config.elements;
-    let client = Client::elements(elements, &permissions, &pseudonyms, &stats, &clock).unwrap();
+    let client = Client::elements(elements, &permissions, &shared).unwrap();
     let settings = config.partner_center.as_ref().unwrap();
     let first = settings.first_refresh_token.clone();
     assert!(first.is_some());
     let token = RefreshTokenFile::open(&settings.refresh_token_file, first).unwrap();
     let locked = RefreshTokenFile::open(&settings.refresh_token_file, None).unwrap_err();
     write!(shown, "{token:?} {token:#?} {locked:?} {locked}").unwrap();
-    let partner_center = Client::partner_center(
-        settings,
-        elements,
-        token.clone(),
-        &pseudonyms,
-        &stats,
-        &clock,
-    )
-    .unwrap();
+    let partner_center =
+        Client::partner_center(settings, elements, token.clone(), &shared).unwrap();
     let mut rows = [0; 5];
     let mut errors = Vec::new();
     for tenant in &config.tenants {
@@ -475,7 +468,7 @@ async fn debug_shows_neither_users_nor_secrets() {
     for client in [client, partner_center] {
         write!(shown, "{client:?} {client:#?}").unwrap();
     }
-    write!(shown, "{stats:?} {token:?}").unwrap();
+    write!(shown, "{shared:?} {token:?}").unwrap();
     check("Debug", &shown);
     let met = rows.iter().all(|&rows| rows > 0) && errors.len() > 3;
     assert!(met, "{rows:?} rows, {} errors", errors.len());

@@ -79,6 +79,41 @@ pub struct Clients {
     pub refresh_token: Option<Arc<RefreshTokenFile>>,
 }
 
+/// The values that all clients of a process share, whatever configuration is in force.
+#[derive(Debug)]
+pub struct Shared {
+    /// The same for all, so that users in the listings of one client are found in those of another.
+    pseudonyms: Pseudonyms,
+    /// Counters of all requests.
+    pub stats: Stats,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Shared {
+    /// New values, with pseudonyms that no other process has.
+    pub fn new(stats: Stats, clock: Clock) -> Self {
+        Self {
+            pseudonyms: Pseudonyms::default(),
+            stats,
+            clock,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Clients {
+    /// For tests: a client of AvePoint Elements alone.
+    pub(crate) fn of_elements(config: &config::Elements, stats: &Stats, clock: &Clock) -> Self {
+        let shared = Shared::new(stats.clone(), clock.clone());
+        Self {
+            elements: Client::elements(config, &["a"], &shared).unwrap(),
+            partner_center: None,
+            refresh_token: None,
+        }
+    }
+}
+
 /// The client of one API, shared by all polls.
 #[derive(Debug)]
 pub struct Client {
@@ -97,41 +132,28 @@ pub struct Client {
 
 impl Client {
     /// A client of AvePoint Elements for the endpoints that need these permissions. Opens no connection yet.
-    /// What it reads can be joined with what other clients read that share its pseudonyms.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
     pub fn elements(
         config: &config::Elements,
         permissions: &[&'static str],
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-        clock: &Clock,
+        shared: &Shared,
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
-        let transport = Transport::new(&config.http, urls, stats.clone(), clock.clone())?;
-        let tokens = TokenSource::for_elements(
-            config,
-            permissions,
-            transport.clone(),
-            Policy::new(config.http.retry_deadline),
-            stats.clone(),
-            clock.clone(),
-        );
-        Ok(Self::new(
+        let tokens = |transport| TokenSource::for_elements(config, permissions, transport);
+        Self::new(
             Api::Elements,
-            &config.api_url,
-            config,
+            urls,
             config.rate_limit,
+            config,
+            shared,
             tokens,
-            transport,
-            pseudonyms,
-            stats,
-        ))
+        )
     }
 
-    /// A client of Microsoft Partner Center that signs in by this refresh token. What it has in common with the
-    /// client of AvePoint Elements, such as deadlines and bounds, is in `elements`. Opens no connection yet.
+    /// A client of Microsoft Partner Center that signs in with this refresh token. It shares settings such as deadlines
+    /// and bounds with the client of AvePoint Elements; they are in `elements`. Opens no connection yet.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
@@ -139,61 +161,48 @@ impl Client {
         config: &config::PartnerCenter,
         elements: &config::Elements,
         refresh_token: Arc<RefreshTokenFile>,
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-        clock: &Clock,
+        shared: &Shared,
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
-        let transport = Transport::new(&elements.http, urls, stats.clone(), clock.clone())?;
-        let tokens = TokenSource::for_partner_center(
-            config,
-            refresh_token,
-            elements.http.timeout,
-            transport.clone(),
-            Policy::new(elements.http.retry_deadline),
-            stats.clone(),
-            clock.clone(),
-        );
-        Ok(Self::new(
+        let tokens = |transport| {
+            TokenSource::for_partner_center(config, refresh_token, &elements.http, transport)
+        };
+        Self::new(
             Api::PartnerCenter,
-            &config.api_url,
-            elements,
+            urls,
             config.rate_limit,
+            elements,
+            shared,
             tokens,
-            transport,
-            pseudonyms,
-            stats,
-        ))
+        )
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part of the client, and the two callers differ in nearly all"
-    )]
+    /// A client of the API at the first of these addresses; its token service is at the second.
     fn new(
         api: Api,
-        api_url: &Url,
-        common: &config::Elements,
+        urls: [&Url; 2],
         rate_limit: RateLimit,
-        tokens: TokenSource,
-        transport: Transport,
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-    ) -> Arc<Self> {
+        common: &config::Elements,
+        shared: &Shared,
+        tokens: impl FnOnce(Transport) -> TokenSource,
+    ) -> anyhow::Result<Arc<Self>> {
+        let stats = shared.stats.clone();
+        let transport = Transport::new(&common.http, urls, stats.clone(), shared.clock.clone())?;
+        let tokens = tokens(transport.clone());
         stats.begin_limited_api(api, rate_limit);
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             api,
-            api_url: api_url.clone(),
+            api_url: urls[0].clone(),
             max_rows: common.limits.rows,
-            pseudonyms: pseudonyms.clone(),
+            pseudonyms: shared.pseudonyms.clone(),
             response_bytes: common.limits.response_bytes,
             timeout: common.http.timeout,
             policy: Policy::new(common.http.retry_deadline),
             transport,
             tokens,
             limiter: Limiter::new(rate_limit),
-            stats: stats.clone(),
-        })
+            stats,
+        }))
     }
 
     /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200.

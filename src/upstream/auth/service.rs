@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::config::HttpSettings;
 use crate::domain::{Clock, Secret};
 use crate::upstream::http::fault::Fault;
 use crate::upstream::http::json::JsonError;
@@ -60,6 +61,28 @@ pub(super) struct Denied {
 }
 
 impl TokenService {
+    /// A token service at this address. `http` has its deadlines.
+    pub(super) fn new(
+        credential: Credential,
+        proof: Proof,
+        token_url: &Url,
+        scopes: String,
+        http: &HttpSettings,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            credential,
+            proof,
+            token_url: token_url.clone(),
+            scopes,
+            timeout: http.timeout,
+            policy: Policy::new(http.retry_deadline),
+            stats: transport.stats.clone(),
+            clock: transport.clock.clone(),
+            transport,
+        }
+    }
+
     /// Asks for a token, again where that can help.
     pub(super) async fn ask(&self, grant: Grant<'_>) -> Result<Granted, Denied> {
         let mut headers = HeaderMap::new();

@@ -40,8 +40,8 @@ const ERROR_TEXT_CHARS: usize = 200;
 pub(crate) struct Transport {
     client: reqwest::Client,
     connect_timeout: Duration,
-    stats: Stats,
-    clock: Clock,
+    pub(crate) stats: Stats,
+    pub(crate) clock: Clock,
 }
 
 /// A request, as far as it differs from others.

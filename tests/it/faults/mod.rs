@@ -18,7 +18,7 @@ use avepoint_exporter::config::{Config, SecurityEndpoint};
 use avepoint_exporter::domain::{Clock, TenantId};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, Simulator, Tenant, When, World};
 use avepoint_exporter::upstream::{
-    ApiError, Client, ListingSize, ProtectedUser, Pseudonyms, SecurityUser, Stats,
+    ApiError, Client, ListingSize, ProtectedUser, SecurityUser, Shared, Stats,
 };
 use prometheus::Registry;
 
@@ -112,14 +112,8 @@ async fn error_of(config: &Config, listing: Listing) -> ApiError {
         SecurityUser::permission(SecurityEndpoint::V3),
         ProtectedUser::PERMISSION,
     ];
-    let client = Client::elements(
-        &config.elements,
-        &permissions,
-        &Pseudonyms::default(),
-        &stats,
-        &Clock::system(),
-    )
-    .unwrap();
+    let shared = Shared::new(stats, Clock::system());
+    let client = Client::elements(&config.elements, &permissions, &shared).unwrap();
     let (tenant, mut size) = (&config.tenants[0].tenant, ListingSize::default());
     let outcome = match listing {
         Listing::Protected => client.protected_users(tenant, &mut size, |_| Ok(())).await,
