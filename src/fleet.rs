@@ -14,7 +14,7 @@ use crate::domain::{Customer, CustomerId, Target, Tenant, TenantId, TenantSource
 pub struct TargetConfig {
     /// Ids, names and labels.
     pub target: Target,
-    /// The collectors that are on for it, in the order of [`crate::domain::Collector::ALL`].
+    /// The collectors that are on for it, in the order of [`crate::domain::Collector::all`].
     pub collectors: Vec<CollectorConfig>,
 }
 

@@ -14,7 +14,7 @@ use crate::config::{CollectorConfig, Config, ConfigFile};
 use crate::domain::Clock;
 use crate::scheduler::InForce;
 use crate::server::Asked;
-use crate::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
+use crate::upstream::{Client, Clients, RefreshTokenFile, Shared, Stats};
 
 /// The time between two looks at the files of secrets.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -31,14 +31,6 @@ pub struct Reloader {
     is_refused: bool,
     /// Why the text in force was refused with the files that it names as they are now.
     files_refused: Option<String>,
-}
-
-/// What all clients of a process have in common, whatever is in force.
-#[derive(Debug)]
-struct Shared {
-    pseudonyms: Pseudonyms,
-    stats: Stats,
-    clock: Clock,
 }
 
 impl Reloader {
@@ -64,11 +56,7 @@ impl Reloader {
         succeeded_at.set(clock.now().as_secs_f64());
         registry.register(Box::new(successful.clone()))?;
         registry.register(Box::new(succeeded_at.clone()))?;
-        let shared = Shared {
-            pseudonyms: Pseudonyms::default(),
-            stats,
-            clock,
-        };
+        let shared = Shared::new(stats, clock);
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
         Ok(Self {
@@ -211,18 +199,13 @@ fn build_clients(
     before: Option<&InForce>,
     shared: &Shared,
 ) -> anyhow::Result<Clients> {
-    let Shared {
-        pseudonyms,
-        stats,
-        clock,
-    } = shared;
     let needed = collectors::permissions(config);
     let same_elements = before.filter(|before| before.config.elements == config.elements);
     let elements = match same_elements {
         Some(before) if collectors::permissions(&before.config) == needed => {
             Arc::clone(&before.clients.elements)
         }
-        _ => Client::elements(&config.elements, &needed, pseudonyms, stats, clock)?,
+        _ => Client::elements(&config.elements, &needed, shared)?,
     };
     let (mut partner_center, mut refresh_token) = (None, None);
     if let Some(settings) = config.asked_partner_center() {
@@ -236,14 +219,7 @@ fn build_clients(
             .and_then(|before| before.clients.partner_center.clone());
         partner_center = Some(match same {
             Some(client) => client,
-            None => Client::partner_center(
-                settings,
-                &config.elements,
-                Arc::clone(&file),
-                pseudonyms,
-                stats,
-                clock,
-            )?,
+            None => Client::partner_center(settings, &config.elements, Arc::clone(&file), shared)?,
         });
         refresh_token = Some(file);
     }

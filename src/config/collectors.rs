@@ -95,7 +95,7 @@ impl Collectors {
         merged
     }
 
-    /// Those of targets of this kind that are on, in the order of [`Collector::ALL`], with the defaults filled in.
+    /// Those of targets of this kind that are on, in the order of [`Collector::all`], with the defaults filled in.
     pub(super) fn in_force(&self, unit: Unit) -> Vec<CollectorConfig> {
         let schedules = self.schedules.iter();
         schedules

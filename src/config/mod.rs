@@ -159,7 +159,7 @@ pub struct Discovery {
     pub include: NamePatterns,
     /// No tenant with such names: one that fits is enough.
     pub exclude: NamePatterns,
-    /// The collectors that are on for tenants which the file does not list, in the order of [`Collector::ALL`].
+    /// The collectors that are on for tenants which the file does not list, in the order of [`Collector::all`].
     pub collectors: Vec<CollectorConfig>,
 }
 
@@ -214,7 +214,7 @@ pub struct Limits {
 pub struct TenantConfig {
     /// Ids, names and labels.
     pub tenant: Arc<Tenant>,
-    /// The collectors that are on for it, in the order of [`Collector::ALL`].
+    /// The collectors that are on for it, in the order of [`Collector::all`].
     pub collectors: Vec<CollectorConfig>,
 }
 

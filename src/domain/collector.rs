@@ -51,11 +51,8 @@ macro_rules! collector {
         }
 
         impl Collector {
-            /// How many there are.
-            const COUNT: usize = [$(Self::$variant),*].len();
-
             /// In the order of the table.
-            const TABLE: [Self; Self::COUNT] = [$(Self::$variant),*];
+            const TABLE: &[Self] = &[$(Self::$variant),*];
 
             /// The value of the label `collector`, and the key in the configuration.
             pub const fn as_str(self) -> &'static str {
@@ -106,35 +103,21 @@ collectors!(all collector);
 
 impl Collector {
     /// All of them in the order in which they are polled: those that come last behind the others.
-    pub const ALL: &'static [Self] = &in_polling_order();
+    pub fn all() -> impl Iterator<Item = Self> {
+        let table = Self::TABLE.iter().copied();
+        let last = table.clone().filter(|one| one.comes_last());
+        table.filter(|one| !one.comes_last()).chain(last)
+    }
+
+    /// Those that the configuration has under `collectors`, in the order in which they are polled.
+    pub fn configured() -> impl Iterator<Item = Self> {
+        Self::all().filter(|one| !one.is_discovery())
+    }
 
     /// Whether it decides which other targets there are.
     pub const fn is_discovery(self) -> bool {
         matches!(self, Self::Customers)
     }
-
-    /// Those that the configuration has under `collectors`, in the order in which they are polled.
-    pub fn configured() -> impl Iterator<Item = Self> + Clone {
-        Self::ALL.iter().copied().filter(|one| !one.is_discovery())
-    }
-}
-
-const fn in_polling_order() -> [Collector; Collector::COUNT] {
-    let mut order = Collector::TABLE;
-    let (mut filled, mut round) = (0, 0);
-    while round < 2 {
-        let mut at = 0;
-        while at < Collector::COUNT {
-            let collector = Collector::TABLE[at];
-            if collector.comes_last() == (round == 1) {
-                order[filled] = collector;
-                filled += 1;
-            }
-            at += 1;
-        }
-        round += 1;
-    }
-    order
 }
 
 impl fmt::Display for Collector {

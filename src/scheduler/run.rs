@@ -463,7 +463,7 @@ mod tests {
     use crate::collectors::{Totals, security_users};
     use crate::config::Source;
     use crate::domain::TenantId;
-    use crate::upstream::{Client, ListingSize, Pseudonyms};
+    use crate::upstream::ListingSize;
 
     const CONFIG: &str = "
 elements: { client_id: a, client_secret: b }
@@ -486,19 +486,7 @@ tenants:
         let config = Config::parse(CONFIG, &source).unwrap();
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
-        let elements = Client::elements(
-            &config.elements,
-            &["a"],
-            &Pseudonyms::default(),
-            &stats,
-            clock,
-        )
-        .unwrap();
-        let clients = Clients {
-            elements,
-            partner_center: None,
-            refresh_token: None,
-        };
+        let clients = Clients::of_elements(&config.elements, &stats, clock);
         let (_, changes) = watch::channel(Arc::new(InForce { config, clients }));
         Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
     }

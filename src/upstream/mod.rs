@@ -1,7 +1,7 @@
 //! Floor 2: the only code that knows the upstream's JSON, OAuth 2 and HTTP statuses.
 //!
 //! Five parts, each of which imports only those before it. Reading order: `http` (one request and its answer), `auth`
-//! (access tokens), `api` (one API's client, rate and paging), `elements` and `partner_center` (the manners of one API).
+//! (access tokens), `api` (one API's client, rate and paging), `elements` and `partner_center` (the manners of each).
 
 mod api;
 mod auth;
@@ -12,7 +12,7 @@ mod partner_center;
 pub use self::http::{Api, Capacity, RequestId, Stats};
 pub(crate) use api::client::{Ask, Endpoint};
 pub(crate) use api::rows::{NOBODY, Rows};
-pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms};
+pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms, Shared};
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use elements::{ElementsUser, pages_of};
 pub(crate) use elements::{UserRows, UserWire, read_page as read_elements_page};

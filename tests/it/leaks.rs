@@ -21,7 +21,7 @@ use avepoint_exporter::simulator::{
     CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_SECRET, Rule, Simulator,
     When,
 };
-use avepoint_exporter::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Stats};
+use avepoint_exporter::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Shared, Stats};
 use tempfile::TempDir;
 
 use crate::http::{get, request};
@@ -390,6 +390,29 @@ async fn a_token_service_that_answers_something_else_is_not_quoted() {
     }
 }
 
+/// All collectors, with both forms of the security listing.
+fn kinds() -> [CollectorKind; 6] {
+    let security = |endpoint, encoding| {
+        CollectorKind::SecurityUsers(SecurityOptions {
+            endpoint,
+            encoding,
+            mode: SecurityMode::Scan {
+                exclude_test_users: false,
+            },
+        })
+    };
+    [
+        security(SecurityEndpoint::V3, StatusEncoding::Codes),
+        security(SecurityEndpoint::Batch, StatusEncoding::Flags),
+        CollectorKind::ProtectedUsers(NoOptions),
+        CollectorKind::Directory(NoOptions),
+        CollectorKind::PartnerCenter(PartnerCenterOptions {
+            top_usage_locations: 10,
+        }),
+        CollectorKind::Customers(NoOptions),
+    ]
+}
+
 #[tokio::test]
 async fn debug_shows_neither_users_nor_secrets() {
     let upstream = nasty().await;
@@ -416,48 +439,23 @@ async fn debug_shows_neither_users_nor_secrets() {
         "elements.customers.read.all",
         "partner.um.user.read.all",
     ];
-    let (pseudonyms, clock) = (Pseudonyms::default(), Clock::system());
+    let shared = Shared::new(stats, Clock::system());
     let elements = &config.elements;
-    let client = Client::elements(elements, &permissions, &pseudonyms, &stats, &clock).unwrap();
+    let client = Client::elements(elements, &permissions, &shared).unwrap();
     let settings = config.partner_center.as_ref().unwrap();
     let first = settings.first_refresh_token.clone();
     assert!(first.is_some());
     let token = RefreshTokenFile::open(&settings.refresh_token_file, first).unwrap();
     let locked = RefreshTokenFile::open(&settings.refresh_token_file, None).unwrap_err();
     write!(shown, "{token:?} {token:#?} {locked:?} {locked}").unwrap();
-    let partner_center = Client::partner_center(
-        settings,
-        elements,
-        token.clone(),
-        &pseudonyms,
-        &stats,
-        &clock,
-    )
-    .unwrap();
+    let partner_center =
+        Client::partner_center(settings, elements, token.clone(), &shared).unwrap();
     let clients = Clients {
         elements: client,
         partner_center: Some(partner_center),
         refresh_token: Some(token.clone()),
     };
-    let security = |endpoint, encoding| {
-        CollectorKind::SecurityUsers(SecurityOptions {
-            endpoint,
-            encoding,
-            mode: SecurityMode::Scan {
-                exclude_test_users: false,
-            },
-        })
-    };
-    let kinds = [
-        security(SecurityEndpoint::V3, StatusEncoding::Codes),
-        security(SecurityEndpoint::Batch, StatusEncoding::Flags),
-        CollectorKind::ProtectedUsers(NoOptions),
-        CollectorKind::Directory(NoOptions),
-        CollectorKind::PartnerCenter(PartnerCenterOptions {
-            top_usage_locations: 10,
-        }),
-        CollectorKind::Customers(NoOptions),
-    ];
+    let kinds = kinds();
     let mut rows = kinds.map(|_| 0);
     let mut errors = Vec::new();
     for tenant in &config.tenants {
@@ -480,13 +478,17 @@ async fn debug_shows_neither_users_nor_secrets() {
     let body = format!(
         r#"{{"data": [{{"id": "{PLANTED}-id", "mail": "{PLANTED}@leak.example", "status": [3]}}]}}"#
     );
-    let page = security_users::read_page(body.as_bytes(), StatusEncoding::Codes, &pseudonyms);
+    let page = security_users::read_page(
+        body.as_bytes(),
+        StatusEncoding::Codes,
+        &Pseudonyms::default(),
+    );
     write!(shown, "{:?}", page.unwrap()).unwrap();
     for error in &errors {
         write!(shown, "{error} {error:?} {error:#?}").unwrap();
     }
     write!(shown, "{clients:?} {clients:#?}").unwrap();
-    write!(shown, "{stats:?} {token:?}").unwrap();
+    write!(shown, "{shared:?} {token:?}").unwrap();
     check("Debug", &shown);
     let met = rows.iter().all(|&rows| rows > 0) && errors.len() > 3;
     assert!(met, "{rows:?} rows, {} errors", errors.len());

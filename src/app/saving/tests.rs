@@ -8,7 +8,7 @@ use crate::config::{Config, Source};
 use crate::domain::Timestamp;
 use crate::snapshot::Snapshot;
 use crate::state;
-use crate::upstream::{Client, Clients, Pseudonyms, Stats};
+use crate::upstream::{Clients, Stats};
 
 const START: Duration = Duration::from_secs(1_790_000_000);
 
@@ -37,18 +37,7 @@ fn in_force(folder: &Path, state_dir: &str, clock: &Clock) -> Arc<InForce> {
     );
     let config = Config::parse(&text, &source).unwrap();
     let stats = Stats::register(&prometheus::Registry::new()).unwrap();
-    let elements = Client::elements(
-        &config.elements,
-        &["a"],
-        &Pseudonyms::default(),
-        &stats,
-        clock,
-    );
-    let clients = Clients {
-        elements: elements.unwrap(),
-        partner_center: None,
-        refresh_token: None,
-    };
+    let clients = Clients::of_elements(&config.elements, &stats, clock);
     Arc::new(InForce { config, clients })
 }
 

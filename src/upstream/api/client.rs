@@ -15,8 +15,9 @@ use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::{Failure, Policy};
 use crate::upstream::http::stats::{Api, Stats};
-use crate::upstream::http::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
+use crate::upstream::http::verdict::{Answered, verdict};
 
 use super::error::{ApiError, Cause};
 use super::limiter::{Limiter, Paused, RateNow, Slot, Turn};
@@ -67,14 +68,6 @@ impl Ask {
     }
 }
 
-/// A request's success.
-#[derive(Debug)]
-pub(crate) struct Answered<T> {
-    /// What the body held; `None` for a 204.
-    pub(crate) value: Option<T>,
-    pub(crate) request_id: Option<RequestId>,
-}
-
 /// The clients of all APIs, shared by all polls.
 #[derive(Debug, Clone)]
 pub struct Clients {
@@ -84,6 +77,41 @@ pub struct Clients {
     pub partner_center: Option<Arc<Client>>,
     /// What that client signs in with. It outlives the client, since its lock bars this process too.
     pub refresh_token: Option<Arc<RefreshTokenFile>>,
+}
+
+/// The values that all clients of a process share, whatever configuration is in force.
+#[derive(Debug)]
+pub struct Shared {
+    /// The same for all, so that users in the listings of one client are found in those of another.
+    pseudonyms: Pseudonyms,
+    /// Counters of all requests.
+    pub stats: Stats,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Shared {
+    /// New values, with pseudonyms that no other process has.
+    pub fn new(stats: Stats, clock: Clock) -> Self {
+        Self {
+            pseudonyms: Pseudonyms::default(),
+            stats,
+            clock,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Clients {
+    /// For tests: a client of AvePoint Elements alone.
+    pub(crate) fn of_elements(config: &config::Elements, stats: &Stats, clock: &Clock) -> Self {
+        let shared = Shared::new(stats.clone(), clock.clone());
+        Self {
+            elements: Client::elements(config, &["a"], &shared).unwrap(),
+            partner_center: None,
+            refresh_token: None,
+        }
+    }
 }
 
 /// The client of one API, shared by all polls.
@@ -104,41 +132,28 @@ pub struct Client {
 
 impl Client {
     /// A client of AvePoint Elements for the endpoints that need these permissions. Opens no connection yet.
-    /// What it reads can be joined with what other clients read that share its pseudonyms.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
     pub fn elements(
         config: &config::Elements,
         permissions: &[&'static str],
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-        clock: &Clock,
+        shared: &Shared,
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
-        let transport = Transport::new(&config.http, urls, stats.clone(), clock.clone())?;
-        let tokens = TokenSource::for_elements(
-            config,
-            permissions,
-            transport.clone(),
-            Policy::new(config.http.retry_deadline),
-            stats.clone(),
-            clock.clone(),
-        );
-        Ok(Self::new(
+        let tokens = |transport| TokenSource::for_elements(config, permissions, transport);
+        Self::new(
             Api::Elements,
-            &config.api_url,
-            config,
+            urls,
             config.rate_limit,
+            config,
+            shared,
             tokens,
-            transport,
-            pseudonyms,
-            stats,
-        ))
+        )
     }
 
-    /// A client of Microsoft Partner Center that signs in by this refresh token. What it has in common with the
-    /// client of AvePoint Elements, such as deadlines and bounds, is in `elements`. Opens no connection yet.
+    /// A client of Microsoft Partner Center that signs in with this refresh token. It shares settings such as deadlines
+    /// and bounds with the client of AvePoint Elements; they are in `elements`. Opens no connection yet.
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured.
@@ -146,61 +161,48 @@ impl Client {
         config: &config::PartnerCenter,
         elements: &config::Elements,
         refresh_token: Arc<RefreshTokenFile>,
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-        clock: &Clock,
+        shared: &Shared,
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
-        let transport = Transport::new(&elements.http, urls, stats.clone(), clock.clone())?;
-        let tokens = TokenSource::for_partner_center(
-            config,
-            refresh_token,
-            elements.http.timeout,
-            transport.clone(),
-            Policy::new(elements.http.retry_deadline),
-            stats.clone(),
-            clock.clone(),
-        );
-        Ok(Self::new(
+        let tokens = |transport| {
+            TokenSource::for_partner_center(config, refresh_token, &elements.http, transport)
+        };
+        Self::new(
             Api::PartnerCenter,
-            &config.api_url,
-            elements,
+            urls,
             config.rate_limit,
+            elements,
+            shared,
             tokens,
-            transport,
-            pseudonyms,
-            stats,
-        ))
+        )
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part of the client, and the two callers differ in nearly all"
-    )]
+    /// A client of the API at the first of these addresses; its token service is at the second.
     fn new(
         api: Api,
-        api_url: &Url,
-        common: &config::Elements,
+        urls: [&Url; 2],
         rate_limit: RateLimit,
-        tokens: TokenSource,
-        transport: Transport,
-        pseudonyms: &Pseudonyms,
-        stats: &Stats,
-    ) -> Arc<Self> {
+        common: &config::Elements,
+        shared: &Shared,
+        tokens: impl FnOnce(Transport) -> TokenSource,
+    ) -> anyhow::Result<Arc<Self>> {
+        let stats = shared.stats.clone();
+        let transport = Transport::new(&common.http, urls, stats.clone(), shared.clock.clone())?;
+        let tokens = tokens(transport.clone());
         stats.begin_limited_api(api, rate_limit);
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             api,
-            api_url: api_url.clone(),
+            api_url: urls[0].clone(),
             max_rows: common.limits.rows,
-            pseudonyms: pseudonyms.clone(),
+            pseudonyms: shared.pseudonyms.clone(),
             response_bytes: common.limits.response_bytes,
             timeout: common.http.timeout,
             policy: Policy::new(common.http.retry_deadline),
             transport,
             tokens,
             limiter: Limiter::new(rate_limit),
-            stats: stats.clone(),
-        })
+            stats,
+        }))
     }
 
     /// Sends a request until it succeeds or another try is no use. `decode` reads the body of a 200.
@@ -359,90 +361,160 @@ impl Client {
     }
 }
 
-/// Reads an answer, or says what its failure means.
+/// Reads the result of a try. A failure has a meaning for the retry policy and a message for people.
 fn judge<T>(
     endpoint: &Endpoint,
     answer: Result<Answer, NoAnswer>,
     timeout: Duration,
     decode: impl Fn(&[u8]) -> Result<T, JsonError>,
 ) -> Result<Answered<T>, Failed<Cause>> {
-    let Answer {
-        status,
-        request_id,
-        retry_after,
-        body,
-    } = match answer {
-        Ok(answer) => answer,
-        Err(no_answer) => {
-            return Err(Failed::unanswered(no_answer, |fault| {
-                unanswered(fault, timeout)
-            }));
+    verdict(answer, decode).map_err(|failed| {
+        let mut failed = failed.map(|fault| Cause::of(fault, endpoint.permission, timeout));
+        // A 401 refuses the access token; a new one may be accepted.
+        if matches!(failed.problem, Cause::Unauthorized) {
+            failed.failure = Failure::Unauthorized;
         }
-    };
-    let transient = Failure::Transient { retry_after };
-    let (failure, problem) = match status.as_u16() {
-        200 => match decode(&body) {
-            Ok(value) => {
-                return Ok(Answered {
-                    value: Some(value),
-                    request_id,
-                });
-            }
-            Err(error @ JsonError::Truncated(_)) => (Failure::CutBody, Cause::unreadable(error)),
-            Err(error) => (Failure::Final, Cause::unreadable(error)),
-        },
-        204 => {
-            return Ok(Answered {
-                value: None,
-                request_id,
-            });
-        }
-        401 => (Failure::Unauthorized, Cause::Unauthorized),
-        403 => (
-            Failure::Final,
-            Cause::Forbidden {
-                permission: endpoint.permission,
-            },
-        ),
-        404 => (Failure::Final, Cause::NotFound),
-        429 => (transient, Cause::Throttled { retry_after }),
-        status @ (500 | 502 | 503 | 504) => (
-            transient,
-            Cause::Unavailable {
-                status,
-                retry_after,
-            },
-        ),
-        status @ (501 | 505..600) => (
-            Failure::Final,
-            Cause::Unavailable {
-                status,
-                retry_after,
-            },
-        ),
-        status @ 400..500 => (Failure::Final, Cause::BadRequest(status)),
-        status @ 300..400 => (
-            Failure::Final,
-            Cause::Refused(format!("{status}: the API redirects elsewhere")),
-        ),
-        status => (Failure::Final, Cause::Decode(format!("status {status}"))),
-    };
-    Err(Failed {
-        failure,
-        problem,
-        request_id,
+        failed
     })
 }
 
-/// What a try without an answer means for people.
-fn unanswered(fault: Fault, timeout: Duration) -> Cause {
-    match fault {
-        Fault::Timeout => Cause::Timeout { after: timeout },
-        Fault::Connection(text) => Cause::Connection(text),
-        Fault::Truncated => Cause::Truncated("inside its gzip encoding".to_owned()),
-        Fault::Encoding(text) => Cause::Decode(text.to_owned()),
-        Fault::TooLarge { max_bytes } => Cause::Limit(format!(
-            "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
-        )),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::http::fault::Fault;
+
+    const ENDPOINT: Endpoint = Endpoint {
+        method: || Method::GET,
+        route: "/users",
+        body: "",
+        permission: "users.read",
+    };
+
+    /// The value of a try; or its failure, as the retry policy and as people see it.
+    fn judged(answer: Result<Answer, NoAnswer>) -> Result<Option<usize>, (Failure, String)> {
+        let decode = |body: &[u8]| match body {
+            b"cut" => Err(JsonError::Truncated("here".to_owned())),
+            b"deep" => Err(JsonError::TooMuch("nested".to_owned())),
+            b"odd" => Err(JsonError::Unexpected("a list expected".to_owned())),
+            body => Ok(body.len()),
+        };
+        judge(&ENDPOINT, answer, Duration::from_secs(30), decode)
+            .map(|answered| answered.value)
+            .map_err(|failed| (failed.failure, failed.problem.to_string()))
+    }
+
+    #[test]
+    fn a_200_is_decoded_and_a_204_is_empty() {
+        assert_eq!(judged(Ok(Answer::of(200, "four"))), Ok(Some(4)));
+        assert_eq!(judged(Ok(Answer::of(204, ""))), Ok(None));
+    }
+
+    #[test]
+    fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
+        let again = Failure::Transient {
+            retry_after: Some(Duration::from_secs(7)),
+        };
+        for (try_, failure, message) in [
+            (
+                Ok(Answer::of(200, "cut")),
+                Failure::CutBody,
+                "the answer ends in the middle: here",
+            ),
+            (
+                Ok(Answer::of(200, "deep")),
+                Failure::Final,
+                "too much: nested",
+            ),
+            (
+                Ok(Answer::of(200, "odd")),
+                Failure::Final,
+                "unexpected answer: a list expected",
+            ),
+            (
+                Ok(Answer::of(201, "four")),
+                Failure::Final,
+                "unexpected answer: status 201",
+            ),
+            (
+                Ok(Answer::of(302, "")),
+                Failure::Final,
+                "302: the API redirects elsewhere; not followed, since the token must stay with the API",
+            ),
+            (
+                Ok(Answer::of(400, "")),
+                Failure::Final,
+                "400: the API does not accept this request; this is a fault of the exporter or a change of the API",
+            ),
+            (
+                Ok(Answer::of(401, "")),
+                Failure::Unauthorized,
+                "401 although the access token is fresh",
+            ),
+            (Ok(Answer::of(403, "")), Failure::Final, "403"),
+            (Ok(Answer::of(404, "")), Failure::Final, "404"),
+            (
+                Ok(Answer::of(429, "")),
+                again,
+                "429, and it asked to wait 7s",
+            ),
+            (
+                Ok(Answer::of(501, "")),
+                Failure::Final,
+                "501, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+            ),
+            (
+                Ok(Answer::of(503, "")),
+                again,
+                "503, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+            ),
+            (
+                Ok(Answer::of(600, "")),
+                Failure::Final,
+                "unexpected answer: status 600",
+            ),
+            (
+                Err(NoAnswer::of(Fault::Timeout)),
+                Failure::NoAnswer,
+                "no whole answer within 30s; the API is slow, or elements.timeout or retry_deadline too short",
+            ),
+            (
+                Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
+                Failure::NoAnswer,
+                "connection failed: refused",
+            ),
+            (
+                Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
+                Failure::Final,
+                "too much: the answer is larger than 5 bytes; see elements.limits.response_bytes",
+            ),
+            (
+                Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
+                    "inside its gzip encoding".to_owned(),
+                )))),
+                Failure::CutBody,
+                "the answer ends in the middle: inside its gzip encoding",
+            ),
+            (
+                Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
+                    "broken".to_owned(),
+                )))),
+                Failure::Final,
+                "unexpected answer: broken",
+            ),
+        ] {
+            assert_eq!(judged(try_), Err((failure, message.to_owned())));
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for status in 100..1000 {
+            let again = matches!(status, 429 | 500 | 502 | 503 | 504);
+            let failure = judged(Ok(Answer::of(status, "")))
+                .err()
+                .map(|(failure, _)| failure);
+            let is_again = matches!(failure, Some(Failure::Transient { .. }));
+            assert_eq!(is_again, again, "{status}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{PromDuration, Reason};
 use crate::upstream::auth::TokenError;
+use crate::upstream::http::fault::Fault;
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::asked;
@@ -154,6 +155,34 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The fault of a try in words for people. The try had `timeout` to end, and its endpoint needs this permission.
+    pub(super) fn of(fault: Fault, permission: &'static str, timeout: Duration) -> Self {
+        match fault {
+            Fault::Timeout => Self::Timeout { after: timeout },
+            Fault::Connection(text) => Self::Connection(text),
+            Fault::TooLarge { max_bytes } => Self::Limit(format!(
+                "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
+            )),
+            Fault::Unreadable(error) => Self::unreadable(error),
+            Fault::Throttled { retry_after } => Self::Throttled { retry_after },
+            Fault::Unavailable {
+                status,
+                retry_after,
+            } => Self::Unavailable {
+                status,
+                retry_after,
+            },
+            Fault::Redirect(status) => {
+                Self::Refused(format!("{status}: the API redirects elsewhere"))
+            }
+            Fault::Status(401, _) => Self::Unauthorized,
+            Fault::Status(403, _) => Self::Forbidden { permission },
+            Fault::Status(404, _) => Self::NotFound,
+            Fault::Status(status @ 400..500, _) => Self::BadRequest(status),
+            Fault::Status(status, _) => Self::Decode(format!("status {status}")),
+        }
+    }
+
     /// A body that could not be read.
     pub(crate) fn unreadable(error: JsonError) -> Self {
         match error {

@@ -10,7 +10,7 @@ pub(super) mod paging;
 pub(super) mod personal;
 pub(super) mod rows;
 
-pub use client::{Client, Clients};
+pub use client::{Client, Clients, Shared};
 pub use error::{ApiError, Cause};
 pub use paging::Page;
 pub use personal::Pseudonyms;

@@ -15,9 +15,10 @@ use super::proof::Proof;
 use super::refresh_token::RefreshTokenFile;
 use super::service::TokenService;
 use super::source::TokenSource;
-use crate::config::{Certificate, ClientCredential, Config, PartnerCenter, RateLimit, Source};
+use crate::config::{
+    Certificate, ClientCredential, Config, HttpSettings, PartnerCenter, RateLimit, Source,
+};
 use crate::domain::{Clock, Secret, Timestamp};
-use crate::upstream::http::retry::Policy;
 use crate::upstream::http::stats::{Credential, Stats};
 use crate::upstream::http::transport::Transport;
 
@@ -145,25 +146,9 @@ pub(super) fn source(
     store: &Arc<RefreshTokenFile>,
     stats: &Stats,
 ) -> TokenSource {
-    let TokenService {
-        transport, clock, ..
-    } = service(
-        Credential::PartnerCenter,
-        &config.token_url,
-        &config.credential,
-        NOW,
-    );
-    let policy = Policy::new(Duration::ZERO);
-    let (store, timeout) = (Arc::clone(store), Duration::from_secs(10));
-    TokenSource::for_partner_center(
-        config,
-        store,
-        timeout,
-        transport,
-        policy,
-        stats.clone(),
-        clock,
-    )
+    let http = http(Duration::ZERO);
+    let transport = transport(&http, &config.token_url, stats.clone(), NOW);
+    TokenSource::for_partner_center(config, Arc::clone(store), &http, transport)
 }
 
 /// A way to ask this token service, with several tries for each request.
@@ -173,27 +158,30 @@ pub(super) fn service(
     proof: &ClientCredential,
     now: Timestamp,
 ) -> TokenService {
-    let (stats, clock) = (stats(), Clock::from_fn(move || now));
-    let elements = parse("client_secret: x").elements;
-    let mut policy = Policy::new(Duration::from_secs(60));
-    policy.first_wait = Duration::from_millis(1);
-    TokenService {
+    let http = http(Duration::from_secs(60));
+    let mut service = TokenService::new(
         credential,
-        proof: Proof::new("the-app", proof, token_url),
-        token_url: token_url.clone(),
-        scopes: "the-scope".to_owned(),
+        Proof::new("the-app", proof, token_url),
+        token_url,
+        "the-scope".to_owned(),
+        &http,
+        transport(&http, token_url, stats(), now),
+    );
+    service.policy.first_wait = Duration::from_millis(1);
+    service
+}
+
+fn http(retry_deadline: Duration) -> HttpSettings {
+    HttpSettings {
         timeout: Duration::from_secs(10),
-        policy,
-        transport: Transport::new(
-            &elements.http,
-            [&elements.api_url, token_url],
-            stats.clone(),
-            clock.clone(),
-        )
-        .unwrap(),
-        stats,
-        clock,
+        retry_deadline,
+        ..parse("client_secret: x").elements.http
     }
+}
+
+fn transport(http: &HttpSettings, token_url: &Url, stats: Stats, now: Timestamp) -> Transport {
+    let clock = Clock::from_fn(move || now);
+    Transport::new(http, [token_url, token_url], stats, clock).unwrap()
 }
 
 pub(super) fn stats() -> Stats {

@@ -8,12 +8,15 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::config::HttpSettings;
 use crate::domain::{Clock, Secret};
+use crate::upstream::http::fault::Fault;
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::retry::{Failure, Policy};
 use crate::upstream::http::stats::{Credential, Stats};
-use crate::upstream::http::transport::{Answer, Fault, NoAnswer, Request, Transport};
+use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
+use crate::upstream::http::verdict::{Answered, verdict};
 
 use super::answer::{AccessToken, Granted, Refusal, granted};
 use super::error::{Problem, TokenError};
@@ -58,6 +61,28 @@ pub(super) struct Denied {
 }
 
 impl TokenService {
+    /// A token service at this address. `http` has its deadlines.
+    pub(super) fn new(
+        credential: Credential,
+        proof: Proof,
+        token_url: &Url,
+        scopes: String,
+        http: &HttpSettings,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            credential,
+            proof,
+            token_url: token_url.clone(),
+            scopes,
+            timeout: http.timeout,
+            policy: Policy::new(http.retry_deadline),
+            stats: transport.stats.clone(),
+            clock: transport.clock.clone(),
+            transport,
+        }
+    }
+
     /// Asks for a token, again where that can help.
     pub(super) async fn ask(&self, grant: Grant<'_>) -> Result<Granted, Denied> {
         let mut headers = HeaderMap::new();
@@ -143,61 +168,48 @@ impl TokenService {
         Ok(Secret::from(form.finish()))
     }
 
-    fn judge(
+    pub(super) fn judge(
         &self,
         answer: Result<Answer, NoAnswer>,
         timeout: Duration,
     ) -> Result<Granted, Failed<Problem>> {
-        let Answer {
-            status,
-            request_id,
-            retry_after,
-            body,
-        } = match answer {
-            Ok(answer) => answer,
-            Err(no_answer) => {
-                return Err(Failed::unanswered(no_answer, |fault| {
-                    unanswered(fault, timeout)
-                }));
-            }
-        };
-        let (failure, problem) = match status.as_u16() {
-            200 => match granted(&body) {
-                Ok(granted) => return Ok(granted),
-                Err(JsonError::Truncated(place)) => (
-                    Failure::CutBody,
-                    Problem::Decode(format!("it ends {place}")),
-                ),
-                Err(JsonError::TooMuch(text) | JsonError::Unexpected(text)) => {
-                    (Failure::Final, Problem::Decode(text))
-                }
+        Err(match verdict(answer, granted) {
+            Ok(Answered {
+                value: Some(granted),
+                ..
+            }) => return Ok(granted),
+            Ok(Answered { request_id, .. }) => Failed {
+                failure: Failure::Final,
+                problem: Problem::Status(204),
+                request_id,
             },
-            429 => (
-                Failure::Transient { retry_after },
-                Problem::Throttled { retry_after },
-            ),
-            status @ (500 | 502 | 503 | 504) => (
-                Failure::Transient { retry_after },
-                Problem::Unavailable {
-                    status,
-                    retry_after,
-                },
-            ),
-            status @ 500..600 => (
-                Failure::Final,
-                Problem::Unavailable {
-                    status,
-                    retry_after,
-                },
-            ),
-            300..400 => (Failure::Final, Problem::Redirect),
-            status => (Failure::Final, self.refused(status, &body)),
-        };
-        Err(Failed {
-            failure,
-            problem,
-            request_id,
+            Err(failed) => failed.map(|fault| self.problem(fault, timeout)),
         })
+    }
+
+    /// The fault of a try in words for people. The try had `timeout` to end.
+    fn problem(&self, fault: Fault, timeout: Duration) -> Problem {
+        match fault {
+            Fault::Timeout => Problem::Timeout(timeout),
+            Fault::Connection(text) => Problem::Connection(text),
+            Fault::TooLarge { .. } => Problem::TooLarge,
+            Fault::Unreadable(JsonError::Truncated(place)) => {
+                Problem::Decode(format!("it ends {place}"))
+            }
+            Fault::Unreadable(JsonError::TooMuch(text) | JsonError::Unexpected(text)) => {
+                Problem::Decode(text)
+            }
+            Fault::Throttled { retry_after } => Problem::Throttled { retry_after },
+            Fault::Unavailable {
+                status,
+                retry_after,
+            } => Problem::Unavailable {
+                status,
+                retry_after,
+            },
+            Fault::Redirect(_) => Problem::Redirect,
+            Fault::Status(status, body) => self.refused(status, &body),
+        }
     }
 
     /// What a refusal means, by the closed list of error codes in RFC 6749, section 5.2, and the one that
@@ -227,16 +239,5 @@ impl Problem {
                 | Self::Decode(_)
                 | Self::TooLarge
         )
-    }
-}
-
-/// What a try without an answer means for people.
-fn unanswered(fault: Fault, timeout: Duration) -> Problem {
-    match fault {
-        Fault::Timeout => Problem::Timeout(timeout),
-        Fault::Connection(text) => Problem::Connection(text),
-        Fault::Truncated => Problem::Decode("it ends inside its gzip encoding".to_owned()),
-        Fault::Encoding(text) => Problem::Decode(text.to_owned()),
-        Fault::TooLarge { .. } => Problem::TooLarge,
     }
 }

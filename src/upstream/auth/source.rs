@@ -10,10 +10,8 @@ use http::header::HeaderValue;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-use crate::config;
-use crate::domain::Clock;
-use crate::upstream::http::retry::Policy;
-use crate::upstream::http::stats::{Credential, Stats};
+use crate::config::{self, HttpSettings};
+use crate::upstream::http::stats::Credential;
 use crate::upstream::http::transport::Transport;
 
 use super::answer::AccessToken;
@@ -147,21 +145,15 @@ impl TokenSource {
         config: &config::Elements,
         permissions: &[&'static str],
         transport: Transport,
-        policy: Policy,
-        stats: Stats,
-        clock: Clock,
     ) -> Self {
-        let service = TokenService {
-            credential: Credential::Elements,
-            proof: Proof::new(&config.client_id, &config.credential, &config.token_url),
-            token_url: config.token_url.clone(),
-            scopes: permissions.join(" "),
-            timeout: config.http.timeout,
-            policy,
+        let service = TokenService::new(
+            Credential::Elements,
+            Proof::new(&config.client_id, &config.credential, &config.token_url),
+            &config.token_url,
+            permissions.join(" "),
+            &config.http,
             transport,
-            stats,
-            clock,
-        };
+        );
         Self::new(service, None)
     }
 
@@ -169,23 +161,17 @@ impl TokenSource {
     pub(in crate::upstream) fn for_partner_center(
         config: &config::PartnerCenter,
         refresh_token: Arc<RefreshTokenFile>,
-        timeout: Duration,
+        http: &HttpSettings,
         transport: Transport,
-        policy: Policy,
-        stats: Stats,
-        clock: Clock,
     ) -> Self {
-        let service = TokenService {
-            credential: Credential::PartnerCenter,
-            proof: Proof::new(&config.client_id, &config.credential, &config.token_url),
-            token_url: config.token_url.clone(),
-            scopes: config.scope.clone(),
-            timeout,
-            policy,
+        let service = TokenService::new(
+            Credential::PartnerCenter,
+            Proof::new(&config.client_id, &config.credential, &config.token_url),
+            &config.token_url,
+            config.scope.clone(),
+            http,
             transport,
-            stats,
-            clock,
-        };
+        );
         // The process before this one may have stored it, weeks ago.
         if let Some(written) = refresh_token.written() {
             let rotation = &service.stats.refresh_token_rotation;

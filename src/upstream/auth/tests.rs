@@ -1,5 +1,7 @@
 //! What token services are sent, and what their refusals become.
 
+use std::time::Duration;
+
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
@@ -9,7 +11,11 @@ use super::scripted::{Form, NOW, Reply, Service, certificate, grants, refuses, s
 use super::service::Grant;
 use crate::config::ClientCredential;
 use crate::domain::Secret;
+use crate::upstream::http::fault::Fault;
+use crate::upstream::http::json::JsonError;
+use crate::upstream::http::retry::Failure;
 use crate::upstream::http::stats::Credential;
+use crate::upstream::http::transport::{Answer, NoAnswer};
 
 fn secret() -> ClientCredential {
     ClientCredential::Secret(Secret::from("the-secret".to_owned()))
@@ -208,8 +214,111 @@ async fn a_request_that_may_have_been_carried_out_is_in_doubt() {
         let expected = format!("{reply:?}");
         let peer = Service::start(move |_| reply.clone()).await;
         let mut asking = service(Credential::Elements, &peer.url, &secret(), NOW);
-        asking.policy.deadline = std::time::Duration::ZERO;
+        asking.policy.deadline = Duration::ZERO;
         let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
         assert_eq!(denied.in_doubt, in_doubt, "{expected}");
+    }
+}
+
+/// The failure of a try, as the retry policy and as people see it.
+fn judged(answer: Result<Answer, NoAnswer>) -> (Failure, String) {
+    let url = "http://127.0.0.1:1/token".parse().unwrap();
+    let asking = service(Credential::Elements, &url, &secret(), NOW);
+    let failed = asking.judge(answer, Duration::from_secs(30)).unwrap_err();
+    (failed.failure, failed.problem.to_string())
+}
+
+#[test]
+fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
+    let again = Failure::Transient {
+        retry_after: Some(Duration::from_secs(7)),
+    };
+    for (try_, failure, message) in [
+        (
+            Ok(Answer::of(200, r#"{"access_token""#)),
+            Failure::CutBody,
+            "the token service's answer is not the one documented (it ends at line 1 column 15)",
+        ),
+        (
+            Ok(Answer::of(200, "{}")),
+            Failure::Final,
+            "the token service's answer is not the one documented (it holds no access_token)",
+        ),
+        (
+            Ok(Answer::of(200, &format!(r#"{{"x":{}"#, "[".repeat(1000)))),
+            Failure::Final,
+            "the token service's answer is not the one documented (nested too deep at line 1 column 132)",
+        ),
+        (
+            Ok(Answer::of(204, "")),
+            Failure::Final,
+            "the token service answered 204",
+        ),
+        (
+            Ok(Answer::of(302, "")),
+            Failure::Final,
+            "the token service redirects elsewhere, which is not followed",
+        ),
+        (
+            Ok(Answer::of(401, "")),
+            Failure::Final,
+            "the token service answered 401",
+        ),
+        (
+            Ok(Answer::of(401, r#"{"error": "invalid_grant"}"#)),
+            Failure::Final,
+            "the token service refuses the grant (invalid_grant)",
+        ),
+        (
+            Ok(Answer::of(429, "")),
+            again,
+            "the token service answered 429, and it asked to wait 7s",
+        ),
+        (
+            Ok(Answer::of(501, "")),
+            Failure::Final,
+            "the token service is in trouble, it answered 501, and it asked to wait 7s",
+        ),
+        (
+            Ok(Answer::of(503, "")),
+            again,
+            "the token service is in trouble, it answered 503, and it asked to wait 7s",
+        ),
+        (
+            Ok(Answer::of(600, "")),
+            Failure::Final,
+            "the token service answered 600",
+        ),
+        (
+            Err(NoAnswer::of(Fault::Timeout)),
+            Failure::NoAnswer,
+            "the token service gave no whole answer within 30s",
+        ),
+        (
+            Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
+            Failure::NoAnswer,
+            "no connection to the token service: refused",
+        ),
+        (
+            Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
+            Failure::Final,
+            "the token service's answer is too large",
+        ),
+        (
+            Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
+                "inside its gzip encoding".to_owned(),
+            )))),
+            Failure::CutBody,
+            "the token service's answer is not the one documented (it ends inside its gzip encoding)",
+        ),
+        (
+            Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
+                "broken".to_owned(),
+            )))),
+            Failure::Final,
+            "the token service's answer is not the one documented (broken)",
+        ),
+    ] {
+        assert_eq!(judged(try_), (failure, message.to_owned()));
     }
 }

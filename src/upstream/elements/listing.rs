@@ -3,11 +3,12 @@
 use url::Url;
 
 use crate::domain::Target;
-use crate::upstream::api::client::{Answered, Ask, Client, Endpoint};
+use crate::upstream::api::client::{Ask, Client, Endpoint};
 use crate::upstream::api::paging::{Page, Pager};
 use crate::upstream::api::rows::{ListingSize, Rows, read_rows};
 use crate::upstream::api::{ApiError, Cause};
 use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
+use crate::upstream::http::verdict::Answered;
 
 use super::ahead::{Place, Step, read_in_order};
 

@@ -1,9 +1,10 @@
-//! One request and its answer, whoever asks: connections, bounds, when to try again, JSON. Knows no tokens and no listings.
+//! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
-//! Reading order: `transport` (one try) with its `body`, `tries` with `retry` (the policy, pure), `json`, `time`,
-//! `request_id`, `stats`.
+//! Reading order: `transport` (one try) with its `body`, `verdict` (its result) with `fault`, `tries` with `retry` (the
+//! policy, pure), `json`, `time`, `request_id`, `stats`.
 
 mod body;
+pub(super) mod fault;
 pub(crate) mod json;
 pub(super) mod request_id;
 pub(super) mod retry;
@@ -11,6 +12,7 @@ pub(super) mod stats;
 pub(crate) mod time;
 pub(super) mod transport;
 pub(super) mod tries;
+pub(super) mod verdict;
 
 pub use request_id::RequestId;
 pub use stats::{Api, Capacity, Stats};

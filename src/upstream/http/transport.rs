@@ -1,5 +1,5 @@
-//! One request, one answer: connections, deadlines and bounds on what is read. Knows nothing of tries,
-//! tokens or JSON.
+//! One request, one answer: connections, deadlines and bounds on the size of an answer. It knows nothing of tries,
+//! tokens or statuses.
 
 use std::error::Error as _;
 use std::io;
@@ -17,8 +17,9 @@ use crate::config::HttpSettings;
 use crate::domain::{Clock, PromDuration, Timestamp};
 
 use super::body::{Body, TooLarge};
+use super::fault::Fault;
+use super::json::JsonError;
 use super::request_id::RequestId;
-use super::retry::Failure;
 use super::stats::{Api, Stats};
 
 /// Of an answer that is no success, at most this much is read (and thrown away), so that its connection
@@ -39,8 +40,8 @@ const ERROR_TEXT_CHARS: usize = 200;
 pub(crate) struct Transport {
     client: reqwest::Client,
     connect_timeout: Duration,
-    stats: Stats,
-    clock: Clock,
+    pub(crate) stats: Stats,
+    pub(crate) clock: Clock,
 }
 
 /// A request, as far as it differs from others.
@@ -77,28 +78,27 @@ pub(crate) struct NoAnswer {
     pub(crate) request_id: Option<RequestId>,
 }
 
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    Timeout,
-    Connection(String),
-    /// Larger than asked for.
-    TooLarge {
-        max_bytes: usize,
-    },
-    /// The compressed body ends in the middle.
-    Truncated,
-    /// The body's encoding is broken, or one that was not offered.
-    Encoding(&'static str),
+#[cfg(test)]
+impl Answer {
+    /// An answer that asks to wait seven seconds.
+    pub(crate) fn of(status: u16, text: &str) -> Self {
+        let mut body = Body::new(text.len(), 0);
+        body.add(text.as_bytes()).unwrap();
+        Self {
+            status: StatusCode::from_u16(status).unwrap(),
+            request_id: None,
+            retry_after: Some(Duration::from_secs(7)),
+            body,
+        }
+    }
 }
 
+#[cfg(test)]
 impl NoAnswer {
-    /// What it means for another try.
-    pub(crate) fn failure(&self) -> Failure {
-        match self.fault {
-            Fault::Timeout | Fault::Connection(_) => Failure::NoAnswer,
-            Fault::Truncated => Failure::CutBody,
-            Fault::TooLarge { .. } | Fault::Encoding(_) => Failure::Final,
+    pub(crate) fn of(fault: Fault) -> Self {
+        Self {
+            fault,
+            request_id: None,
         }
     }
 }
@@ -259,9 +259,7 @@ async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result
         _ if body.is_empty() => Ok(body),
         None | Some(b"identity") => Ok(body),
         Some(b"gzip") => gunzip(&body, max_bytes),
-        Some(_) => Err(Fault::Encoding(
-            "it is encoded in a way that was not offered",
-        )),
+        Some(_) => Err(unexpected("it is encoded in a way that was not offered")),
     }
 }
 
@@ -328,9 +326,16 @@ fn gunzip(body: &[u8], max_bytes: usize) -> Result<Body, Fault> {
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             Err(Fault::TooLarge { max_bytes })
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Fault::Truncated),
-        Err(_) => Err(Fault::Encoding("its gzip encoding is broken")),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            let place = "inside its gzip encoding".to_owned();
+            Err(Fault::Unreadable(JsonError::Truncated(place)))
+        }
+        Err(_) => Err(unexpected("its gzip encoding is broken")),
     }
+}
+
+fn unexpected(text: &str) -> Fault {
+    Fault::Unreadable(JsonError::Unexpected(text.to_owned()))
 }
 
 /// Counts a request as under way until it is dropped, also when its poll is cancelled.
@@ -385,11 +390,11 @@ mod tests {
         let whole = gzip(b"some text that is long enough to be cut in the middle");
         assert!(matches!(
             gunzip(&whole[..whole.len() - 12], 100),
-            Err(Fault::Truncated)
+            Err(Fault::Unreadable(JsonError::Truncated(_)))
         ));
         assert!(matches!(
             gunzip(b"no gzip at all", 100),
-            Err(Fault::Encoding(_))
+            Err(Fault::Unreadable(JsonError::Unexpected(_)))
         ));
     }
 

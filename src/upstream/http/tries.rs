@@ -10,7 +10,6 @@ use crate::domain::PromDuration;
 use super::request_id::RequestId;
 use super::retry::{self, Decision, Failure, History, Policy};
 use super::stats::{Api, Stats};
-use super::transport::{Fault, NoAnswer};
 
 /// A try that failed: what it means for the policy, and for people.
 #[derive(Debug)]
@@ -21,14 +20,12 @@ pub(crate) struct Failed<P> {
 }
 
 impl<P> Failed<P> {
-    /// A try that was not answered; `problem` says what its fault means for people.
-    pub(crate) fn unanswered(no_answer: NoAnswer, problem: impl FnOnce(Fault) -> P) -> Self {
-        let failure = no_answer.failure();
-        let NoAnswer { fault, request_id } = no_answer;
-        Self {
-            failure,
-            problem: problem(fault),
-            request_id,
+    /// The same failure with another problem.
+    pub(crate) fn map<Q>(self, say: impl FnOnce(P) -> Q) -> Failed<Q> {
+        Failed {
+            failure: self.failure,
+            problem: say(self.problem),
+            request_id: self.request_id,
         }
     }
 }

@@ -20,7 +20,7 @@ use avepoint_exporter::collectors::{self, Earlier};
 use avepoint_exporter::config::Config;
 use avepoint_exporter::domain::{Clock, Target, TenantId, Timestamp};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, Simulator, Tenant, When, World};
-use avepoint_exporter::upstream::{ApiError, Client, Clients, Pseudonyms, Stats};
+use avepoint_exporter::upstream::{ApiError, Client, Clients, Shared, Stats};
 use prometheus::Registry;
 
 use crate::support::{Exposition, simulator};
@@ -110,16 +110,9 @@ fn failure(exposition: &Exposition, tenant: TenantId, listing: Listing) -> Optio
 async fn error_of(config: &Config, listing: Listing) -> ApiError {
     let stats = Stats::register(&Registry::new()).unwrap();
     let permissions = ["elements.um.user.read.all", "elements.cbprotected.read.all"];
-    let elements = Client::elements(
-        &config.elements,
-        &permissions,
-        &Pseudonyms::default(),
-        &stats,
-        &Clock::system(),
-    )
-    .unwrap();
+    let shared = Shared::new(stats, Clock::system());
     let clients = Clients {
-        elements,
+        elements: Client::elements(&config.elements, &permissions, &shared).unwrap(),
         partner_center: None,
         refresh_token: None,
     };

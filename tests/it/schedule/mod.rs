@@ -135,11 +135,11 @@ async fn a_tenant_that_is_to_be_left_alone_for_a_day_is_asked_again_when_its_nex
     let first = held.collector(SECURITY).next_poll.unwrap();
     // The first slot may be nearer than an interval; the second is not.
     held.pass_until(first).await;
-    held.until(|snapshot| tenants(&snapshot)[0].collectors[SECURITY].polls == 2)
+    held.until(|snapshot| tenants(snapshot)[0].collectors[SECURITY].polls == 2)
         .await;
     held.pass_until(held.collector(SECURITY).next_poll.unwrap())
         .await;
-    held.until(|snapshot| tenants(&snapshot)[0].collectors[SECURITY].polls == 3)
+    held.until(|snapshot| tenants(snapshot)[0].collectors[SECURITY].polls == 3)
         .await;
     assert_eq!(failure(held.collector(SECURITY)), None);
 }

@@ -1,0 +1,52 @@
+//! Why a try failed, by the connection and the status. It has no words for people: those of an API and those of a token
+//! service differ.
+
+use std::time::Duration;
+
+use super::body::Body;
+use super::json::JsonError;
+use super::retry::Failure;
+
+/// Why a try failed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// No whole answer in time.
+    Timeout,
+    /// No connection, or one that broke.
+    Connection(String),
+    /// The answer is larger than the request allows.
+    TooLarge { max_bytes: usize },
+    /// The body of a success ends early or is not as documented.
+    Unreadable(JsonError),
+    /// 429.
+    Throttled { retry_after: Option<Duration> },
+    /// 5xx.
+    Unavailable {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    /// 3xx.
+    Redirect(u16),
+    /// Any other status, with the body.
+    Status(u16, Body),
+}
+
+impl Fault {
+    /// Its meaning for the retry policy.
+    pub(super) fn failure(&self) -> Failure {
+        match *self {
+            Self::Timeout | Self::Connection(_) => Failure::NoAnswer,
+            Self::Unreadable(JsonError::Truncated(_)) => Failure::CutBody,
+            Self::Throttled { retry_after }
+            | Self::Unavailable {
+                status: 500 | 502 | 503 | 504,
+                retry_after,
+            } => Failure::Transient { retry_after },
+            Self::TooLarge { .. }
+            | Self::Unreadable(_)
+            | Self::Unavailable { .. }
+            | Self::Redirect(_)
+            | Self::Status(..) => Failure::Final,
+        }
+    }
+}
