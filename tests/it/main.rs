@@ -26,3 +26,4 @@ mod schedule;
 mod server;
 mod support;
 mod tls;
+mod words;
