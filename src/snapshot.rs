@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::collectors::customers::{Customers, ListedCustomer};
 use crate::collectors::{Listed, Totals};
-use crate::config::{CollectorConfig, Config};
+use crate::config::CollectorConfig;
 use crate::domain::{Api, Collector, Reason, Target, TargetId, Timestamp, Unit};
 
 /// What is known of all targets.
@@ -66,7 +67,7 @@ pub struct CollectorSnapshot {
 }
 
 /// How a poll went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastPoll {
     /// How long it took.
     pub duration: Duration,
@@ -104,23 +105,6 @@ pub struct Figures {
 pub type Snapshots = watch::Receiver<Arc<Snapshot>>;
 
 impl Snapshot {
-    /// What is known of the tenants of a configuration before the first poll.
-    pub fn new(config: &Config) -> Self {
-        let tenants = config.tenants.iter().map(|tenant| {
-            let collectors = tenant.collectors.iter();
-            Arc::new(TargetSnapshot {
-                target: Target::Tenant(Arc::clone(&tenant.tenant)),
-                collectors: collectors
-                    .map(|config| CollectorSnapshot::new(*config))
-                    .collect(),
-            })
-        });
-        Self {
-            targets: tenants.collect(),
-            ..Self::default()
-        }
-    }
-
     /// All targets that have series.
     pub fn shown(&self) -> impl Iterator<Item = &Arc<TargetSnapshot>> {
         self.targets.iter().chain(&self.gone)

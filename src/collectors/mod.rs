@@ -21,7 +21,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::config::{self, CollectorKind, Config};
 use crate::domain::{Collector, Target, Timestamp, collectors};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Clients, ListingSize};
+use crate::upstream::{ApiError, Cause, Clients, Endpoint, ListingSize, Page, Rows};
 
 pub use self::join::{Exposure, ReferenceUsers};
 
@@ -111,6 +111,21 @@ pub struct Poll<'a, C: Collect> {
     pub now: Timestamp,
     /// Counts what was read, even if the poll fails.
     pub size: &'a mut ListingSize,
+}
+
+impl<C: Collect> Poll<'_, C> {
+    /// Reads the listing of Elements and hands each page to `each`, in order.
+    async fn list<R: Rows>(
+        self,
+        endpoint: &Endpoint,
+        rows: &R,
+        each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
+    ) -> Result<(), ApiError> {
+        let elements = &self.clients.elements;
+        elements
+            .list(endpoint, rows, self.target, self.size, each)
+            .await
+    }
 }
 
 /// Whether an earlier process found these figures.

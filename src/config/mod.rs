@@ -219,7 +219,7 @@ pub struct TenantConfig {
 }
 
 /// One collector of one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectorConfig {
     /// The time from one poll to the next, 1 s to 7 days. Default: [`Collector::default_interval`].
     pub interval: Duration,

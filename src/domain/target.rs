@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Customer, CustomerId, Tenant, TenantId};
 
 /// The kinds of targets. Each collector reads listings of one kind.
@@ -39,7 +41,8 @@ impl TargetId {
 }
 
 /// A target with everything that requests, labels and log lines say about it. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// The partner, known by the client id of its app registration.
     Partner(Arc<str>),

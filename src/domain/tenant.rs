@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{CustomerId, TenantId};
 
 /// One customer of the partner, with its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// The customer in AvePoint Elements; unique in one exporter.
     pub id: CustomerId,
@@ -25,7 +25,7 @@ impl Customer {
 }
 
 /// One Microsoft 365 tenant of one customer, with its names and the operator's labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// The customer in AvePoint Elements that the tenant belongs to.
     pub customer_id: CustomerId,
@@ -35,7 +35,8 @@ pub struct Tenant {
     pub customer_name: Option<String>,
     /// For people, where one is known.
     pub tenant_name: Option<String>,
-    /// The operator's own labels for `avepoint_tenant_info`.
+    /// The operator's own labels for `avepoint_tenant_info`. Not kept over a restart: the configuration has them.
+    #[serde(skip)]
     pub labels: BTreeMap<String, String>,
     /// How the exporter came to know it.
     pub source: TenantSource,

@@ -53,11 +53,11 @@ pub fn catalogue() -> impl Iterator<Item = Family> {
         // Without such a collector there are no such series.
         if Collector::configured().any(|one| one.unit() == unit) {
             all.extend(health::METRICS.iter().map(|metric| {
-                Family::new(
-                    metric,
-                    health::name(metric.name, unit),
-                    metric.from.to_vec(),
-                )
+                let from = match metric.from {
+                    [] => vec![Origin::Polls],
+                    from => from.to_vec(),
+                };
+                Family::new(metric, health::name(metric.name, unit), from)
             }));
         }
     }

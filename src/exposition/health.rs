@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::collectors;
-use crate::domain::Unit;
+use crate::domain::{Timestamp, Unit};
 use crate::metric::{Metric, Origin, Samples};
 use crate::snapshot::CollectorSnapshot;
 
@@ -25,81 +25,48 @@ pub(super) fn name(of_tenants: &'static str, unit: Unit) -> Cow<'static, str> {
 /// Takes a collector with its name.
 type Source = fn(&CollectorSnapshot, &'static str, &mut Samples<'_>);
 
+/// From the polls, unless said otherwise.
 pub(super) const METRICS: &[Metric<Source>] = &[
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_up",
-            "Whether the last poll succeeded.",
-            &["collector"],
-            |collector, name, out| {
-                if let Some(up) = collector.up() {
-                    out.put(&[name], f64::from(u8::from(up)));
-                }
-            },
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_last_success_timestamp_seconds",
-            "When the last successful poll ended.",
-            &["collector"],
-            |collector, name, out| {
-                if let Some(figures) = &collector.figures {
-                    out.put(&[name], figures.at.as_secs_f64());
-                }
-            },
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_last_duration_seconds",
-            "How long the last poll took, be it good or bad.",
-            &["collector"],
-            |collector, name, out| {
-                if let Some(poll) = collector.last_poll {
-                    out.put(&[name], poll.duration.as_secs_f64());
-                }
-            },
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_last_rows",
-            "Rows that the last poll read, repeated ones included, be it good or bad.",
-            &["collector"],
-            |collector, name, out| {
-                if let Some(poll) = collector.last_poll {
-                    out.count(&[name], poll.rows);
-                }
-            },
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_next_poll_timestamp_seconds",
-            "When the next poll is due, or the one that runs was.",
-            &["collector"],
-            |collector, name, out| {
-                if let Some(next_poll) = collector.next_poll {
-                    out.put(&[name], next_poll.as_secs_f64());
-                }
-            },
-        )
-    },
+    Metric::gauge(
+        "avepoint_collector_up",
+        "Whether the last poll succeeded.",
+        &["collector"],
+        |one, name, out| out.put_some(&[name], one.up().map(flag)),
+    ),
+    Metric::gauge(
+        "avepoint_collector_last_success_timestamp_seconds",
+        "When the last successful poll ended.",
+        &["collector"],
+        |one, name, out| out.put_some(&[name], one.figures.as_ref().map(|it| it.at.as_secs_f64())),
+    ),
+    Metric::gauge(
+        "avepoint_collector_last_duration_seconds",
+        "How long the last poll took, be it good or bad.",
+        &["collector"],
+        |one, name, out| {
+            let poll = one.last_poll;
+            out.put_some(&[name], poll.map(|poll| poll.duration.as_secs_f64()));
+        },
+    ),
+    Metric::gauge(
+        "avepoint_collector_last_rows",
+        "Rows that the last poll read, repeated ones included, be it good or bad.",
+        &["collector"],
+        |one, name, out| out.put_some(&[name], one.last_poll.map(|poll| poll.rows as f64)),
+    ),
+    Metric::gauge(
+        "avepoint_collector_next_poll_timestamp_seconds",
+        "When the next poll is due, or the one that runs was.",
+        &["collector"],
+        |one, name, out| out.put_some(&[name], one.next_poll.map(Timestamp::as_secs_f64)),
+    ),
     Metric {
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_interval_seconds",
             "The time from one poll to the next, as configured for this tenant.",
             &["collector"],
-            |collector, name, out| {
-                out.put(&[name], collector.config.interval.as_secs_f64());
-            },
+            |one, name, out| out.put(&[name], one.config.interval.as_secs_f64()),
         )
     },
     Metric {
@@ -108,77 +75,58 @@ pub(super) const METRICS: &[Metric<Source>] = &[
             "avepoint_collector_stale_after_seconds",
             "The age at which figures are withdrawn, as configured for this tenant.",
             &["collector"],
-            |collector, name, out| {
-                out.put(&[name], collector.config.stale_after.as_secs_f64());
-            },
+            |one, name, out| out.put(&[name], one.config.stale_after.as_secs_f64()),
         )
     },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::counter(
-            "avepoint_collector_polls_total",
-            "Polls that ended, be it well or badly.",
-            &["collector"],
-            |collector, name, out| out.count(&[name], collector.polls),
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::counter(
-            "avepoint_collector_failures_total",
-            "Polls that failed.",
-            &["collector"],
-            |collector, name, out| out.count(&[name], collector.failed()),
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::counter(
-            "avepoint_collector_skipped_polls_total",
-            "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
-            &["collector"],
-            |collector, name, out| out.count(&[name], collector.skipped),
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_failing",
-            "Always 1: why the last poll failed; absent when it succeeded.",
-            &["collector", "reason"],
-            |collector, name, out| {
-                if let Some(reason) = collector.last_poll.and_then(|poll| poll.failure) {
-                    out.put(&[name, reason.as_str()], 1.0);
-                }
-            },
-        )
-    },
-    Metric {
-        from: &[Origin::Polls],
-        ..Metric::gauge(
-            "avepoint_collector_quarantined",
-            "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
-            &["collector"],
-            |collector, name, out| {
-                out.put(&[name], f64::from(u8::from(collector.quarantined)));
-            },
-        )
-    },
+    Metric::counter(
+        "avepoint_collector_polls_total",
+        "Polls that ended, be it well or badly.",
+        &["collector"],
+        |one, name, out| out.count(&[name], one.polls),
+    ),
+    Metric::counter(
+        "avepoint_collector_failures_total",
+        "Polls that failed.",
+        &["collector"],
+        |one, name, out| out.count(&[name], one.failed()),
+    ),
+    Metric::counter(
+        "avepoint_collector_skipped_polls_total",
+        "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
+        &["collector"],
+        |one, name, out| out.count(&[name], one.skipped),
+    ),
+    Metric::gauge(
+        "avepoint_collector_failing",
+        "Always 1: why the last poll failed; absent when it succeeded.",
+        &["collector", "reason"],
+        |one, name, out| {
+            if let Some(reason) = one.last_poll.and_then(|poll| poll.failure) {
+                out.put(&[name, reason.as_str()], 1.0);
+            }
+        },
+    ),
+    Metric::gauge(
+        "avepoint_collector_quarantined",
+        "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
+        &["collector"],
+        |one, name, out| out.put(&[name], flag(one.quarantined)),
+    ),
     Metric {
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_info",
             "Always 1: how the figures are made. A change of it changes what they mean.",
             &["collector", "mode", "source_endpoint", "exclude_test_users"],
-            |collector, name, out| {
-                let how = collectors::how(collector.config.kind);
-                let exclude = if how.exclude_test_users {
-                    "true"
-                } else {
-                    "false"
-                };
-                out.put(&[name, how.mode, how.source_endpoint, exclude], 1.0);
+            |one, name, out| {
+                let how = collectors::how(one.config.kind);
+                let exclude = how.exclude_test_users.to_string();
+                out.put(&[name, how.mode, how.source_endpoint, &exclude], 1.0);
             },
         )
     },
 ];
+
+fn flag(is_on: bool) -> f64 {
+    f64::from(u8::from(is_on))
+}

@@ -68,6 +68,13 @@ impl<'a> Samples<'a> {
         self.put_with(values, [], value);
     }
 
+    /// Writes a sample if it has a value.
+    pub fn put_some(&mut self, values: &[&str], value: Option<f64>) {
+        if let Some(value) = value {
+            self.put(values, value);
+        }
+    }
+
     /// Writes a number of users, or of something else that is counted.
     pub fn count(&mut self, values: &[&str], count: u64) {
         self.put(values, count as f64);

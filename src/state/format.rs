@@ -14,10 +14,8 @@ use serde_json::value::RawValue;
 
 use super::Saved;
 use crate::collectors::Totals;
-use crate::config::{CollectorConfig, CollectorKind};
-use crate::domain::{
-    Customer, CustomerId, Reason, Target, Tenant, TenantId, TenantSource, Timestamp,
-};
+use crate::config::CollectorConfig;
+use crate::domain::{Target, Timestamp};
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 const FORMAT: &str = "avepoint-exporter warm start";
@@ -88,43 +86,17 @@ struct File {
 
 #[derive(Serialize, Deserialize)]
 struct TargetState {
-    target: TargetNames,
+    target: Target,
     /// By the collectors' names. Each is read for itself, and may be of a collector that this exporter does not have.
     collectors: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum TargetNames {
-    Partner,
-    Customer {
-        customer_id: CustomerId,
-        customer_name: Option<String>,
-    },
-    Tenant {
-        customer_id: CustomerId,
-        tenant_id: TenantId,
-        customer_name: Option<String>,
-        tenant_name: Option<String>,
-        source: TenantSource,
-    },
-}
-
-/// A collector with its options, by which its figures are told from those of other options.
-#[derive(Serialize, Deserialize)]
 struct CollectorState {
-    kind: CollectorKind,
-    interval: Duration,
-    stale_after: Duration,
-    last_poll: Option<PollState>,
+    /// With the options, by which its figures are told from those of other options.
+    config: CollectorConfig,
+    last_poll: Option<LastPoll>,
     figures: Option<FiguresState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PollState {
-    duration: Duration,
-    rows: u64,
-    failure: Option<Reason>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,20 +127,7 @@ fn target(snapshot: &TargetSnapshot, now: Timestamp) -> serde_json::Result<Targe
         Ok((name, state))
     });
     Ok(TargetState {
-        target: match &snapshot.target {
-            Target::Partner(_) => TargetNames::Partner,
-            Target::Customer(customer) => TargetNames::Customer {
-                customer_id: customer.id,
-                customer_name: customer.name.clone(),
-            },
-            Target::Tenant(tenant) => TargetNames::Tenant {
-                customer_id: tenant.customer_id,
-                tenant_id: tenant.tenant_id,
-                customer_name: tenant.customer_name.clone(),
-                tenant_name: tenant.tenant_name.clone(),
-                source: tenant.source,
-            },
-        },
+        target: snapshot.target.clone(),
         collectors: collectors.collect::<serde_json::Result<_>>()?,
     })
 }
@@ -183,14 +142,8 @@ fn collector(snapshot: &CollectorSnapshot, now: Timestamp) -> serde_json::Result
         })
     });
     Ok(CollectorState {
-        kind: snapshot.config.kind,
-        interval: snapshot.config.interval,
-        stale_after: snapshot.config.stale_after,
-        last_poll: snapshot.last_poll.map(|poll| PollState {
-            duration: poll.duration,
-            rows: poll.rows,
-            failure: poll.failure,
-        }),
+        config: snapshot.config,
+        last_poll: snapshot.last_poll,
         figures: figures.transpose()?,
     })
 }
@@ -256,39 +209,8 @@ impl TargetState {
             }
         }
         TargetSnapshot {
-            target: self.target.read(),
+            target: self.target,
             collectors,
-        }
-    }
-}
-
-impl TargetNames {
-    fn read(self) -> Target {
-        match self {
-            // The configuration says which one.
-            Self::Partner => Target::Partner("".into()),
-            Self::Customer {
-                customer_id,
-                customer_name,
-            } => Target::Customer(Arc::new(Customer {
-                id: customer_id,
-                name: customer_name,
-            })),
-            Self::Tenant {
-                customer_id,
-                tenant_id,
-                customer_name,
-                tenant_name,
-                source,
-            } => Target::Tenant(Arc::new(Tenant {
-                customer_id,
-                tenant_id,
-                customer_name,
-                tenant_name,
-                // The operator's: the configuration has them.
-                labels: BTreeMap::new(),
-                source,
-            })),
         }
     }
 }
@@ -296,9 +218,13 @@ impl TargetNames {
 impl CollectorState {
     /// `None` for what no exporter writes.
     fn read(self, name: &str, times: Times) -> Option<CollectorSnapshot> {
-        let collector = self.kind.collector();
-        let is_configurable =
-            self.interval <= self.stale_after && self.stale_after <= LONGEST_STALE;
+        let collector = self.config.kind.collector();
+        let CollectorConfig {
+            interval,
+            stale_after,
+            ..
+        } = self.config;
+        let is_configurable = interval <= stale_after && stale_after <= LONGEST_STALE;
         if collector.as_str() != name || !is_configurable {
             return None;
         }
@@ -318,17 +244,9 @@ impl CollectorState {
             None => None,
         };
         Some(CollectorSnapshot {
-            last_poll: self.last_poll.map(|poll| LastPoll {
-                duration: poll.duration,
-                rows: poll.rows,
-                failure: poll.failure,
-            }),
+            last_poll: self.last_poll,
             figures,
-            ..CollectorSnapshot::new(CollectorConfig {
-                interval: self.interval,
-                stale_after: self.stale_after,
-                kind: self.kind,
-            })
+            ..CollectorSnapshot::new(self.config)
         })
     }
 }

@@ -2,13 +2,24 @@
 
 mod wire;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
 use crate::domain::{BackupStatus, CustomerId, ManagementMode, TenantId, Timestamp};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, pages_of};
+use crate::upstream::{ApiError, Cause, Page, pages_of};
+
+use self::wire::CustomerRows;
+
+/// The most customers that there may be, and the most tenants that all of them together may have. Each has series
+/// and tenants are polled; a partner has some thousands.
+const MOST: usize = 50_000;
+
+/// The most distinct codes of one kind in a listing. Each becomes series for ever, and far fewer are documented.
+const MOST_CODES: usize = 64;
 
 /// The collector.
 #[derive(Debug)]
@@ -55,7 +66,7 @@ impl Collect for Customers {
     const METRICS: &'static [FiguresMetric<Figures>] = &[];
 
     fn permission(_: NoOptions) -> Option<&'static str> {
-        Some(wire::PERMISSION)
+        Some(wire::ENDPOINT.permission)
     }
 
     fn requests(_: NoOptions, rows: u64) -> u64 {
@@ -70,18 +81,51 @@ impl Collect for Customers {
     }
 
     async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
+        let elements = &poll.clients.elements;
         let earlier = poll
             .earlier
             .map(|(figures, _)| figures.customers.as_slice());
-        let elements = &poll.clients.elements;
-        let customers = wire::read(elements, poll.target, poll.size, |customers| {
-            check_plausible(earlier.unwrap_or_default(), customers)
-        })
-        .await?;
+        let mut fold = Fold::default();
+        poll.list(&wire::ENDPOINT, &CustomerRows, |page| fold.page(page))
+            .await?;
+        let customers: Vec<_> = fold.by_id.into_values().collect();
+        check_plausible(earlier.unwrap_or_default(), &customers)
+            .map_err(|cause| elements.failed(&wire::ENDPOINT, cause, None, None))?;
         Ok(Found {
             figures: Figures { customers },
             users: None,
         })
+    }
+}
+
+/// The customers of the pages read so far.
+#[derive(Debug, Default)]
+struct Fold {
+    by_id: BTreeMap<CustomerId, ListedCustomer>,
+    tenants: usize,
+    statuses: BTreeSet<BackupStatus>,
+    modes: BTreeSet<ManagementMode>,
+}
+
+impl Fold {
+    fn page(&mut self, page: Page<ListedCustomer>) -> Result<(), Cause> {
+        for customer in page.rows {
+            self.tenants += customer.tenants.len();
+            self.statuses.extend(customer.backup_status);
+            self.modes.extend(customer.management_mode);
+            self.by_id.entry(customer.id).or_insert(customer);
+        }
+        if self.by_id.len().max(self.tenants) > MOST {
+            return Err(Cause::Limit(format!(
+                "there are more than {MOST} customers or tenants"
+            )));
+        }
+        if self.statuses.len().max(self.modes.len()) > MOST_CODES {
+            return Err(Cause::Limit(format!(
+                "the listing has more than {MOST_CODES} distinct codes"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -107,24 +151,42 @@ mod tests {
     use super::*;
     use crate::domain::Reason;
 
-    fn customer(tenants: usize) -> ListedCustomer {
+    fn customer(id: u128) -> ListedCustomer {
+        ListedCustomer {
+            id: CustomerId::from_bits(id),
+            name: None,
+            backup_status: None,
+            country: None,
+            management_mode: None,
+            tenants: Vec::new(),
+        }
+    }
+
+    fn with_tenants(tenants: usize) -> ListedCustomer {
         let tenant = ListedTenant {
             id: TenantId::from_bits(1),
             name: None,
         };
         ListedCustomer {
-            id: CustomerId::from_bits(1),
-            name: None,
-            backup_status: None,
-            country: None,
-            management_mode: None,
             tenants: vec![tenant; tenants],
+            ..customer(1)
+        }
+    }
+
+    fn page(rows: Vec<ListedCustomer>) -> Page<ListedCustomer> {
+        Page {
+            rows,
+            ..Page::empty()
         }
     }
 
     #[test]
     fn all_customers_or_all_tenants_gone_at_once_is_implausible() {
-        let [none, bare, full] = [vec![], vec![customer(0)], vec![customer(1), customer(0)]];
+        let [none, bare, full] = [
+            vec![],
+            vec![customer(1)],
+            vec![with_tenants(1), customer(2)],
+        ];
         for (before, now, plausible) in [
             (&none, &none, true),
             (&none, &full, true),
@@ -142,5 +204,41 @@ mod tests {
             };
             assert_eq!(checked, expected);
         }
+    }
+
+    #[test]
+    fn a_customer_on_two_pages_counts_once_and_the_first_time() {
+        let mut all = Fold::default();
+        let first = ListedCustomer {
+            name: Some("first".to_owned()),
+            ..customer(2)
+        };
+        all.page(page(vec![first.clone(), customer(1)])).unwrap();
+        all.page(page(vec![customer(2)])).unwrap();
+        let read: Vec<_> = all.by_id.into_values().collect();
+        assert_eq!(read, [customer(1), first]);
+    }
+
+    #[test]
+    fn more_customers_tenants_or_codes_than_any_real_listing_has_are_refused() {
+        let mut all = Fold::default();
+        all.page(page(vec![with_tenants(MOST)])).unwrap();
+        let error = all.page(page(vec![with_tenants(1)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
+
+        let mut all = Fold::default();
+        let most = 1..=MOST as u128;
+        all.page(page(most.map(customer).collect())).unwrap();
+        let error = all.page(page(vec![customer(0)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
+
+        let coded = |code| ListedCustomer {
+            backup_status: Some(BackupStatus::from(code)),
+            ..customer(1)
+        };
+        let mut all = Fold::default();
+        all.page(page((100..164).map(coded).collect())).unwrap();
+        let error = all.page(page(vec![coded(1)])).unwrap_err();
+        assert_eq!(error.reason(), Reason::Limit);
     }
 }

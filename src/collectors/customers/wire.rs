@@ -1,87 +1,19 @@
 //! The listing of the partner's customers with their tenants. Source: AvePoint's `customers/batch`. Names are the one
 //! text of the upstream that is shown; a customer's owner is not read at all.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use http::Method;
-
 use super::{ListedCustomer, ListedTenant};
-use crate::domain::{BackupStatus, CustomerId, ManagementMode, Target};
+use crate::domain::{BackupStatus, ManagementMode};
 use crate::upstream::http::json::{List, Object, Text, wire};
-use crate::upstream::{ApiError, Cause, Client, Endpoint, ListingSize, Page, Rows};
-
-/// The most customers that there may be, and the most tenants that all of them together may have. Each has series
-/// and tenants are polled; a partner has some thousands.
-const MOST: usize = 50_000;
-
-/// The most distinct codes of one kind in a listing. Each becomes series for ever, and far fewer are documented.
-const MOST_CODES: usize = 64;
+use crate::upstream::{Endpoint, Rows};
 
 /// The longest name that is shown, in characters: as long as one in the configuration may be.
 const LONGEST_NAME: usize = 256;
 
-/// The permission that the listing needs.
-pub(super) const PERMISSION: &str = "elements.customers.read.all";
-
-const ENDPOINT: Endpoint = Endpoint {
-    method: || Method::POST,
-    route: "/general/customers/batch",
-    body: "{}",
-    permission: PERMISSION,
-};
-
-/// Reads all customers, by id in ascending order. One that is on several pages counts once. `check` judges them as a
-/// whole. `Limit` for more tenants or codes than any real listing has.
-pub(super) async fn read(
-    elements: &Client,
-    target: &Target,
-    size: &mut ListingSize,
-    check: impl FnOnce(&[ListedCustomer]) -> Result<(), Cause>,
-) -> Result<Vec<ListedCustomer>, ApiError> {
-    let mut all = Read::default();
-    elements
-        .list(&ENDPOINT, &CustomerRows, target, size, |page| {
-            all.page(page)
-        })
-        .await?;
-    let customers: Vec<_> = all.by_id.into_values().collect();
-    check(&customers).map_err(|cause| elements.failed(&ENDPOINT, cause, None, None))?;
-    Ok(customers)
-}
-
-/// The customers of the pages read so far.
-#[derive(Debug, Default)]
-struct Read {
-    by_id: BTreeMap<CustomerId, ListedCustomer>,
-    tenants: usize,
-    statuses: BTreeSet<BackupStatus>,
-    modes: BTreeSet<ManagementMode>,
-}
-
-impl Read {
-    fn page(&mut self, page: Page<ListedCustomer>) -> Result<(), Cause> {
-        for customer in page.rows {
-            self.tenants += customer.tenants.len();
-            self.statuses.extend(customer.backup_status);
-            self.modes.extend(customer.management_mode);
-            self.by_id.entry(customer.id).or_insert(customer);
-        }
-        if self.by_id.len().max(self.tenants) > MOST {
-            return Err(Cause::Limit(format!(
-                "there are more than {MOST} customers or tenants"
-            )));
-        }
-        if self.statuses.len().max(self.modes.len()) > MOST_CODES {
-            return Err(Cause::Limit(format!(
-                "the listing has more than {MOST_CODES} distinct codes"
-            )));
-        }
-        Ok(())
-    }
-}
+pub(super) const ENDPOINT: Endpoint =
+    Endpoint::post("/general/customers/batch", "elements.customers.read.all");
 
 /// Reads customers.
-struct CustomerRows;
+pub(super) struct CustomerRows;
 
 impl Rows for CustomerRows {
     type Row = ListedCustomer;
@@ -122,7 +54,7 @@ fn name(text: Option<&Text<'_>>) -> Option<String> {
 
 wire! {
     /// The fields that are read of a row.
-    struct Wire<'de>: "a customer" {
+    pub(super) struct Wire<'de>: "a customer" {
         "id" => id: Option<Text<'de>>,
         "organization" => organization: Option<Text<'de>>,
         "jobStatus" => job_status: Option<i64>,
@@ -143,7 +75,7 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Reason, TenantId};
+    use crate::domain::CustomerId;
     use crate::upstream::http::json::JsonError;
     use crate::upstream::read_elements_page as read_page;
 
@@ -163,13 +95,6 @@ mod tests {
             country: None,
             management_mode: None,
             tenants: Vec::new(),
-        }
-    }
-
-    fn page(rows: Vec<ListedCustomer>) -> Page<ListedCustomer> {
-        Page {
-            rows,
-            ..Page::empty()
         }
     }
 
@@ -238,51 +163,5 @@ mod tests {
         let name = read(&row).unwrap().remove(0).name.unwrap();
         assert!(name.starts_with("[2JContosoä"), "{name}");
         assert_eq!(name.chars().count(), LONGEST_NAME);
-    }
-
-    #[test]
-    fn a_customer_on_two_pages_counts_once_and_the_first_time() {
-        let mut all = Read::default();
-        let first = ListedCustomer {
-            name: Some("first".to_owned()),
-            ..customer(2)
-        };
-        all.page(page(vec![first.clone(), customer(1)])).unwrap();
-        all.page(page(vec![customer(2)])).unwrap();
-        let read: Vec<_> = all.by_id.into_values().collect();
-        assert_eq!(read, [customer(1), first]);
-    }
-
-    #[test]
-    fn more_customers_tenants_or_codes_than_any_real_listing_has_are_refused() {
-        let tenants = |count| ListedCustomer {
-            tenants: vec![
-                ListedTenant {
-                    id: TenantId::from_bits(1),
-                    name: None
-                };
-                count
-            ],
-            ..customer(1)
-        };
-        let mut all = Read::default();
-        all.page(page(vec![tenants(MOST)])).unwrap();
-        let error = all.page(page(vec![tenants(1)])).unwrap_err();
-        assert_eq!(error.reason(), Reason::Limit);
-
-        let mut all = Read::default();
-        let most = 1..=MOST as u128;
-        all.page(page(most.map(customer).collect())).unwrap();
-        let error = all.page(page(vec![customer(0)])).unwrap_err();
-        assert_eq!(error.reason(), Reason::Limit);
-
-        let coded = |code| ListedCustomer {
-            backup_status: Some(BackupStatus::from(code)),
-            ..customer(1)
-        };
-        let mut all = Read::default();
-        all.page(page((100..164).map(coded).collect())).unwrap();
-        let error = all.page(page(vec![coded(1)])).unwrap_err();
-        assert_eq!(error.reason(), Reason::Limit);
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{SecurityStatus, Timestamp};
 use crate::metric::FiguresMetric;
 use crate::upstream::{ApiError, Cause, Page, pages_of};
 
-use self::wire::DirectoryUser;
+use self::wire::{DirectoryRows, DirectoryUser};
 
 /// The collector.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Collect for Directory {
     const METRICS: &'static [FiguresMetric<Figures>] = metrics::METRICS;
 
     fn permission(_: NoOptions) -> Option<&'static str> {
-        Some(wire::PERMISSION)
+        Some(wire::ENDPOINT.permission)
     }
 
     fn is_matched(_: NoOptions) -> bool {
@@ -45,14 +45,15 @@ impl Collect for Directory {
 
     async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
         let mut fold = Fold::new(poll.now);
-        let elements = &poll.clients.elements;
-        wire::read(elements, poll.target, poll.size, |page| fold.page(&page)).await?;
+        let rows = DirectoryRows::new(&poll.clients.elements.pseudonyms);
+        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(&page))
+            .await?;
         Ok(fold.finish())
     }
 }
 
 /// The figures of one listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// Distinct users.
     pub users: u64,
@@ -157,7 +158,7 @@ impl Ending {
     }
 }
 
-/// The figures of a listing that is being read.
+/// A listing that is being read.
 #[derive(Debug)]
 struct Fold {
     /// Seconds since the Unix epoch.
@@ -165,9 +166,7 @@ struct Fold {
     seen: SeenUsers,
     statuses: CodeTable,
     counts: CodeCounts,
-    test_users: u64,
-    by_password_age: [u64; PasswordAge::ALL.len()],
-    ending: [u64; Ending::ALL.len()],
+    figures: Figures,
     active: Vec<Reference>,
 }
 
@@ -179,17 +178,12 @@ impl Fold {
             seen: SeenUsers::default(),
             statuses: CodeTable::default(),
             counts: CodeCounts::default(),
-            test_users: 0,
-            by_password_age: [0; PasswordAge::ALL.len()],
-            ending: [0; Ending::ALL.len()],
+            figures: Figures::default(),
             active: Vec::new(),
         }
     }
 
-    /// Adds a page.
-    ///
-    /// # Errors
-    /// `Limit` when the listing has too many distinct codes.
+    /// Adds a page. `Limit` when the listing has too many distinct codes.
     fn page(&mut self, page: &Page<DirectoryUser>) -> Result<(), Cause> {
         self.seen.expect(page.total);
         for DirectoryUser {
@@ -201,14 +195,13 @@ impl Fold {
             if !self.seen.is_first(user.keys.identity()) {
                 continue;
             }
+            let figures = &mut self.figures;
             self.counts.add(self.statuses.mask(&user.statuses)?);
-            self.test_users += u64::from(user.is_test_user);
-            count(
-                &mut self.by_password_age,
-                PasswordAge::of(*password_age) as usize,
-            );
+            figures.test_users += u64::from(user.is_test_user);
+            let age = PasswordAge::of(*password_age);
+            count(&mut figures.by_password_age, age as usize);
             if let Some(ending) = end.and_then(|end| Ending::of(end, self.now)) {
-                count(&mut self.ending, ending as usize);
+                count(&mut figures.ending, ending as usize);
             }
             // Who is about to be deleted has left, and needs no backup any more.
             if !user
@@ -227,16 +220,13 @@ impl Fold {
     /// Ends the listing: its figures, and the active users.
     fn finish(self) -> Found<Figures> {
         let known = SecurityStatus::KNOWN.iter().copied();
-        let figures = Figures {
-            users: self.seen.len(),
-            by_status: self.counts.by_code(&self.statuses, known),
-            test_users: self.test_users,
-            by_password_age: self.by_password_age,
-            ending: self.ending,
-        };
         let users = ReferenceUsers::without_statuses(self.active);
         Found {
-            figures,
+            figures: Figures {
+                users: self.seen.len(),
+                by_status: self.counts.by_code(&self.statuses, known),
+                ..self.figures
+            },
             users: Some(Arc::new(users)),
         }
     }

@@ -1,14 +1,9 @@
 //! The listing of all users of a tenant. Source: AvePoint's `users/batch`.
 
-use http::Method;
-
 use crate::config::StatusEncoding;
-use crate::domain::Target;
 use crate::upstream::http::json::{Text, wire};
 use crate::upstream::http::time;
-use crate::upstream::{
-    ApiError, Cause, Client, ElementsUser, Endpoint, ListingSize, Page, Rows, UserRows, UserWire,
-};
+use crate::upstream::{ElementsUser, Endpoint, Pseudonyms, Rows, UserRows, UserWire};
 
 /// What remains of a user of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,32 +16,22 @@ pub(super) struct DirectoryUser {
     pub(super) end: Option<i64>,
 }
 
-/// The permission that the listing needs.
-pub(super) const PERMISSION: &str = "elements.um.user.read.all";
-
-const ENDPOINT: Endpoint = Endpoint {
-    method: || Method::POST,
-    route: "/um/customers/{customerId}/tenants/{tenantId}/users/batch",
-    body: "{}",
-    permission: PERMISSION,
-};
-
-/// Reads all users of a tenant, and hands each page to `each`, in order.
-pub(super) async fn read(
-    elements: &Client,
-    target: &Target,
-    size: &mut ListingSize,
-    each: impl FnMut(Page<DirectoryUser>) -> Result<(), Cause> + Send,
-) -> Result<(), ApiError> {
-    let rows = DirectoryRows(UserRows {
-        pseudonyms: &elements.pseudonyms,
-        encoding: StatusEncoding::Codes,
-    });
-    elements.list(&ENDPOINT, &rows, target, size, each).await
-}
+pub(super) const ENDPOINT: Endpoint = Endpoint::post(
+    "/um/customers/{customerId}/tenants/{tenantId}/users/batch",
+    "elements.um.user.read.all",
+);
 
 /// Reads users of the directory.
-struct DirectoryRows<'a>(UserRows<'a>);
+pub(super) struct DirectoryRows<'a>(UserRows<'a>);
+
+impl<'a> DirectoryRows<'a> {
+    pub(super) fn new(pseudonyms: &'a Pseudonyms) -> Self {
+        Self(UserRows {
+            pseudonyms,
+            encoding: StatusEncoding::Codes,
+        })
+    }
+}
 
 impl Rows for DirectoryRows<'_> {
     type Row = DirectoryUser;
@@ -67,7 +52,7 @@ impl Rows for DirectoryRows<'_> {
 
 wire! {
     /// The fields that are read of a row.
-    struct Wire<'de>: "a user of the directory" {
+    pub(super) struct Wire<'de>: "a user of the directory" {
         "age" => age: Option<i64>,
         "endDate" => end_date: Option<Text<'de>>,
         _ => user: UserWire<'de>,
@@ -77,16 +62,12 @@ wire! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Pseudonyms;
     use crate::upstream::check_allocations;
     use crate::upstream::http::json::read;
 
     fn user(row: &str) -> Result<DirectoryUser, &'static str> {
-        let rows = DirectoryRows(UserRows {
-            pseudonyms: &Pseudonyms::default(),
-            encoding: StatusEncoding::Codes,
-        });
-        rows.row(&read(row.as_bytes()).unwrap())
+        let pseudonyms = Pseudonyms::default();
+        DirectoryRows::new(&pseudonyms).row(&read(row.as_bytes()).unwrap())
     }
 
     #[test]
@@ -125,10 +106,7 @@ mod tests {
     #[test]
     fn a_row_is_read_without_an_allocation() {
         let pseudonyms = Pseudonyms::default();
-        let rows = DirectoryRows(UserRows {
-            pseudonyms: &pseudonyms,
-            encoding: StatusEncoding::Codes,
-        });
+        let rows = DirectoryRows::new(&pseudonyms);
         check_allocations(
             &rows,
             r#"{"id": "a", "mail": "A@contoso.example", "status": [0, 3, 8], "x": [{"y": "z"}],

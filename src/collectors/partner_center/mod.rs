@@ -81,7 +81,7 @@ const MOST_STATES: usize = 64;
 const KEPT_AFTER_DELETION: i64 = 30 * 24 * 3600;
 
 /// The figures of both listings. Of active users, unless said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// Distinct users.
     pub users: u64,
@@ -104,21 +104,14 @@ pub struct Figures {
     pub next_purge: Option<i64>,
 }
 
-/// The figures of listings that are being read.
+/// Listings that are being read.
 #[derive(Debug)]
 struct Fold {
     top: usize,
     chosen: BTreeSet<Country>,
     seen: SeenUsers,
-    users: u64,
-    by_state: BTreeMap<(UserState, DomainType), u64>,
-    by_location: BTreeMap<Country, u64>,
-    other_location: u64,
-    unset_location: u64,
-    must_change_password: u64,
-    synced: u64,
-    last_sync: Option<i64>,
-    oldest_deletion: Option<i64>,
+    /// All locations are told apart until the end.
+    figures: Figures,
     active: Vec<Reference>,
 }
 
@@ -136,33 +129,23 @@ impl Fold {
                 before.by_location.keys().copied().collect()
             }),
             seen: SeenUsers::default(),
-            users: 0,
-            by_state: documented.collect(),
-            by_location: BTreeMap::new(),
-            other_location: 0,
-            unset_location: 0,
-            must_change_password: 0,
-            synced: 0,
-            last_sync: None,
-            oldest_deletion: None,
+            figures: Figures {
+                by_state: documented.collect(),
+                ..Figures::default()
+            },
             active: Vec::new(),
         }
     }
 
-    /// Adds a page of the users who exist, or of the `deleted` ones.
-    ///
-    /// # Errors
-    /// `Limit` when there are too many distinct states.
+    /// Adds a page of the users who exist, or of the `deleted` ones. `Limit` when there are too many distinct states.
     fn page(&mut self, page: &Page<PartnerUser>, deleted: bool) -> Result<(), Cause> {
         for user in &page.rows {
             if !self.seen.is_first(user.keys.identity()) {
                 continue;
             }
-            *self
-                .by_state
-                .entry((user.state, user.domain_type))
-                .or_default() += 1;
-            if self.by_state.len() > MOST_STATES {
+            let by_state = &mut self.figures.by_state;
+            *by_state.entry((user.state, user.domain_type)).or_default() += 1;
+            if by_state.len() > MOST_STATES {
                 return Err(Cause::Limit(format!(
                     "the listing has more than {MOST_STATES} distinct states"
                 )));
@@ -170,10 +153,11 @@ impl Fold {
             // By the listing, unless the row says otherwise: should the words for the state change upstream, users
             // must not vanish from all figures.
             if deleted || user.state == UserState::Inactive {
-                self.oldest_deletion = [self.oldest_deletion, user.deleted]
-                    .into_iter()
-                    .flatten()
-                    .min();
+                let purge = user
+                    .deleted
+                    .map(|at| at.saturating_add(KEPT_AFTER_DELETION));
+                let next_purge = &mut self.figures.next_purge;
+                *next_purge = [*next_purge, purge].into_iter().flatten().min();
             } else {
                 self.active(user);
             }
@@ -182,15 +166,18 @@ impl Fold {
     }
 
     fn active(&mut self, user: &PartnerUser) {
-        self.users += 1;
+        let figures = &mut self.figures;
+        figures.users += 1;
         match user.usage_location {
-            UsageLocation::Unset => self.unset_location += 1,
-            UsageLocation::Other => self.other_location += 1,
-            UsageLocation::Country(country) => *self.by_location.entry(country).or_default() += 1,
+            UsageLocation::Unset => figures.unset_location += 1,
+            UsageLocation::Other => figures.other_location += 1,
+            UsageLocation::Country(country) => {
+                *figures.by_location.entry(country).or_default() += 1;
+            }
         }
-        self.must_change_password += u64::from(user.must_change_password);
-        self.synced += u64::from(user.last_sync.is_some());
-        self.last_sync = self.last_sync.max(user.last_sync);
+        figures.must_change_password += u64::from(user.must_change_password);
+        figures.synced += u64::from(user.last_sync.is_some());
+        figures.last_sync = figures.last_sync.max(user.last_sync);
         self.active.push(Reference {
             keys: user.keys,
             statuses: 0,
@@ -200,24 +187,13 @@ impl Fold {
     /// Ends the listings: their figures, and the active users.
     fn finish(mut self) -> Found<Figures> {
         self.choose_locations();
-        let by_location = self
-            .chosen
-            .iter()
-            .map(|country| (*country, self.by_location.remove(country).unwrap_or(0)))
-            .collect();
-        let figures = Figures {
-            users: self.users,
-            by_state: self.by_state,
-            by_location,
-            other_location: self.other_location + self.by_location.values().sum::<u64>(),
-            unset_location: self.unset_location,
-            must_change_password: self.must_change_password,
-            synced: self.synced,
-            last_sync: self.last_sync,
-            next_purge: self
-                .oldest_deletion
-                .map(|at| at.saturating_add(KEPT_AFTER_DELETION)),
-        };
+        let mut figures = self.figures;
+        let mut others = std::mem::take(&mut figures.by_location);
+        for country in self.chosen {
+            let users = others.remove(&country).unwrap_or(0);
+            figures.by_location.insert(country, users);
+        }
+        figures.other_location += others.values().sum::<u64>();
         let users = ReferenceUsers::without_statuses(self.active);
         Found {
             figures,
@@ -228,6 +204,7 @@ impl Fold {
     /// Fills up the locations that are told apart by the largest of the others; of equal ones the first by alphabet.
     fn choose_locations(&mut self) {
         let mut others: Vec<_> = self
+            .figures
             .by_location
             .iter()
             .filter(|(country, _)| !self.chosen.contains(country))

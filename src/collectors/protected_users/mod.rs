@@ -15,7 +15,7 @@ use crate::domain::{BackupModule, Collector, Timestamp};
 use crate::metric::FiguresMetric;
 use crate::upstream::{ApiError, Cause, Page, pages_of};
 
-use self::wire::ProtectedUser;
+use self::wire::{ProtectedRows, ProtectedUser};
 
 /// The collector.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Collect for ProtectedUsers {
     const METRICS: &'static [FiguresMetric<Figures>] = metrics::METRICS;
 
     fn permission(_: NoOptions) -> Option<&'static str> {
-        Some(wire::PERMISSION)
+        Some(wire::ENDPOINT.permission)
     }
 
     fn requests(_: NoOptions, rows: u64) -> u64 {
@@ -56,10 +56,11 @@ impl Collect for ProtectedUsers {
         }
     }
 
-    async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
-        let mut fold = Fold::new(poll.references);
-        let elements = &poll.clients.elements;
-        wire::read(elements, poll.target, poll.size, |page| fold.page(&page)).await?;
+    async fn poll(mut poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
+        let mut fold = Fold::new(std::mem::take(&mut poll.references));
+        let rows = ProtectedRows(&poll.clients.elements.pseudonyms);
+        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(&page))
+            .await?;
         Ok(Found {
             figures: fold.finish(),
             users: None,

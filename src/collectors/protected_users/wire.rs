@@ -3,14 +3,11 @@
 
 use std::fmt;
 
-use http::Method;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
-use crate::domain::{CodeSet, Target, UserKeys};
+use crate::domain::{CodeSet, UserKeys};
 use crate::upstream::http::json::{Object, Text, wire};
-use crate::upstream::{
-    ApiError, Cause, Client, Endpoint, ListingSize, NOBODY, Page, Pseudonyms, Rows,
-};
+use crate::upstream::{Endpoint, NOBODY, Pseudonyms, Rows};
 
 /// What remains of a protected user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,29 +20,13 @@ pub(super) struct ProtectedUser {
     pub(super) unprotected: CodeSet,
 }
 
-/// The permission that the listing needs.
-pub(super) const PERMISSION: &str = "elements.cbprotected.read.all";
-
-const ENDPOINT: Endpoint = Endpoint {
-    method: || Method::POST,
-    route: "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
-    body: "{}",
-    permission: PERMISSION,
-};
-
-/// Reads the users whom Cloud Backup knows, and hands each page to `each`, in order.
-pub(super) async fn read(
-    elements: &Client,
-    target: &Target,
-    size: &mut ListingSize,
-    each: impl FnMut(Page<ProtectedUser>) -> Result<(), Cause> + Send,
-) -> Result<(), ApiError> {
-    let rows = ProtectedRows(&elements.pseudonyms);
-    elements.list(&ENDPOINT, &rows, target, size, each).await
-}
+pub(super) const ENDPOINT: Endpoint = Endpoint::post(
+    "/general/customers/{customerId}/tenants/{tenantId}/cloud-backup-m365/users/batch",
+    "elements.cbprotected.read.all",
+);
 
 /// Reads protected users.
-struct ProtectedRows<'a>(&'a Pseudonyms);
+pub(super) struct ProtectedRows<'a>(pub(super) &'a Pseudonyms);
 
 impl Rows for ProtectedRows<'_> {
     type Row = ProtectedUser;
@@ -71,7 +52,7 @@ impl Rows for ProtectedRows<'_> {
 
 wire! {
     /// The fields that are read of a row.
-    struct Wire<'de>: "a protected user" {
+    pub(super) struct Wire<'de>: "a protected user" {
         "id" => id: Option<Text<'de>>,
         "email" => email: Option<Text<'de>>,
         "moduleStatus" => modules: Modules,

@@ -13,7 +13,7 @@ use super::{Collect, Found, How, Poll, References};
 use crate::config::{SecurityEndpoint, SecurityMode, SecurityOptions};
 use crate::domain::{SecurityStatus, Timestamp};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, ElementsUser, Page, pages_of};
+use crate::upstream::{ApiError, Cause, ElementsUser, Page, UserRows, pages_of};
 
 pub use self::wire::read_page;
 
@@ -28,7 +28,7 @@ impl Collect for SecurityUsers {
     const METRICS: &'static [FiguresMetric<Figures>] = metrics::METRICS;
 
     fn permission(options: SecurityOptions) -> Option<&'static str> {
-        Some(wire::permission(options.endpoint))
+        Some(wire::endpoint(options.endpoint).permission)
     }
 
     fn how(options: SecurityOptions) -> How {
@@ -70,17 +70,12 @@ impl Collect for SecurityUsers {
             return counts(poll).await;
         }
         let mut fold = Fold::new(excludes_test_users(poll.options));
-        let Poll {
-            clients,
-            target,
-            options,
-            size,
-            ..
-        } = poll;
-        wire::read(&clients.elements, target, options, size, |page| {
-            fold.page(&page)
-        })
-        .await?;
+        let rows = UserRows {
+            pseudonyms: &poll.clients.elements.pseudonyms,
+            encoding: poll.options.encoding,
+        };
+        let endpoint = wire::endpoint(poll.options.endpoint);
+        poll.list(&endpoint, &rows, |page| fold.page(&page)).await?;
         Ok(fold.finish())
     }
 }

@@ -1,10 +1,9 @@
 //! The listing of a tenant's users with a security finding. Source: AvePoint's `overview/security/users` and its older
 //! form `overview/security/users/batch`.
 
-use http::Method;
 use url::Url;
 
-use crate::config::{SecurityEndpoint, SecurityOptions, StatusEncoding};
+use crate::config::{SecurityEndpoint, StatusEncoding};
 use crate::domain::{SecurityStatus, Target};
 use crate::upstream::{
     ApiError, Ask, Cause, Client, ElementsUser, Endpoint, ListingSize, Page, Pseudonyms, UserRows,
@@ -27,44 +26,18 @@ pub fn read_page(
     read_elements_page(body, &rows).map_err(Cause::unreadable)
 }
 
-/// The permission that this form of the listing needs.
-pub(super) const fn permission(form: SecurityEndpoint) -> &'static str {
+/// The listing in this form.
+pub(super) const fn endpoint(form: SecurityEndpoint) -> Endpoint {
     match form {
-        SecurityEndpoint::V3 => "elements.um.user.read.all",
-        SecurityEndpoint::Batch => "partner.um.user.read.all",
+        SecurityEndpoint::V3 => Endpoint::get(
+            "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users",
+            "elements.um.user.read.all",
+        ),
+        SecurityEndpoint::Batch => Endpoint::get(
+            "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users/batch",
+            "partner.um.user.read.all",
+        ),
     }
-}
-
-fn endpoint(form: SecurityEndpoint) -> Endpoint {
-    Endpoint {
-        method: || Method::GET,
-        route: match form {
-            SecurityEndpoint::V3 => {
-                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users"
-            }
-            SecurityEndpoint::Batch => {
-                "/um/customers/{customerId}/tenants/{tenantId}/overview/security/users/batch"
-            }
-        },
-        body: "",
-        permission: permission(form),
-    }
-}
-
-/// Reads the users with security findings, and hands each page to `each`, in order.
-pub(super) async fn read(
-    elements: &Client,
-    target: &Target,
-    options: SecurityOptions,
-    size: &mut ListingSize,
-    each: impl FnMut(Page<ElementsUser>) -> Result<(), Cause> + Send,
-) -> Result<(), ApiError> {
-    let rows = UserRows {
-        pseudonyms: &elements.pseudonyms,
-        encoding: options.encoding,
-    };
-    let endpoint = endpoint(options.endpoint);
-    elements.list(&endpoint, &rows, target, size, each).await
 }
 
 /// Asks how many users have a finding, or any finding at all, without reading them. `Decode` when the answer tells no

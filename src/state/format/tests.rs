@@ -1,7 +1,7 @@
 //! What is written is read again as it was, and what cannot be believed is not.
 
 use super::*;
-use crate::domain::Collector;
+use crate::domain::{Collector, Tenant};
 use crate::state::example::{at, snapshot};
 
 /// What the file says, and in which form, as long as its version is 2.
@@ -104,7 +104,7 @@ fn a_file_that_is_cut_anywhere_is_damaged() {
 fn a_file_with_a_wrong_type_around_the_figures_is_damaged_and_not_quoted() {
     for (right, wrong) in [
         ("\"targets\":[{", "\"targets\":[7,{"),
-        ("\"config\"", "\"Contoso\""),
+        ("\"source\":\"config\"", "\"source\":\"Contoso\""),
         ("\"tenant_id\":\"00000000", "\"tenant_id\":\"contoso"),
         ("\"customer_id\":\"00000000", "\"customer_id\":\"fabrikam"),
         ("}}]}", "}}]}}"),
@@ -149,7 +149,11 @@ fn what_a_collector_cannot_read_back_starts_cold_alone() {
         ("customers", "\"secs\":900,", "\"secs\":2592001,"),
         ("customers", "\"secs\":900,", "\"secs\":1,"),
         // Of a collector that a newer exporter has.
-        ("phones", "\"directory\":{\"kind\"", "\"phones\":{\"kind\""),
+        (
+            "phones",
+            "\"directory\":{\"config\"",
+            "\"phones\":{\"config\"",
+        ),
     ] {
         let (cold, others) = read_with(right, wrong);
         assert_eq!(cold, [(collector.to_owned(), 1)], "{right} -> {wrong}");

@@ -35,6 +35,28 @@ pub(crate) struct Endpoint {
     pub(crate) permission: &'static str,
 }
 
+impl Endpoint {
+    /// A GET of this route, which needs this permission.
+    pub(crate) const fn get(route: &'static str, permission: &'static str) -> Self {
+        Self {
+            method: || Method::GET,
+            route,
+            body: "",
+            permission,
+        }
+    }
+
+    /// A POST of this route without any filter, which needs this permission.
+    pub(crate) const fn post(route: &'static str, permission: &'static str) -> Self {
+        Self {
+            method: || Method::POST,
+            route,
+            body: "{}",
+            permission,
+        }
+    }
+}
+
 /// One request of its kind.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -383,12 +405,7 @@ mod tests {
     use super::*;
     use crate::upstream::http::fault::Fault;
 
-    const ENDPOINT: Endpoint = Endpoint {
-        method: || Method::GET,
-        route: "/users",
-        body: "",
-        permission: "users.read",
-    };
+    const ENDPOINT: Endpoint = Endpoint::get("/users", "users.read");
 
     /// The value of a try; or its failure, as the retry policy and as people see it.
     fn judged(answer: Result<Answer, NoAnswer>) -> Result<Option<usize>, (Failure, String)> {
