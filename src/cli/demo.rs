@@ -20,7 +20,7 @@ use super::outcome::{Failed, print};
 use super::progress::show_first_round;
 use crate::app::Exporter;
 use crate::config::{Config, Source};
-use crate::domain::{Clock, PromDuration};
+use crate::domain::{Clock, Collector, PromDuration};
 use crate::simulator::{
     CLIENT_ID, CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_ID,
     PARTNER_CLIENT_SECRET, Rule, Simulator, World,
@@ -222,13 +222,20 @@ fn demo_collectors(tick: Duration) -> String {
     let interval =
         |ticks: u32| PromDuration((tick * ticks).clamp(SHORTEST_INTERVAL, DEMO_TICK * ticks));
     let (often, seldom) = (interval(3), interval(6));
-    format!(
-        "collectors:\n  security_users: {{ interval: {often} }}\n  protected_users: {{ interval: {seldom} }}\n  \
-         directory: {{ enabled: true, interval: {seldom} }}\n  \
-         partner_center: {{ enabled: true, interval: {seldom} }}\n\
-         discovery: {{ enabled: true, interval: {seldom} }}\n",
-    )
+    let mut text = format!("discovery: {{ enabled: true, interval: {seldom} }}\ncollectors:\n");
+    for collector in Collector::configured() {
+        let is_frequent = collector.default_interval() < FREQUENT;
+        let interval = if is_frequent { often } else { seldom };
+        let _ = writeln!(
+            text,
+            "  {collector}: {{ enabled: true, interval: {interval} }}"
+        );
+    }
+    text
 }
+
+/// The demo polls listings more often than others whose interval is shorter than this by default.
+const FREQUENT: Duration = Duration::from_mins(10);
 
 /// No limit to speak of: the upstream is in the same machine.
 const RATE_LIMIT: &str = "{ requests_per_second: 10000, burst: 1000, max_concurrent_requests: 16 }";
@@ -264,9 +271,13 @@ fn config_text(simulator: &Simulator) -> String {
         text,
         "# For all collectors and discovery take the # away below, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
     );
-    let rest = "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n\
-                discovery: { enabled: true }\n";
-    for line in (rest.to_owned() + &partner_center_text(simulator)).lines() {
+    let off = Collector::configured().filter(|one| !one.is_on_by_default());
+    let off: Vec<_> = off
+        .map(|one| format!("{one}: {{ enabled: true }}"))
+        .collect();
+    let off = off.join(", ");
+    let rest = format!("collectors: {{ {off} }}\ndiscovery: {{ enabled: true }}\n");
+    for line in (rest + &partner_center_text(simulator)).lines() {
         let _ = writeln!(text, "#{line}");
     }
     text.push_str("tenants:\n");

@@ -159,6 +159,17 @@ fn a_cycle_inside_a_folder_is_found_through_its_mod_file() {
 }
 
 #[test]
+fn only_wire_files_of_collectors_read_json_outside_of_upstream() {
+    let reads = "use crate::upstream::http::json::Text;";
+    check(&[("src/collectors/phones/wire.rs", reads)], &[]);
+    for file in ["src/collectors/phones/mod.rs", "src/server/wire.rs"] {
+        let top = file.split('/').nth(1).unwrap();
+        let expected = format!("{file}:1: {top} imports crate::upstream::http");
+        check(&[(file, reads)], &[&expected]);
+    }
+}
+
+#[test]
 fn an_import_of_a_part_that_is_not_below_is_found() {
     let parts = [
         (

@@ -1,5 +1,6 @@
 //! The collector `customers`: the partner's customers with their tenants. Discovery goes by them.
 
+mod listed;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
-use crate::domain::{BackupStatus, CustomerId, ManagementMode, TenantId, Timestamp};
+use crate::domain::{BackupStatus, CustomerId, ManagementMode, Timestamp};
 use crate::metric::FiguresMetric;
 use crate::upstream::{ApiError, Cause, Page, pages_of};
 
+pub use self::listed::{ListedCustomer, ListedTenant};
 use self::wire::CustomerRows;
 
 /// The most customers that there may be, and the most tenants that all of them together may have. Each has series
@@ -30,32 +32,6 @@ pub struct Customers;
 pub struct Figures {
     /// By id in ascending order, each once.
     pub customers: Vec<ListedCustomer>,
-}
-
-/// A customer with its tenants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedCustomer {
-    /// Unique in the listing.
-    pub id: CustomerId,
-    /// For people.
-    pub name: Option<String>,
-    /// The state of its backups.
-    pub backup_status: Option<BackupStatus>,
-    /// Its country or region.
-    pub country: Option<String>,
-    /// Who looks after it.
-    pub management_mode: Option<ManagementMode>,
-    /// Its tenants; there may be none.
-    pub tenants: Vec<ListedTenant>,
-}
-
-/// A tenant, as its customer lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedTenant {
-    /// Not unique: two customers may list the same tenant.
-    pub id: TenantId,
-    /// For people.
-    pub name: Option<String>,
 }
 
 impl Collect for Customers {
@@ -149,7 +125,7 @@ fn check_plausible(before: &[ListedCustomer], now: &[ListedCustomer]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Reason;
+    use crate::domain::{Reason, TenantId};
 
     fn customer(id: u128) -> ListedCustomer {
         ListedCustomer {

@@ -1,7 +1,7 @@
 //! The listing of the partner's customers with their tenants. Source: AvePoint's `customers/batch`. Names are the one
 //! text of the upstream that is shown; a customer's owner is not read at all.
 
-use super::{ListedCustomer, ListedTenant};
+use super::listed::{ListedCustomer, ListedTenant};
 use crate::domain::{BackupStatus, ManagementMode};
 use crate::upstream::http::json::{List, Object, Text, wire};
 use crate::upstream::{Endpoint, Rows};

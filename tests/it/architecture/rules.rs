@@ -83,6 +83,7 @@ pub(super) fn problems(sources: &[(String, String)]) -> Vec<String> {
         }
         for import in &file.imports {
             problems.extend(wrong_floor(file, top, import));
+            problems.extend(reads_json(file, top, import));
             problems.extend(crate_.wrong_part(file, top, import));
         }
     }
@@ -121,6 +122,21 @@ fn wrong_floor(file: &File, top: &str, import: &Import) -> Option<String> {
              is shared to a lower floor, or hand it in from above as a value or a function"
         )
     })
+}
+
+/// The import of what reads the upstream's JSON from where nobody may know it.
+fn reads_json(file: &File, top: &str, import: &Import) -> Option<String> {
+    let is_wire = top == "collectors" && file.module.last().is_some_and(|name| name == "wire");
+    (import.path.starts_with(&["upstream", "http"].map(str::to_owned))
+        && top != "upstream"
+        && !is_wire)
+        .then(|| {
+            format!(
+                "{}:{}: {top} imports crate::upstream::http: only upstream and the file wire.rs of a collector know \
+                 the upstream's JSON; read the field there and hand on what remains of it",
+                file.name, import.line
+            )
+        })
 }
 
 struct Crate<'a> {
