@@ -31,8 +31,7 @@ pub(super) fn base_url(
     text: Option<&str>,
     default: &str,
 ) -> Option<Url> {
-    let url = https_url(text.unwrap_or(default), default);
-    let mut url = checker.take(&path.key("api_url"), url)?;
+    let mut url = https_url(checker, &path.key("api_url"), text, default)?;
     let base = url.path().trim_end_matches('/').to_owned();
     url.set_path(&base);
     Some(url)
@@ -45,12 +44,20 @@ pub(super) fn token_url(
     text: Option<&str>,
     default: &str,
 ) -> Option<Url> {
-    let url = https_url(text.unwrap_or(default), default);
-    checker.take(&path.key("token_url"), url)
+    https_url(checker, &path.key("token_url"), text, default)
 }
 
 /// A URL to send credentials to. No message shows the text: what is not allowed in it may be a password.
-fn https_url(text: &str, example: &str) -> Result<Url, String> {
+fn https_url(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    text: Option<&str>,
+    default: &str,
+) -> Option<Url> {
+    checker.take(path, parse(text.unwrap_or(default), default))
+}
+
+fn parse(text: &str, example: &str) -> Result<Url, String> {
     let url = Url::parse(text)
         .map_err(|error| format!("is not a URL ({error}); expected one such as {example}"))?;
     let loopback = match url.host() {

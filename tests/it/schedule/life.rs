@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use avepoint_exporter::server::Reload;
 use avepoint_exporter::simulator::{CLIENT_SECRET, Options, World};
-use avepoint_exporter::snapshot::Snapshot;
+use avepoint_exporter::snapshot::{Snapshot, TargetSnapshot};
 use tempfile::TempDir;
 
 use super::held::{Held, Time};
@@ -48,6 +48,17 @@ impl Fleet {
             reload,
             folder,
         }
+    }
+
+    /// A fleet of which the API listed the tenants 7 and 8 first, and then 7 alone; with what is known of 8.
+    async fn with_one_gone(sections: &str) -> (Self, Arc<TargetSnapshot>) {
+        let both = vec![(7, "seven"), (8, "eight")];
+        let mut fleet = Self::start(sections, &[(5, "Contoso", both)]).await;
+        fleet.first_round().await;
+        fleet.held.upstream.state().customers = Some(vec![(5, "Contoso", vec![(7, "seven")])]);
+        fleet.next_discovery().await;
+        let gone = Arc::clone(&fleet.held.snapshot().gone[0]);
+        (fleet, gone)
     }
 
     fn write(&self, sections: &str) {
@@ -175,16 +186,9 @@ async fn a_first_discovery_that_fails_leaves_the_tenants_of_the_file_and_counts_
 
 #[tokio::test(start_paused = true)]
 async fn a_tenant_that_disappears_is_polled_no_more_and_goes_with_its_last_figures() {
-    let both = vec![(7, "seven"), (8, "eight")];
-    let mut fleet = Fleet::start(
-        "discovery: { enabled: true }\ncollectors: { protected_users: { stale_after: 20h } }\n",
-        &[(5, "Contoso", both.clone())],
-    )
-    .await;
-    fleet.first_round().await;
-    fleet.held.upstream.state().customers = Some(vec![(5, "Contoso", vec![(7, "seven")])]);
-    fleet.next_discovery().await;
-    let gone = fleet.held.snapshot().gone[0].clone();
+    let sections =
+        "discovery: { enabled: true }\ncollectors: { protected_users: { stale_after: 20h } }\n";
+    let (mut fleet, gone) = Fleet::with_one_gone(sections).await;
     let asked = fleet.held.upstream.asked_of(8);
     fleet.held.pass(HOUR / 2).await;
     fleet.held.settle().await;
@@ -211,16 +215,9 @@ async fn a_tenant_that_disappears_is_polled_no_more_and_goes_with_its_last_figur
 
 #[tokio::test(start_paused = true)]
 async fn a_tenant_that_comes_back_goes_on_where_it_was() {
+    let sections = "discovery: { enabled: true, interval: 1m }\n";
+    let (mut fleet, gone) = Fleet::with_one_gone(sections).await;
     let both = vec![(7, "seven"), (8, "eight")];
-    let mut fleet = Fleet::start(
-        "discovery: { enabled: true, interval: 1m }\n",
-        &[(5, "Contoso", both.clone())],
-    )
-    .await;
-    fleet.first_round().await;
-    fleet.held.upstream.state().customers = Some(vec![(5, "Contoso", vec![(7, "seven")])]);
-    fleet.next_discovery().await;
-    let gone = fleet.held.snapshot().gone[0].clone();
     fleet.held.upstream.state().customers = Some(vec![(5, "Contoso", both)]);
     fleet.next_discovery().await;
     let snapshot = fleet.held.snapshot();
