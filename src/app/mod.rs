@@ -38,7 +38,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub struct Web {
     /// The path of the exposition.
     pub telemetry_path: String,
-    /// Scrapes at once; more get 503.
+    /// Maximum number of concurrent scrapes; more get 503.
     pub max_requests: usize,
     /// Who is asked by `POST /-/reload`; `None` where that is not allowed.
     pub reload: Option<Reload>,

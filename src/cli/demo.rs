@@ -34,14 +34,14 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the simulated upstream can be asked for besides.
 pub(super) const ASK_THE_SIMULATOR: &str = "\
-The simulated upstream tells what it was asked so far, and lets users of a tenant become high risk:
+Show the requests so far, or raise users of a tenant to high risk:
   curl http://ADDRESS/simulator/stats
   curl --request POST 'http://ADDRESS/simulator/high-risk/TENANT-ID?users=5'";
 
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Simulation {
-    /// Address of the simulated upstream [default: 127.0.0.1:10045; of the demo: any free port]
+    /// Listen address of the simulated upstream [default: 127.0.0.1:10045; any free port in the demo]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Number of tenants
@@ -50,21 +50,21 @@ pub(super) struct Simulation {
     /// Users per tenant, on average
     #[arg(long, value_name = "N", default_value_t = 500)]
     users: usize,
-    /// The same seed makes the same world
+    /// Seed of the simulated data; the same seed gives the same data
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Time until an answer begins
+    /// Delay before each response
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     latency: PromDuration,
-    /// The largest page that the simulated upstream gives
+    /// Maximum number of rows per page of the simulated upstream
     #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = at_least_one())]
     page_limit: usize,
     #[arg(long, value_name = "NAME[:N][@TENANT],...", value_delimiter = ',', help = faults_help())]
     faults: Vec<Rule>,
-    /// Change the world a little each time this has passed, 0s for never [default: never; in the demo: 5s]
+    /// Interval between small changes of the simulated data, 0s for never [default: never; 5s in the demo]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     evolve: Option<PromDuration>,
-    /// After this time faults strike no more and the world stands still [default: never]
+    /// Time after which faults and changes of the data stop [default: never]
     #[arg(long, value_name = "DURATION")]
     calm_after: Option<PromDuration>,
 }
@@ -79,7 +79,8 @@ fn faults_help() -> String {
         .map(|fault| format!("{fault}:{}", fault.usual_rate()))
         .collect();
     format!(
-        "Misbehave at every Nth request, with @TENANT-ID at the end only at that tenant's; without N as often as shown here: {}",
+        "Inject a fault into every Nth request (default N shown), or with @TENANT-ID only into that tenant's requests: \
+         {}",
         names.join(", ")
     )
 }
