@@ -51,7 +51,7 @@ pub fn init(format: Format, level: Level, progress: MultiProgress) -> Result<(),
     };
     tracing_subscriber::registry().with(layer).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(panic = %panic, "the exporter has a fault; please report it");
+        tracing::error!(panic = %panic, "bug in the exporter; please report it");
     }));
     Ok(())
 }

@@ -123,7 +123,7 @@ impl Pages {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 TEXT,
                 format!(
-                    "failed to reload the configuration; the one before stays in force:\n{error}\n"
+                    "failed to reload the configuration; the previous one stays in force:\n{error}\n"
                 ),
             ),
         }

@@ -322,13 +322,13 @@ impl Client {
                 parent: None,
                 api,
                 requests_per_second = per_second,
-                "the API answers by 429, and not for one tenant alone: it is asked less often until it takes more again"
+                "API is throttling several tenants; request rate lowered"
             ),
             Some(Turn::Recovered) => tracing::info!(
                 parent: None,
                 api,
                 requests_per_second = per_second,
-                "the API is asked as often as configured again"
+                "API request rate restored to the configured value"
             ),
             None => {}
         }

@@ -308,15 +308,15 @@ impl RefreshTokenFile {
             Err(error) => tracing::error!(
                 parent: None,
                 %error,
-                "the new refresh token is in memory only, and may be lost when the exporter ends: make the directory \
-                 of partner_center.refresh_token_file writable; it is tried again"
+                "failed to save the new refresh token, it will be lost if the exporter stops; make the directory of \
+                 partner_center.refresh_token_file writable (the exporter retries)"
             ),
         }
     }
 
     fn end_exchange(&self) {
         if let Err(error) = self.files.end_exchange() {
-            tracing::warn!(parent: None, %error, "a note on the refresh token's exchange is left over");
+            tracing::warn!(parent: None, %error, "failed to remove the note about the refresh token's exchange");
         }
     }
 }

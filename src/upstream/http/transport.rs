@@ -133,7 +133,7 @@ impl Transport {
                     .build();
                 if client.is_ok() {
                     tracing::warn!(
-                        "this machine has no certificate store; trusting the bundled root certificates"
+                        "no system certificate store; using the bundled root certificates"
                     );
                 }
                 client

@@ -41,7 +41,7 @@ async fn serve_ends_in_time_while_the_upstream_hangs() {
         })
         .await;
         let log = check(program, signal).await;
-        assert!(log.contains("avepoint-exporter ends"), "{log}");
+        assert!(log.contains("exporter stopped"), "{log}");
         assert!(!log.contains("failed"), "a cancelled poll fails: {log}");
     }
 }

@@ -226,7 +226,7 @@ async fn a_file_that_cannot_be_used_is_set_aside_and_the_exporter_starts_as_with
     })
     .await;
     let log = end(program).await;
-    assert_eq!(log.matches("it is set aside").count(), 1, "{log}");
+    assert_eq!(log.matches("renamed and ignored").count(), 1, "{log}");
     assert!(log.contains("is damaged at line 1, column"), "{log}");
     assert!(log.contains("state/warm-start.json.set-aside"), "{log}");
     let aside = folder.folder.path().join("state/warm-start.json.set-aside");
@@ -250,7 +250,7 @@ async fn a_disk_without_room_leaves_the_file_before_and_is_an_error_in_the_log()
         .current_dir(folder.folder.path());
     let program = Program::start(&mut limited);
     until("the first round", async || {
-        program.stderr().contains("serves").then_some(())
+        program.stderr().contains("exporter started").then_some(())
     })
     .await;
     let log = end(program).await;

@@ -71,7 +71,7 @@ async fn a_token_that_others_could_read_is_theirs_no_more() {
     let polled = place.poll().await;
     assert_eq!(polled.code, FAILED);
     place.check_files("after a poll");
-    let warned = polled.stderr.contains("others may read the refresh token");
+    let warned = polled.stderr.contains("refresh token file was readable by other users");
     assert!(warned, "{}", polled.stderr);
 }
 

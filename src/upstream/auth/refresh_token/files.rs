@@ -159,7 +159,7 @@ impl Files {
                 file = %path.display(),
                 mode = format_args!("{:o}", mode & 0o7777),
                 corrected = corrected.is_ok(),
-                "others may read the refresh token's file"
+                "refresh token file was readable by other users; its mode must be 0600"
             );
         }
         let text = text(file).map_err(failed("read"))?;
