@@ -123,8 +123,8 @@ impl Simulation {
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 10045)));
         let simulator = self.start(address, self.options(shutdown.clone())).await?;
         let text = format!(
-            "# The simulated AvePoint Elements at {} ends with its process. To poll it once:\n\
-             #   avepoint-exporter poll --config.file=<this text in a file>\n{}",
+            "# For the simulated AvePoint Elements at {}, which stops with its process. To poll it once:\n\
+             #   avepoint-exporter poll --config.file=<file with this text>\n{}",
             simulator.url(),
             config_text(&simulator),
         );
@@ -182,24 +182,25 @@ pub(super) async fn demo(
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
     let (listeners, address) = web.bind().await?;
-    let folder = tempfile::tempdir().context("failed to make a folder for the refresh token")?;
+    let folder =
+        tempfile::tempdir().context("failed to create a directory for the refresh token")?;
     let (simulator, config) = simulation
         .start_demo(folder.path(), shutdown.clone())
         .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     print(&format!(
         "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
-         {:<46} what Prometheus scrapes\n  \
+         {:<46} the metrics for Prometheus\n  \
          {:<46} all pages\n  \
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
-         {} Ctrl-C ends both.\n",
+         {} Press Ctrl-C to stop both.\n",
         simulator.world().tenants().len(),
         address.url(&web.telemetry_path),
         address.url("/"),
         simulator.url(),
         match simulation.demo_tick() {
-            Some(tick) => format!("The world changes every {}.", PromDuration(tick)),
-            None => "The world stands still.".to_owned(),
+            Some(tick) => format!("The simulated data changes every {}.", PromDuration(tick)),
+            None => "The simulated data does not change.".to_owned(),
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
@@ -263,7 +264,8 @@ fn config_text(simulator: &Simulator) -> String {
     let mut text = elements_text(simulator);
     let _ = writeln!(
         text,
-        "# For all collectors and discovery take the # away below, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
+        "# To enable all collectors and discovery, remove the # below and write {FIRST_REFRESH_TOKEN} to \
+         {REFRESH_TOKEN_FILE}."
     );
     let rest = "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n\
                 discovery: { enabled: true }\n";

@@ -76,8 +76,7 @@ pub(super) struct LogFlags {
 impl ConfigFlags {
     /// Reads the configuration.
     pub(super) fn read(&self) -> Result<(ConfigFile, Config), Failed> {
-        let hint =
-            "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
+        let hint = "see config.example.yaml for every key, or run `avepoint-exporter demo`, which needs no configuration";
         let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}"));
         let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         let config = file.parse().map_err(wrong)?;
@@ -97,7 +96,7 @@ impl WebFlags {
             first.get_or_insert_with(|| address.bound(&listener));
             listeners.push(listener);
         }
-        let first = first.context("there is no address to listen on")?;
+        let first = first.context("no listen address")?;
         Ok((listeners, first))
     }
 

@@ -103,7 +103,7 @@ impl Collector for ProcessMetrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.read() {
-            tracing::debug!(%error, "failed to read the process's own figures");
+            tracing::debug!(%error, "failed to read the process metrics");
             return Vec::new();
         }
         self.metrics()

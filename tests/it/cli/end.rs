@@ -108,6 +108,6 @@ async fn a_poll_that_is_interrupted_prints_nothing() {
     assert_eq!((ended.code, ended.stdout.as_str()), (FAILED, ""));
     assert_eq!(
         ended.stderr,
-        "avepoint-exporter: interrupted; nothing is printed, since not everything was polled\n"
+        "avepoint-exporter: interrupted before all polls ended; printed nothing\n"
     );
 }
