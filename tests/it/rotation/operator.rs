@@ -83,10 +83,7 @@ async fn a_place_where_no_new_token_can_be_written_is_refused_before_anything_is
     for (file, why) in [
         (below_a_file.to_str().unwrap(), "Not a directory"),
         ("nowhere/token", "its directory does not exist"),
-        (
-            "/proc/sys/kernel/hostname",
-            "cannot be replaced by a new one",
-        ),
+        ("/proc/sys/kernel/hostname", "cannot be replaced"),
         ("kept", "is not a regular file"),
     ] {
         place.configure(file);
