@@ -241,7 +241,7 @@ fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
     let build_info = IntGauge::with_opts(
         opts!(
             "avepoint_exporter_build_info",
-            "Always 1: what the exporter was built from."
+            "Always 1: version and build of the exporter in the labels."
         )
         .const_label("version", env!("CARGO_PKG_VERSION"))
         .const_label("revision", env!("BUILD_REVISION"))

@@ -46,12 +46,12 @@ impl Reloader {
     ) -> anyhow::Result<Self> {
         let successful = IntGauge::new(
             "avepoint_exporter_config_last_reload_successful",
-            "Whether the configuration was accepted when it was last read.",
+            "1 if the last read configuration and its files were accepted, 0 if not.",
         )?;
         successful.set(1);
         let succeeded_at = Gauge::new(
             "avepoint_exporter_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read.",
+            "Time at which the configuration in force was read, in seconds since the Unix epoch.",
         )?;
         succeeded_at.set(clock.now().as_secs_f64());
         registry.register(Box::new(successful.clone()))?;

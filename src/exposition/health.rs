@@ -30,7 +30,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_up",
-            "Whether the last poll succeeded.",
+            "1 if the last poll succeeded, 0 if it failed.",
             &["collector"],
             |collector, name, out| {
                 if let Some(up) = collector.up() {
@@ -43,7 +43,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_last_success_timestamp_seconds",
-            "When the last successful poll ended.",
+            "Time of the end of the last successful poll, in seconds since the Unix epoch.",
             &["collector"],
             |collector, name, out| {
                 if let Some(figures) = &collector.figures {
@@ -56,7 +56,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_last_duration_seconds",
-            "How long the last poll took, be it good or bad.",
+            "Duration of the last poll in seconds, successful or not.",
             &["collector"],
             |collector, name, out| {
                 if let Some(poll) = collector.last_poll {
@@ -69,7 +69,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_last_rows",
-            "Rows that the last poll read, repeated ones included, be it good or bad.",
+            "Rows read by the last poll, including duplicates, successful or not.",
             &["collector"],
             |collector, name, out| {
                 if let Some(poll) = collector.last_poll {
@@ -82,7 +82,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_next_poll_timestamp_seconds",
-            "When the next poll is due, or the one that runs was.",
+            "Time at which the next or running poll is due, in seconds since the Unix epoch.",
             &["collector"],
             |collector, name, out| {
                 if let Some(next_poll) = collector.next_poll {
@@ -95,7 +95,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_interval_seconds",
-            "The time from one poll to the next, as configured for this tenant.",
+            "Configured time from one poll to the next in seconds, for this tenant.",
             &["collector"],
             |collector, name, out| {
                 out.put(&[name], collector.config.interval.as_secs_f64());
@@ -106,7 +106,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_stale_after_seconds",
-            "The age at which figures are withdrawn, as configured for this tenant.",
+            "Configured age in seconds at which figures are withdrawn, for this tenant.",
             &["collector"],
             |collector, name, out| {
                 out.put(&[name], collector.config.stale_after.as_secs_f64());
@@ -117,7 +117,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::counter(
             "avepoint_collector_polls_total",
-            "Polls that ended, be it well or badly.",
+            "Polls completed, successful or not.",
             &["collector"],
             |collector, name, out| out.count(&[name], collector.polls),
         )
@@ -135,7 +135,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::counter(
             "avepoint_collector_skipped_polls_total",
-            "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
+            "Polls skipped because the previous one took too long; polls skipped by quarantine do not count.",
             &["collector"],
             |collector, name, out| out.count(&[name], collector.skipped),
         )
@@ -144,7 +144,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_failing",
-            "Always 1: why the last poll failed; absent when it succeeded.",
+            "Always 1, with the reason why the last poll failed; absent if it succeeded.",
             &["collector", "reason"],
             |collector, name, out| {
                 if let Some(reason) = collector.last_poll.and_then(|poll| poll.failure) {
@@ -157,7 +157,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_collector_quarantined",
-            "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
+            "1 while the collector is in quarantine after repeated 403 or 404, otherwise 0.",
             &["collector"],
             |collector, name, out| {
                 out.put(&[name], f64::from(u8::from(collector.quarantined)));
@@ -168,7 +168,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_info",
-            "Always 1: how the figures are made. A change of it changes what they mean.",
+            "Always 1: the collector options that the figures depend on. A change makes figures incomparable.",
             &["collector", "mode", "source_endpoint", "exclude_test_users"],
             |collector, name, out| {
                 let how = collectors::how(collector.config.kind);

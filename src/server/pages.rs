@@ -63,7 +63,7 @@ impl Pages {
         let requests = IntCounterVec::new(
             opts!(
                 "avepoint_exporter_http_requests_total",
-                "Requests to the exporter that were answered."
+                "HTTP requests that the exporter answered."
             ),
             &["handler", "code"],
         )?;
