@@ -62,7 +62,7 @@ pub const RULES: Folder = Folder {
 /// For whoever gets an alert: one for each.
 pub const RUNBOOKS: Folder = Folder {
     name: "runbooks",
-    purpose: "what to do about each alert",
+    purpose: "a runbook for each alert",
     files: files!("docs/runbooks":
         "AvePointApiThrottled.md"
         "AvePointBackupCoverageLow.md"

@@ -38,7 +38,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub struct Web {
     /// The path of the exposition.
     pub telemetry_path: String,
-    /// Scrapes at once; more get 503.
+    /// Maximum number of concurrent scrapes; more get 503.
     pub max_requests: usize,
     /// Who is asked by `POST /-/reload`; `None` where that is not allowed.
     pub reload: Option<Reload>,
@@ -241,7 +241,7 @@ fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
     let build_info = IntGauge::with_opts(
         opts!(
             "avepoint_exporter_build_info",
-            "Always 1: what the exporter was built from."
+            "Always 1: version and build of the exporter in the labels."
         )
         .const_label("version", env!("CARGO_PKG_VERSION"))
         .const_label("revision", env!("BUILD_REVISION"))

@@ -46,12 +46,12 @@ impl Reloader {
     ) -> anyhow::Result<Self> {
         let successful = IntGauge::new(
             "avepoint_exporter_config_last_reload_successful",
-            "Whether the configuration was accepted when it was last read.",
+            "1 if the last read configuration and its files were accepted, 0 if not.",
         )?;
         successful.set(1);
         let succeeded_at = Gauge::new(
             "avepoint_exporter_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read.",
+            "Time at which the configuration in force was read, in seconds since the Unix epoch.",
         )?;
         succeeded_at.set(clock.now().as_secs_f64());
         registry.register(Box::new(successful.clone()))?;
@@ -122,7 +122,7 @@ impl Reloader {
             Err(error) => {
                 tracing::error!(
                     error,
-                    "configuration not reloaded; the one before stays in force"
+                    "failed to reload the configuration; the previous one stays in force"
                 );
                 Err(error)
             }
@@ -147,9 +147,7 @@ impl Reloader {
         match outcome {
             Ok(changed) => {
                 if changed {
-                    tracing::info!(
-                        "files that the configuration names have changed and are in force"
-                    );
+                    tracing::info!("changed files named in the configuration are now in force");
                 }
                 self.files_refused = None;
             }
@@ -158,7 +156,7 @@ impl Reloader {
             Err(error) => {
                 tracing::error!(
                     error,
-                    "files that the configuration names have changed and are refused; those before stay in force"
+                    "refused changed files named in the configuration; the previous ones stay in force"
                 );
                 self.files_refused = Some(error);
             }
@@ -188,7 +186,7 @@ async fn blocking<T: Send + 'static>(
     match task::spawn_blocking(work).await {
         Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
         // The panic itself was logged where it happened.
-        Err(_) => Err("the exporter has a fault; please report it".to_owned()),
+        Err(_) => Err("bug in the exporter; please report it".to_owned()),
     }
 }
 

@@ -55,7 +55,7 @@ impl Saving {
             }
         }
         if tokio::time::timeout(PATIENCE, self.save()).await.is_err() {
-            tracing::error!("the disk takes too long; the warm-start file stays as it was");
+            tracing::error!("saving the warm-start file timed out; the previous file stays");
         }
     }
 

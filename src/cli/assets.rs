@@ -22,7 +22,7 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         match &self.kept {
-            Some(kept) => write!(f, " (the one before is {} now)", kept.display()),
+            Some(kept) => write!(f, " (previous file kept as {})", kept.display()),
             None => Ok(()),
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
         let path = out.join(folder.name);
         fs::create_dir_all(&path).with_context(|| {
             format!(
-                "failed to make the folder {}; choose another place with --out",
+                "failed to create the directory {}; choose another one with --out",
                 path.display()
             )
         })?;
@@ -75,8 +75,7 @@ fn replace(folder: &Path, file: &File) -> anyhow::Result<Written> {
     };
     let kept = replaced().with_context(|| {
         format!(
-            "failed to write {}; see that there is room and that you may write there, or choose another folder with \
-             --out",
+            "failed to write {}; check free space and permissions, or choose another directory with --out",
             path.display()
         )
     })?;

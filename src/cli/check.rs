@@ -50,14 +50,13 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
     {
         line(
             "mode counts",
-            "counts security users and does not read them: where it is set, there is no join with the backup listing \
-             (avepoint_exposed_*)",
+            "counts security users without reading them; tenants with this mode have no avepoint_exposed_*",
         );
     }
     line(
         "series",
         &format!(
-            "{} of tenants{}, and those of the exporter itself",
+            "{} for tenants{}, plus the exporter's own series",
             series(&fleet),
             if fleet.customers.is_empty() {
                 ""
@@ -119,8 +118,8 @@ fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes:
     if per_second > allowed {
         let _ = writeln!(
             text,
-            "This does not fit: raise {api}.rate_limit.requests_per_second if the API allows it, or lengthen the \
-             intervals of collectors by a factor of {:.1}.",
+            "The rate limit is too low: raise {api}.rate_limit.requests_per_second if the API allows it, or lengthen \
+             the collectors' intervals by a factor of {:.1}.",
             per_second / allowed
         );
     }
@@ -137,8 +136,8 @@ fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
 fn state(read: &Result<Option<Saved>, Unusable>) -> String {
     match read {
         Ok(Some(saved)) => format!("saved {}", saved.written_at),
-        Ok(None) => "nothing is saved there yet".to_owned(),
-        Err(why) => format!("the warm-start file {why}; `serve` would set it aside"),
+        Ok(None) => "empty, nothing saved yet".to_owned(),
+        Err(why) => format!("the warm-start file {why}; `serve` will rename and ignore it"),
     }
 }
 
@@ -171,12 +170,12 @@ impl<'a> Sizes<'a> {
     fn told(&self, tenants: usize, assumed: usize) -> String {
         let users = self.users;
         match self.saved_at {
-            Some(at) if assumed == 0 => format!("by the sizes of the last polls, saved {at}"),
+            Some(at) if assumed == 0 => format!("based on the sizes of the last polls, saved {at}"),
             Some(at) if assumed < tenants => format!(
-                "by the sizes of the last polls, saved {at}, but for listings of {assumed} of {tenants} tenants, taken \
-                 with {users} users each (--assume-users)"
+                "based on the sizes of the last polls, saved {at}; assuming {users} users per listing for {assumed} of \
+                 {tenants} tenants (--assume-users)"
             ),
-            _ => format!("with {users} users in each listing (--assume-users)"),
+            _ => format!("assuming {users} users per listing (--assume-users)"),
         }
     }
 }
@@ -195,9 +194,9 @@ fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> 
             "{listed} listed, {} discovered {at}; discovery every {every}",
             all - listed
         ),
-        None => format!(
-            "{listed} listed; others are discovered every {every}, and are not part of the figures below"
-        ),
+        None => {
+            format!("{listed} listed, not counting discovered tenants; discovery every {every}")
+        }
     }
 }
 
@@ -228,7 +227,7 @@ fn every(config: &Config, fleet: &Fleet, collector: Collector, is_discovered: bo
         .filter(|one| one.kind.collector() == collector)
         .map(|one| {
             format!(
-                "each that is discovered, every {}",
+                "each discovered tenant, every {}",
                 PromDuration(one.interval)
             )
         });

@@ -34,14 +34,14 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the simulated upstream can be asked for besides.
 pub(super) const ASK_THE_SIMULATOR: &str = "\
-The simulated upstream tells what it was asked so far, and lets users of a tenant become high risk:
+Show the requests so far, or raise users of a tenant to high risk:
   curl http://ADDRESS/simulator/stats
   curl --request POST 'http://ADDRESS/simulator/high-risk/TENANT-ID?users=5'";
 
 /// The simulated world and its manners.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Simulation {
-    /// Address of the simulated upstream [default: 127.0.0.1:10045; of the demo: any free port]
+    /// Listen address of the simulated upstream [default: 127.0.0.1:10045; any free port in the demo]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Number of tenants
@@ -50,21 +50,21 @@ pub(super) struct Simulation {
     /// Users per tenant, on average
     #[arg(long, value_name = "N", default_value_t = 500)]
     users: usize,
-    /// The same seed makes the same world
+    /// Seed of the simulated data; the same seed gives the same data
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Time until an answer begins
+    /// Delay before each response
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     latency: PromDuration,
-    /// The largest page that the simulated upstream gives
+    /// Maximum number of rows per page of the simulated upstream
     #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = at_least_one())]
     page_limit: usize,
     #[arg(long, value_name = "NAME[:N][@TENANT],...", value_delimiter = ',', help = faults_help())]
     faults: Vec<Rule>,
-    /// Change the world a little each time this has passed, 0s for never [default: never; in the demo: 5s]
+    /// Interval between small changes of the simulated data, 0s for never [default: never; 5s in the demo]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     evolve: Option<PromDuration>,
-    /// After this time faults strike no more and the world stands still [default: never]
+    /// Time after which faults and changes of the data stop [default: never]
     #[arg(long, value_name = "DURATION")]
     calm_after: Option<PromDuration>,
 }
@@ -79,7 +79,8 @@ fn faults_help() -> String {
         .map(|fault| format!("{fault}:{}", fault.usual_rate()))
         .collect();
     format!(
-        "Misbehave at every Nth request, with @TENANT-ID at the end only at that tenant's; without N as often as shown here: {}",
+        "Inject a fault into every Nth request (default N shown), or with @TENANT-ID only into that tenant's requests: \
+         {}",
         names.join(", ")
     )
 }
@@ -122,8 +123,8 @@ impl Simulation {
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 10045)));
         let simulator = self.start(address, self.options(shutdown.clone())).await?;
         let text = format!(
-            "# The simulated AvePoint Elements at {} ends with its process. To poll it once:\n\
-             #   avepoint-exporter poll --config.file=<this text in a file>\n{}",
+            "# For the simulated AvePoint Elements at {}, which stops with its process. To poll it once:\n\
+             #   avepoint-exporter poll --config.file=<file with this text>\n{}",
             simulator.url(),
             config_text(&simulator),
         );
@@ -181,24 +182,25 @@ pub(super) async fn demo(
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
     let (listeners, address) = web.bind().await?;
-    let folder = tempfile::tempdir().context("failed to make a folder for the refresh token")?;
+    let folder =
+        tempfile::tempdir().context("failed to create a directory for the refresh token")?;
     let (simulator, config) = simulation
         .start_demo(folder.path(), shutdown.clone())
         .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     print(&format!(
         "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
-         {:<46} what Prometheus scrapes\n  \
+         {:<46} the metrics for Prometheus\n  \
          {:<46} all pages\n  \
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
-         {} Ctrl-C ends both.\n",
+         {} Press Ctrl-C to stop both.\n",
         simulator.world().tenants().len(),
         address.url(&web.telemetry_path),
         address.url("/"),
         simulator.url(),
         match simulation.demo_tick() {
-            Some(tick) => format!("The world changes every {}.", PromDuration(tick)),
-            None => "The world stands still.".to_owned(),
+            Some(tick) => format!("The simulated data changes every {}.", PromDuration(tick)),
+            None => "The simulated data does not change.".to_owned(),
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
@@ -269,7 +271,8 @@ fn config_text(simulator: &Simulator) -> String {
     let mut text = elements_text(simulator);
     let _ = writeln!(
         text,
-        "# For all collectors and discovery take the # away below, and write {FIRST_REFRESH_TOKEN} into {REFRESH_TOKEN_FILE}."
+        "# To enable all collectors and discovery, remove the # below and write {FIRST_REFRESH_TOKEN} to \
+         {REFRESH_TOKEN_FILE}."
     );
     let off = Collector::configured().filter(|one| !one.is_on_by_default());
     let off: Vec<_> = off

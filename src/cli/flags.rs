@@ -18,7 +18,7 @@ use crate::server::{self, Limits};
 /// Flags of the commands that read the configuration.
 #[derive(Debug, Args)]
 pub(super) struct ConfigFlags {
-    /// The configuration
+    /// Configuration file
     #[arg(
         long = "config.file",
         value_name = "FILE",
@@ -30,17 +30,17 @@ pub(super) struct ConfigFlags {
 /// Flags of the commands that serve pages.
 #[derive(Debug, Args)]
 pub(super) struct WebFlags {
-    /// Address of the pages; may be given several times
+    /// Listen address; can be repeated
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
         default_value = ":10044"
     )]
     listen_addresses: Vec<ListenAddress>,
-    /// Path of the metrics
+    /// Path of the metrics page
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
     pub(super) telemetry_path: String,
-    /// Scrapes at once; more get 503
+    /// Maximum number of concurrent scrapes; more get 503
     #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 40)]
     max_requests: usize,
 }
@@ -52,7 +52,7 @@ pub(super) struct ServeFlags {
     pub(super) config: ConfigFlags,
     #[command(flatten)]
     pub(super) web: WebFlags,
-    /// Allow POST /-/reload, which reads the configuration again
+    /// Allow POST /-/reload, which reloads the configuration
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
 }
@@ -60,7 +60,7 @@ pub(super) struct ServeFlags {
 /// Flags of all commands.
 #[derive(Debug, Args)]
 pub(super) struct LogFlags {
-    /// The least grave log lines to write: error, warn, info, debug, trace
+    /// Lowest level to log: error, warn, info, debug, trace
     #[arg(
         long = "log.level",
         value_name = "LEVEL",
@@ -68,7 +68,7 @@ pub(super) struct LogFlags {
         global = true
     )]
     pub(super) level: Level,
-    /// How log lines are written
+    /// Log format
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value_t = Format::Logfmt, global = true)]
     pub(super) format: Format,
 }
@@ -76,8 +76,7 @@ pub(super) struct LogFlags {
 impl ConfigFlags {
     /// Reads the configuration.
     pub(super) fn read(&self) -> Result<(ConfigFile, Config), Failed> {
-        let hint =
-            "config.example.yaml shows every key; `avepoint-exporter demo` needs no configuration";
+        let hint = "see config.example.yaml for every key, or run `avepoint-exporter demo`, which needs no configuration";
         let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}\n{hint}"));
         let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         let config = file.parse().map_err(wrong)?;
@@ -97,7 +96,7 @@ impl WebFlags {
             first.get_or_insert_with(|| address.bound(&listener));
             listeners.push(listener);
         }
-        let first = first.context("there is no address to listen on")?;
+        let first = first.context("no listen address")?;
         Ok((listeners, first))
     }
 
@@ -117,7 +116,7 @@ fn telemetry_path(text: &str) -> Result<String, &'static str> {
         return Err("expected a path such as /metrics, of letters, digits, '/', '-', '_' and '.'");
     }
     if server::is_taken(text) {
-        return Err("this path shows something else; choose another");
+        return Err("another page uses this path; choose another path");
     }
     Ok(text.to_owned())
 }

@@ -31,7 +31,7 @@ use crate::state;
 
 pub use self::outcome::Failed;
 
-/// Users taken for the size of each listing by `check`.
+/// Users that `check` assumes in a listing of unknown size.
 const ASSUMED_USERS: u64 = 1000;
 
 /// Prometheus exporter for AvePoint Elements: users at risk, users without backup, and users who are both
@@ -50,9 +50,9 @@ pub struct Arguments {
 enum Command {
     /// Poll and serve the metrics (the default command)
     Serve(Serve),
-    /// Read the configuration and say what would run, without any connection
+    /// Validate the configuration and summarize it, without opening a connection
     Check {
-        /// Users taken for the size of each listing
+        /// Users per listing to assume where the size is unknown
         #[arg(long, value_name = "N", default_value_t = ASSUMED_USERS)]
         assume_users: u64,
         #[command(flatten)]
@@ -60,7 +60,7 @@ enum Command {
     },
     /// Poll everything once and print the metrics on stdout
     Poll(ConfigFlags),
-    /// Try it out: a simulated upstream and an exporter for it in one process
+    /// Run a simulated upstream and an exporter for it in one process
     #[command(after_help = ASK_THE_SIMULATOR)]
     Demo {
         #[command(flatten)]
@@ -68,12 +68,12 @@ enum Command {
         #[command(flatten)]
         web: WebFlags,
     },
-    /// Only the simulated upstream; prints a configuration for it on stdout
+    /// Run only the simulated upstream; print a configuration for it on stdout
     #[command(after_help = ASK_THE_SIMULATOR)]
     Simulate(Simulation),
-    /// Write the dashboards, rules and runbooks that go with this version, and an example for Alertmanager
+    /// Write this version's dashboards, rules and runbooks, and an example for Alertmanager
     Assets {
-        /// The folder for them, made if it is missing; other files of the same names in it are kept as NAME.old
+        /// Target directory, created if missing; changed files are kept as NAME.old
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
@@ -81,7 +81,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Only check the configuration; the same as the command `check`
+    /// Check the configuration and exit; same as the command `check`
     #[arg(long = "config.check")]
     config_check: bool,
     #[command(flatten)]

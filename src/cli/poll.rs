@@ -22,7 +22,7 @@ pub(super) async fn poll(
     settled.await;
     let Some(polled) = polled else {
         return Err(Failed::Other(anyhow::anyhow!(
-            "interrupted; nothing is printed, since not everything was polled"
+            "interrupted before all polls ended; printed nothing"
         )));
     };
     let (text, failures) = polled?;

@@ -11,9 +11,9 @@ pub(super) async fn show_first_round(progress: MultiProgress, mut snapshots: Sna
     let bar = progress.add(ProgressBar::new(
         snapshots.borrow().collectors().count() as u64
     ));
-    if let Ok(style) = ProgressStyle::with_template(
-        "{bar:30} {pos}/{len} listings, {msg} ({elapsed}, {eta} to go)",
-    ) {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} listings, {msg} ({elapsed}, {eta} left)")
+    {
         bar.set_style(style.progress_chars("=> "));
     }
     loop {

@@ -26,7 +26,7 @@ pub(super) async fn serve(flags: &ServeFlags, shutdown: CancellationToken) -> Re
         config_file = %flags.config.config_file.display(),
         listed_tenants = config.tenants.len(),
         metrics = address.url(&flags.web.telemetry_path),
-        "avepoint-exporter serves"
+        "exporter started"
     );
     tokio::spawn(async move {
         // What comes of it is logged where it is done.
@@ -35,6 +35,6 @@ pub(super) async fn serve(flags: &ServeFlags, shutdown: CancellationToken) -> Re
         }
     });
     Box::pin(exporter.run(listeners, web, shutdown)).await?;
-    tracing::info!("avepoint-exporter ends");
+    tracing::info!("exporter stopped");
     Ok(())
 }

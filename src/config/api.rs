@@ -67,12 +67,12 @@ fn parse(text: &str, example: &str) -> Result<Url, String> {
         None => false,
     };
     let fault = match url.scheme() {
-        "https" | "http" if has_user_info(&url) => "holds a user name or password",
-        "https" | "http" if url.query().is_some() => "holds a query (?)",
-        "https" | "http" if url.fragment().is_some() => "holds a fragment (#)",
+        "https" | "http" if has_user_info(&url) => "contains a user name or password",
+        "https" | "http" if url.query().is_some() => "contains a query (?)",
+        "https" | "http" if url.fragment().is_some() => "contains a fragment (#)",
         "https" => return Ok(url),
         "http" if loopback => return Ok(url),
-        "http" => "is http:// to another host, which would send the secret unprotected",
+        "http" => "is http:// to a remote host, which would send the secret unencrypted",
         _ => "does not start with https://",
     };
     Err(format!(

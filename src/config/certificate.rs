@@ -159,12 +159,12 @@ fn read(
         ),
         Unreadable::WrongPassword => Fault::new(
             password_key,
-            format!("is not the password of {place}; expected the password that it was made with"),
+            format!("is not the password of {place}; expected the password that encrypts it"),
         ),
         Unreadable::NothingEncrypted => Fault::new(
             password_key,
             format!(
-                "has no use, since the private key in {place} is not encrypted; expected no password"
+                "is not needed, because the private key in {place} is not encrypted; expected no password"
             ),
         ),
         Unreadable::Other(message) => Fault::new(key, message),
@@ -185,19 +185,20 @@ fn read(
         (false, None) => pkcs12::read(&bytes, &place, password),
         (false, Some(_)) => {
             let message = format!(
-                "is for PEM only, and {place} is not PEM; expected no key_file, since PKCS#12 holds both"
+                "is only for PEM, but {place} is not PEM; expected no key_file, because PKCS#12 contains both"
             );
             return Err(Fault::new("key_file", message));
         }
     };
     let Parts { certificates, keys } = parts.map_err(|why| unreadable("file", &place, why))?;
     if certificates.is_empty() {
-        let message = format!("{place} holds no certificate; {EXPECTED_FILE}");
+        let message = format!("{place} contains no certificate; {EXPECTED_FILE}");
         return Err(Fault::new("file", message));
     }
     if keys.is_empty() {
         let message = format!(
-            "{key_place} holds no private key; expected it beside the certificate, or as PEM in the file of key_file"
+            "{key_place} contains no private key; expected it next to the certificate, or as PEM in the file of \
+             key_file"
         );
         return Err(Fault::new(key_key, message));
     }
@@ -212,8 +213,7 @@ fn read(
         .map_err(|why| Fault::new("file", format!("the certificate in {place} {why}")))?;
     certificate.ok_or_else(|| {
         let message = format!(
-            "the private key in {key_place} does not fit the certificate in {place}; expected the key that it was \
-             made for"
+            "the private key in {key_place} does not belong to the certificate in {place}; expected its key"
         );
         Fault::new(key_key, message)
     })
@@ -228,7 +228,7 @@ fn content(
     let bytes = match checker.read_file(&checker.source.base_dir.join(name), MAX_FILE) {
         _ if name.is_empty() => Err(format!("is empty; {EXPECTED_FILE}")),
         Err(cause) => Err(format!("{place} cannot be read: {cause}; {EXPECTED_FILE}")),
-        Ok(None) => Err(format!("{place} holds more than 1MiB; {EXPECTED_FILE}")),
+        Ok(None) => Err(format!("{place} is larger than 1MiB; {EXPECTED_FILE}")),
         Ok(Some(bytes)) => Ok(Zeroizing::new(bytes)),
     };
     bytes.map_err(|message| Fault::new(key, message))
@@ -242,7 +242,7 @@ fn fitting(
 ) -> Result<Option<Certificate>, String> {
     for der in certificates {
         let certificate = x509_cert::Certificate::from_der(&der)
-            .map_err(|_| format!("is broken; {EXPECTED_FILE}"))?;
+            .map_err(|_| format!("is invalid; {EXPECTED_FILE}"))?;
         let fields = certificate.tbs_certificate();
         let public_key = fields
             .subject_public_key_info()
@@ -257,12 +257,12 @@ fn fitting(
             .map(|time| Timestamp::from_unix(time.to_unix_duration()));
         if now >= not_after {
             return Err(format!(
-                "expired on {not_after}; expected one that is valid now"
+                "expired on {not_after}; expected a certificate that is valid now"
             ));
         }
         if now.after(CLOCK_SKEW) < not_before {
             return Err(format!(
-                "is not valid before {not_before}; expected one that is valid now, {now} by this machine's clock"
+                "is not valid before {not_before}; expected a certificate that is valid now ({now} on this machine)"
             ));
         }
         return Ok(Some(Certificate {

@@ -78,7 +78,7 @@ impl<'a> Checker<'a> {
             Err(error) => Err(format!("{} is not understood; {error}", shown(text))),
             Ok(value) if bounds.contains(&value) => Ok(value),
             Ok(value) => Err(format!(
-                "{value} is out of bounds; expected {} to {}",
+                "{value} is out of range; expected {} to {}",
                 bounds.start(),
                 bounds.end()
             )),
@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
             Ok(number)
         } else {
             Err(format!(
-                "{number} is out of bounds; expected a number from {} to {}",
+                "{number} is out of range; expected a number from {} to {}",
                 bounds.start(),
                 bounds.end()
             ))
@@ -138,7 +138,7 @@ impl<'a> Checker<'a> {
                 Ok(number as u32)
             } else {
                 Err(format!(
-                    "{number} is out of bounds; expected a whole number from {least} to {most}"
+                    "{number} is out of range; expected a whole number from {least} to {most}"
                 ))
             };
         self.take(path, found)
@@ -171,7 +171,7 @@ impl<'a> Checker<'a> {
         let found = if text.trim().is_empty() {
             Err("is empty; expected text".to_owned())
         } else if text.contains(char::is_control) {
-            Err("holds a control character or line break; expected printable text".to_owned())
+            Err("contains a control character or line break; expected printable text".to_owned())
         } else if length > MAX_NAME {
             Err(format!(
                 "is {length} characters long; expected at most {MAX_NAME}"

@@ -64,7 +64,7 @@ fn patterns(
 fn whole_name(text: &str) -> Result<Regex, String> {
     const EXPECTED: &str = "expected a regular expression for the whole name such as \"Contoso.*\"";
     if text.is_empty() {
-        return Err(format!("is empty, which no name is; {EXPECTED}"));
+        return Err(format!("is empty and matches no name; {EXPECTED}"));
     }
     let length = text.chars().count();
     if length > MAX_PATTERN {

@@ -121,7 +121,7 @@ fn proxy(checker: &mut Checker<'_>, path: &KeyPath, secret: Secret) -> Option<Se
             "does not start with http:// or https://".to_owned()
         }
         Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
-            "holds more than host and port".to_owned()
+            "contains more than host and port".to_owned()
         }
         Ok(_) => return Some(secret),
     };

@@ -32,7 +32,7 @@ pub(super) fn secret_from_file(
     name: &str,
     wanted: Wanted,
 ) -> Result<Secret, String> {
-    let expected = format!("expected a file with the {} and nothing else", wanted.what);
+    let expected = format!("expected a file with only the {}", wanted.what);
     if name.is_empty() {
         return Err(format!("is empty; {expected}"));
     }
@@ -41,9 +41,9 @@ pub(super) fn secret_from_file(
     let bytes = checker
         .read_file(&file, MAX_SECRET)
         .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
-        .ok_or_else(|| format!("{place} holds more than 64KiB; {expected}"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{place} does not hold UTF-8 text; {expected}"))?;
+        .ok_or_else(|| format!("{place} is larger than 64KiB; {expected}"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| format!("{place} is not UTF-8 text; {expected}"))?;
     one_line(&text).map_err(|wrong| format!("{place} {wrong}; {expected}"))
 }
 
@@ -58,7 +58,7 @@ fn one_line(text: &str) -> Result<Secret, &'static str> {
         return Err("is empty");
     }
     if line.contains(char::is_control) {
-        return Err("has several lines or a control character");
+        return Err("contains several lines or a control character");
     }
     Ok(Secret::from(line.to_owned()))
 }
@@ -131,7 +131,7 @@ pub(super) fn state_dir(checker: &mut Checker<'_>, name: &str) -> Option<PathBuf
 }
 
 fn folder_or_nothing(base: &Path, name: &str) -> Result<PathBuf, String> {
-    const EXPECTED: &str = "expected a folder that the exporter may write, or may make";
+    const EXPECTED: &str = "expected a writable directory, or one that the exporter can create";
     if name.trim().is_empty() {
         return Err(format!("is empty; {EXPECTED}"));
     }
@@ -139,12 +139,12 @@ fn folder_or_nothing(base: &Path, name: &str) -> Result<PathBuf, String> {
     let shown = quoted(&folder);
     match fs::metadata(&folder) {
         Ok(metadata) if metadata.is_dir() => Ok(folder),
-        Ok(_) => Err(format!("{shown} is not a folder; {EXPECTED}")),
+        Ok(_) => Err(format!("{shown} is not a directory; {EXPECTED}")),
         Err(cause) if cause.kind() == ErrorKind::NotADirectory => Err(format!(
-            "{shown} is below something that is not a folder; {EXPECTED}"
+            "a parent of {shown} is not a directory; {EXPECTED}"
         )),
         Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-            Err(format!("{shown} is no path; {EXPECTED}"))
+            Err(format!("{shown} is not a valid path; {EXPECTED}"))
         }
         // It may come to be there, or to be writable, while the exporter runs.
         Err(_) => Ok(folder),
@@ -162,15 +162,18 @@ fn ca_from_file(checker: &mut Checker<'_>, path: &Path) -> Result<Vec<u8>, Strin
     let bytes = checker
         .read_file(path, MAX_CA)
         .map_err(|cause| format!("the file {file} cannot be read: {cause}; {EXPECTED}"))?
-        .ok_or_else(|| format!("the file {file} holds more than 1MiB; {EXPECTED}"))?;
+        .ok_or_else(|| format!("the file {file} is larger than 1MiB; {EXPECTED}"))?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         count += 1;
-        certificate
-            .map_err(|_| format!("certificate {count} in the file {file} is broken; {EXPECTED}"))?;
+        certificate.map_err(|_| {
+            format!("certificate {count} in the file {file} is invalid; {EXPECTED}")
+        })?;
     }
     if count == 0 {
-        return Err(format!("the file {file} holds no certificate; {EXPECTED}"));
+        return Err(format!(
+            "the file {file} contains no certificate; {EXPECTED}"
+        ));
     }
     Ok(bytes)
 }
@@ -190,7 +193,7 @@ mod tests {
         }
         for text in ["hunter2\n\n", "hunter2\nhunter2", "hunter2\r", "\0hunter2"] {
             let wrong = one_line(text).unwrap_err();
-            assert_eq!(wrong, "has several lines or a control character");
+            assert_eq!(wrong, "contains several lines or a control character");
         }
     }
 }

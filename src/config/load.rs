@@ -122,7 +122,7 @@ impl Config {
         if checker.problems.is_empty() && all_are_off {
             checker.report(
                 &path,
-                "all collectors are off for all tenants; expected at least one to be on",
+                "all collectors are disabled for all tenants; expected at least one enabled",
             );
         }
         let of_discovery = discovery.iter().map(|discovery| discovery.collector);

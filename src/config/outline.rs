@@ -165,10 +165,7 @@ impl<'text> Reader<'text> {
             Event::Alias(anchor) => {
                 self.outline.first_alias.get_or_insert(place);
                 return self.anchors.get(&anchor).copied().ok_or_else(|| {
-                    Problem::of_document(
-                        place,
-                        "an alias inside of its own anchor; expected a value",
-                    )
+                    Problem::of_document(place, "an alias inside its own anchor; expected a value")
                 });
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.list(path, depth)?),
@@ -192,7 +189,8 @@ impl<'text> Reader<'text> {
             self.problems.push(Problem {
                 place,
                 key: path.to_string(),
-                message: "starts with an exclamation mark, which makes it a YAML tag; expected a value without one, or in quotes".to_owned(),
+                message: "starts with an exclamation mark, so it is a YAML tag; expected a value without a tag, or in \
+                          quotes".to_owned(),
             });
         }
         let node = self.outline.nodes.len();
@@ -245,7 +243,8 @@ impl<'text> Reader<'text> {
                 self.problems.push(Problem {
                     place: key_place,
                     key: path.to_string(),
-                    message: "has no value; expected one, or no such key (a value that starts with one of # & * ! needs quotes)".to_owned(),
+                    message: "has no value; expected a value, or no key (a value that starts with one of # & * ! needs \
+                              quotes)".to_owned(),
                 });
             }
             if let Some(Place { line, .. }) = places.insert(key.clone(), key_place) {
@@ -253,7 +252,7 @@ impl<'text> Reader<'text> {
                     place: key_place,
                     key: path.to_string(),
                     message: format!(
-                        "stands here again, first on line {line}; expected each key once"
+                        "is a duplicate key, first on line {line}; expected each key once"
                     ),
                 });
             }

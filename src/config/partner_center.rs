@@ -42,7 +42,7 @@ pub(super) fn check_collectors(checker: &mut Checker<'_>, raw: &raw::File) {
             if section.is_some_and(|section| section.schedule().enabled == Some(true)) {
                 checker.report(
                     &path.key("collectors").key(collector.as_str()).key("enabled"),
-                    "is true, but nothing says how Partner Center is reached; expected the section partner_center beside elements",
+                    "is true, but the section partner_center is missing; expected it next to elements",
                 );
             }
         }
@@ -145,7 +145,7 @@ fn refresh_token(
     let Some(raw::Text(name)) = file else {
         checker.report(
             &file_path,
-            "is missing; expected a file that the exporter may write, where it keeps the refresh token",
+            "is missing; expected a writable file for the refresh token",
         );
         return None;
     };
@@ -162,7 +162,8 @@ fn refresh_token(
         }
         (false, None) => {
             let message = format!(
-                "{} does not exist; expected a file with the refresh token, or refresh_token_env with the name of a variable that holds the first one",
+                "{} does not exist; expected a file with the refresh token, or refresh_token_env with the name of a \
+                 variable with the first token",
                 file_shown(checker, &name)
             );
             checker.report(&file_path, message);
@@ -174,7 +175,7 @@ fn refresh_token(
 /// Whether the file is there. It can be written, and if it is there, it holds a token: by the same rule as where the
 /// token is read for its exchange.
 fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
-    const EXPECTED: &str = "expected a file with the refresh token, which the exporter may write";
+    const EXPECTED: &str = "expected a writable file with the refresh token";
     if name.is_empty() {
         return Err(format!("is empty; {EXPECTED}"));
     }
@@ -189,20 +190,20 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
     if exists {
         let bytes = read_capped(&file, MAX_TOKEN)
             .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
-            .ok_or_else(|| format!("{place} holds more than 64KiB; {EXPECTED}"))?;
+            .ok_or_else(|| format!("{place} is larger than 64KiB; {EXPECTED}"))?;
         let text = Secret::from(
             String::from_utf8(bytes)
-                .map_err(|_| format!("{place} does not hold UTF-8 text; {EXPECTED}"))?,
+                .map_err(|_| format!("{place} is not UTF-8 text; {EXPECTED}"))?,
         );
         let token = text.expose().trim_ascii();
         if token.is_empty() {
             return Err(format!(
-                "{place} is empty; {EXPECTED}, or no such file and refresh_token_env"
+                "{place} is empty; {EXPECTED}, or no file and refresh_token_env"
             ));
         }
         if token.contains(char::is_control) {
             return Err(format!(
-                "{place} has several lines or a control character; {EXPECTED}"
+                "{place} contains several lines or a control character; {EXPECTED}"
             ));
         }
     }
@@ -222,7 +223,7 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
     tempfile::tempfile_in(directory).map_err(|cause| {
         // The kind alone: its text names the file of the trial.
         let cause = cause.kind();
-        format!("{place} cannot be replaced by a new one: {cause} in its directory; {EXPECTED}")
+        format!("{place} cannot be replaced: {cause} in its directory; {EXPECTED}")
     })?;
     Ok(exists)
 }

@@ -185,11 +185,12 @@ fn label_name(name: &str) -> Result<(), String> {
         ))
     } else if name.starts_with("__") {
         Err(format!(
-            "the label name {name} starts with two underscores, which Prometheus keeps for itself; expected another name"
+            "the label name {name} starts with two underscores, which Prometheus reserves; expected another name"
         ))
     } else if RESERVED_LABELS.contains(&name) {
         Err(format!(
-            "the label name {name} is taken by Prometheus' targets or by this exporter; expected another name such as x_{name}"
+            "the label name {name} is reserved for Prometheus targets or this exporter; expected another name such as \
+             x_{name}"
         ))
     } else {
         Ok(())

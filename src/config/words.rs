@@ -41,22 +41,26 @@ pub(super) fn of_syntax(error: &ScanError) -> Problem {
         info if info.contains("recursion limit") => return too_deep(place),
         // The character that it names may be the first of a secret.
         info if info.starts_with("unexpected character") => {
-            "a value starts with a character that means something else in YAML; expected the value in quotes".to_owned()
+            "a value starts with a character that is special in YAML; expected the value in quotes".to_owned()
         }
         "simple key expect ':'" => {
-            "not valid YAML: the line before this is no key with a value; expected \"key: value\", with a space after the colon".to_owned()
+            "not valid YAML: the previous line is not a key with a value; expected \"key: value\", with a space after \
+             the colon".to_owned()
         }
         "mapping values are not allowed in this context" => {
-            "not valid YAML: a second colon, or a wrong indentation; expected \"key: value\", in quotes if the value holds \": \"".to_owned()
+            "not valid YAML: a second colon, or a wrong indentation; expected \"key: value\", in quotes if the value \
+             contains \": \"".to_owned()
         }
         info if info.contains("unknown anchor") => {
             "an alias (*) without its anchor; expected a value, in quotes if it starts with an asterisk".to_owned()
         }
         info if info.contains("did not find expected key") => {
-            "not valid YAML: the indentation is that of no key above; expected the same as of the keys beside it".to_owned()
+            "not valid YAML: the indentation matches no key above; expected the indentation of the neighbouring \
+             keys".to_owned()
         }
         info if info.contains("quoted scalar") => {
-            "not valid YAML: a text in quotes does not end well; expected its closing quote, and only escapes that YAML knows".to_owned()
+            "not valid YAML: unterminated quotes or an unknown escape; expected a closing quote and valid \
+             escapes".to_owned()
         }
         info => format!("not valid YAML: {info}; expected \"key: value\", and each bracket closed"),
     };
@@ -85,7 +89,7 @@ pub(super) fn of_types(error: &serde_yaml::Error, first_alias: Option<Place>) ->
             // Not shown: it may be a secret after a colon without a space.
             (
                 key.to_owned(),
-                "unknown key, maybe for want of a space after a colon",
+                "unknown key (is a space missing after a colon?)",
             )
         };
         (key, format!("{what}; expected one of {known}"))
@@ -101,7 +105,7 @@ pub(super) fn of_types(error: &serde_yaml::Error, first_alias: Option<Place>) ->
     } else if text.contains("repetition limit") || text.contains("recursion limit") {
         return Problem::of_document(
             first_alias.unwrap_or(place),
-            "aliases (*) blow up the document; expected few of them, or none",
+            "too many aliases (*); expected few or none",
         );
     } else {
         // Duplicates and syntax were found before; the libraries disagree about something rare.

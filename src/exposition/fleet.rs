@@ -21,7 +21,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration, Origin::Customers],
         ..Metric::gauge(
             "avepoint_tenants",
-            "Tenants that this exporter knows, by whether it polls them.",
+            "Tenants by state: active (polled), or excluded by the patterns of discovery.",
             &["state"],
             Source::Fleet(|snapshot, now, out| {
                 out.count(&["active"], snapshot.polled(Unit::Tenant).count() as u64);
@@ -35,7 +35,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration, Origin::Customers],
         ..Metric::gauge(
             "avepoint_tenant_info",
-            "Always 1: what is known of a tenant, to be joined to its other series.",
+            "Always 1: ids, names and labels of a tenant, to join to its other series.",
             &["customer_id", "customer_name", "source"],
             Source::Tenant(|tenant, out| {
                 let operators = tenant
@@ -55,7 +55,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Customers],
         ..Metric::gauge(
             "avepoint_customer_info",
-            "Always 1: what is known of a customer. From the last successful discovery.",
+            "Always 1: name, country and management mode of a customer. From the last successful discovery.",
             &["customer_id", "customer_name", "country", "management_mode"],
             Source::Fleet(|snapshot, now, out| {
                 for customer in customers(snapshot, now) {
@@ -75,8 +75,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Customers],
         ..Metric::gauge(
             "avepoint_customer_backup_status",
-            "1 for how the backups of a customer fare, and 0 for the other states. \
-               From the last successful discovery.",
+            "1 for the customer's current backup status, 0 for the others. From the last successful discovery.",
             &["customer_id", "customer_name", "status"],
             Source::Fleet(|snapshot, now, out| {
                 for customer in customers(snapshot, now) {
@@ -113,7 +112,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_discovery_up",
-            "Whether the last discovery succeeded.",
+            "1 if the last discovery succeeded, 0 if it failed.",
             &[],
             Source::Fleet(|snapshot, _, out| {
                 if let Some(up) = snapshot.discovery().and_then(CollectorSnapshot::up) {
@@ -126,7 +125,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::gauge(
             "avepoint_discovery_last_success_timestamp_seconds",
-            "When the last successful discovery ended.",
+            "Time of the end of the last successful discovery, in seconds since the Unix epoch.",
             &[],
             Source::Fleet(|snapshot, _, out| {
                 let discovery = snapshot.discovery();
@@ -140,7 +139,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::counter(
             "avepoint_discovery_polls_total",
-            "Readings of the customers that ended, be it well or badly.",
+            "Discoveries completed, successful or not.",
             &[],
             Source::Fleet(|snapshot, _, out| {
                 if let Some(discovery) = snapshot.discovery() {
@@ -153,7 +152,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Polls],
         ..Metric::counter(
             "avepoint_discovery_failures_total",
-            "Readings of the customers that failed.",
+            "Discoveries that failed.",
             &["reason"],
             Source::Fleet(|snapshot, _, out| {
                 let Some(discovery) = snapshot.discovery() else {

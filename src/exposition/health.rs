@@ -29,19 +29,19 @@ type Source = fn(&CollectorSnapshot, &'static str, &mut Samples<'_>);
 pub(super) const METRICS: &[Metric<Source>] = &[
     Metric::gauge(
         "avepoint_collector_up",
-        "Whether the last poll succeeded.",
+        "1 if the last poll succeeded, 0 if it failed.",
         &["collector"],
         |one, name, out| out.put_some(&[name], one.up().map(flag)),
     ),
     Metric::gauge(
         "avepoint_collector_last_success_timestamp_seconds",
-        "When the last successful poll ended.",
+        "Time of the end of the last successful poll, in seconds since the Unix epoch.",
         &["collector"],
         |one, name, out| out.put_some(&[name], one.figures.as_ref().map(|it| it.at.as_secs_f64())),
     ),
     Metric::gauge(
         "avepoint_collector_last_duration_seconds",
-        "How long the last poll took, be it good or bad.",
+        "Duration of the last poll in seconds, successful or not.",
         &["collector"],
         |one, name, out| {
             let poll = one.last_poll;
@@ -50,13 +50,13 @@ pub(super) const METRICS: &[Metric<Source>] = &[
     ),
     Metric::gauge(
         "avepoint_collector_last_rows",
-        "Rows that the last poll read, repeated ones included, be it good or bad.",
+        "Rows read by the last poll, including duplicates, successful or not.",
         &["collector"],
         |one, name, out| out.put_some(&[name], one.last_poll.map(|poll| poll.rows as f64)),
     ),
     Metric::gauge(
         "avepoint_collector_next_poll_timestamp_seconds",
-        "When the next poll is due, or the one that runs was.",
+        "Time at which the next or running poll is due, in seconds since the Unix epoch.",
         &["collector"],
         |one, name, out| out.put_some(&[name], one.next_poll.map(Timestamp::as_secs_f64)),
     ),
@@ -64,7 +64,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_interval_seconds",
-            "The time from one poll to the next, as configured for this tenant.",
+            "Configured time from one poll to the next in seconds.",
             &["collector"],
             |one, name, out| out.put(&[name], one.config.interval.as_secs_f64()),
         )
@@ -73,14 +73,14 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_stale_after_seconds",
-            "The age at which figures are withdrawn, as configured for this tenant.",
+            "Configured age in seconds at which figures are withdrawn.",
             &["collector"],
             |one, name, out| out.put(&[name], one.config.stale_after.as_secs_f64()),
         )
     },
     Metric::counter(
         "avepoint_collector_polls_total",
-        "Polls that ended, be it well or badly.",
+        "Polls completed, successful or not.",
         &["collector"],
         |one, name, out| out.count(&[name], one.polls),
     ),
@@ -92,13 +92,13 @@ pub(super) const METRICS: &[Metric<Source>] = &[
     ),
     Metric::counter(
         "avepoint_collector_skipped_polls_total",
-        "Polls that were left out since the one before took too long; those that a quarantine leaves out do not count.",
+        "Polls skipped because the previous one took too long; polls skipped by quarantine do not count.",
         &["collector"],
         |one, name, out| out.count(&[name], one.skipped),
     ),
     Metric::gauge(
         "avepoint_collector_failing",
-        "Always 1: why the last poll failed; absent when it succeeded.",
+        "Always 1, with the reason why the last poll failed; absent if it succeeded.",
         &["collector", "reason"],
         |one, name, out| {
             if let Some(reason) = one.last_poll.and_then(|poll| poll.failure) {
@@ -108,7 +108,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
     ),
     Metric::gauge(
         "avepoint_collector_quarantined",
-        "Whether polls may be fewer than the interval says, since the API refuses them with 403 or 404.",
+        "1 while the collector is in quarantine after repeated 403 or 404, otherwise 0.",
         &["collector"],
         |one, name, out| out.put(&[name], flag(one.quarantined)),
     ),
@@ -116,7 +116,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration],
         ..Metric::gauge(
             "avepoint_collector_info",
-            "Always 1: how the figures are made. A change of it changes what they mean.",
+            "Always 1: the collector options that the figures depend on. A change makes figures incomparable.",
             &["collector", "mode", "source_endpoint", "exclude_test_users"],
             |one, name, out| {
                 let how = collectors::how(one.config.kind);

@@ -17,7 +17,7 @@ pub struct ListenAddress {
 
 /// The text was not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an address with its port such as :10044, 127.0.0.1:10044 or [::1]:10044")]
+#[error("expected an address with a port, such as :10044, 127.0.0.1:10044 or [::1]:10044")]
 pub struct InvalidAddress;
 
 impl FromStr for ListenAddress {

@@ -13,12 +13,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-/// How log lines are written.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// `key=value` pairs.
     Logfmt,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -51,7 +51,7 @@ pub fn init(format: Format, level: Level, progress: MultiProgress) -> Result<(),
     };
     tracing_subscriber::registry().with(layer).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(panic = %panic, "the exporter has a fault; please report it");
+        tracing::error!(panic = %panic, "bug in the exporter; please report it");
     }));
     Ok(())
 }

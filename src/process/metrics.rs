@@ -30,12 +30,12 @@ impl ProcessMetrics {
             reading: Mutex::default(),
             cpu_seconds: Counter::new(
                 "process_cpu_seconds_total",
-                "Processor time spent, user and system.",
+                "Total user and system CPU time in seconds.",
             )?,
             open_fds: IntGauge::new("process_open_fds", "Open file descriptors.")?,
             max_fds: IntGauge::new(
                 "process_max_fds",
-                "The most file descriptors that may be open.",
+                "Maximum number of open file descriptors.",
             )?,
             virtual_memory: IntGauge::new(
                 "process_virtual_memory_bytes",
@@ -47,7 +47,7 @@ impl ProcessMetrics {
             )?,
             start_time: Gauge::new(
                 "process_start_time_seconds",
-                "When the process started, since the Unix epoch.",
+                "Start time of the process in seconds since the Unix epoch.",
             )?,
             threads: IntGauge::new("process_threads", "Threads of the process.")?,
         })
@@ -103,7 +103,7 @@ impl Collector for ProcessMetrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.read() {
-            tracing::debug!(%error, "failed to read the process's own figures");
+            tracing::debug!(%error, "failed to read the process metrics");
             return Vec::new();
         }
         self.metrics()

@@ -48,13 +48,13 @@ where
             signal(SignalKind::interrupt()).context("failed to listen for signals")?;
         let mut program = threads.spawn(program(shutdown.clone()));
         tokio::select! {
-            outcome = &mut program => return Ok(outcome.context("the program has a fault")?),
+            outcome = &mut program => return Ok(outcome.context("bug in the exporter; please report it")?),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         shutdown.cancel();
         match tokio::time::timeout(PATIENCE, program).await {
-            Ok(outcome) => Ok(outcome.context("the program has a fault")?),
+            Ok(outcome) => Ok(outcome.context("bug in the exporter; please report it")?),
             Err(_) => Err(NoOutcome::Stuck),
         }
     });

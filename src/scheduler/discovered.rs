@@ -23,7 +23,7 @@ impl Told {
         if !fleet.has_tenants() && excluded > 0 && was_excluded == 0 {
             tracing::warn!(
                 excluded,
-                "no tenant is watched: the patterns of discovery.include and discovery.exclude leave out all"
+                "no tenants to poll: discovery.include and discovery.exclude exclude all of them"
             );
         }
         for (tenant_id, customer_id) in &fleet.contested {
@@ -31,7 +31,7 @@ impl Told {
                 tracing::warn!(
                     %tenant_id,
                     %customer_id,
-                    "several customers list this tenant; it stays with the one named here, which has the lowest id"
+                    "several customers list this tenant; using the customer with the lowest id"
                 );
             }
         }

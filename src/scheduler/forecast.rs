@@ -64,45 +64,48 @@ impl News {
         let required = need.required;
         let capacity = need.capacity.requests_per_second();
         match self {
-            Self::TooMuch(_) => tracing::warn!(%api, required, capacity, "{self}"),
-            Self::FitsAgain(_) => tracing::info!(%api, required, capacity, "{self}"),
+            Self::TooMuch(_) => tracing::warn!(
+                %api,
+                required,
+                capacity,
+                advice = %need,
+                "rate limit is too low for all intervals; polls are late"
+            ),
+            Self::FitsAgain(_) => tracing::info!(
+                %api,
+                required,
+                capacity,
+                "rate limit is high enough for all intervals again"
+            ),
         }
     }
 }
 
-impl fmt::Display for News {
+/// The cause, and the settings to change, where the limit is too low.
+impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::TooMuch(need) | Self::FitsAgain(need)) = self;
-        let Need {
+        let Self {
             api,
             required,
             capacity,
             limit,
-        } = need;
+        } = self;
         let possible = capacity.requests_per_second();
-        if matches!(self, Self::FitsAgain(_)) {
-            return write!(
-                f,
-                "the tenants fit into their intervals again: {api} is to be asked {required:.2} times per second, and \
-                 {possible:.2} are possible"
-            );
-        }
         write!(
             f,
-            "the tenants do not fit into their intervals, so that polls come late: {api} is to be asked {required:.2} \
-             times per second, and {possible:.2} are possible "
+            "{api} needs {required:.2} requests/s, {possible:.2} are available, limited by "
         )?;
         if capacity.by_rate <= capacity.by_concurrency {
             write!(
                 f,
-                "by the configured rate; raise {api}.rate_limit.requests_per_second if the API allows it"
+                "the configured rate; raise {api}.rate_limit.requests_per_second if the API allows it"
             )?;
         } else {
             let at_once = limit.max_concurrent_requests;
             let latency = at_once as f64 / capacity.by_concurrency;
             write!(
                 f,
-                "with {at_once} requests at once that take {latency:.2} s on average; raise \
+                "{at_once} concurrent requests of {latency:.2} s on average; raise \
                  {api}.rate_limit.max_concurrent_requests"
             )?;
         }
@@ -110,7 +113,7 @@ impl fmt::Display for News {
         let factor = (required / possible * 10.0).ceil() / 10.0;
         write!(
             f,
-            ", or lengthen the intervals of collectors by a factor of {factor:.1}"
+            ", or lengthen the collectors' intervals by a factor of {factor:.1}"
         )
     }
 }
@@ -187,10 +190,10 @@ mod tests {
     #[test]
     fn the_log_says_what_bounds_it_and_what_to_change() {
         assert_eq!(
-            News::TooMuch(need(Api::Elements, 25.01)).to_string(),
-            "the tenants do not fit into their intervals, so that polls come late: elements is to be asked 25.01 times \
-             per second, and 10.00 are possible by the configured rate; raise elements.rate_limit.requests_per_second if \
-             the API allows it, or lengthen the intervals of collectors by a factor of 2.6"
+            need(Api::Elements, 25.01).to_string(),
+            "elements needs 25.01 requests/s, 10.00 are available, limited by the configured rate; raise \
+             elements.rate_limit.requests_per_second if the API allows it, or lengthen the collectors' intervals by a \
+             factor of 2.6"
         );
         let slow = Need {
             capacity: Capacity {
@@ -200,15 +203,10 @@ mod tests {
             ..need(Api::PartnerCenter, 6.0)
         };
         assert_eq!(
-            News::TooMuch(slow).to_string(),
-            "the tenants do not fit into their intervals, so that polls come late: partner_center is to be asked 6.00 \
-             times per second, and 4.00 are possible with 8 requests at once that take 2.00 s on average; raise \
-             partner_center.rate_limit.max_concurrent_requests, or lengthen the intervals of collectors by a factor of 1.5"
-        );
-        assert_eq!(
-            News::FitsAgain(need(Api::Elements, 2.0)).to_string(),
-            "the tenants fit into their intervals again: elements is to be asked 2.00 times per second, and 10.00 are \
-             possible"
+            slow.to_string(),
+            "partner_center needs 6.00 requests/s, 4.00 are available, limited by 8 concurrent requests of 2.00 s on \
+             average; raise partner_center.rate_limit.max_concurrent_requests, or lengthen the collectors' intervals by \
+             a factor of 1.5"
         );
     }
 }

@@ -10,7 +10,7 @@ use crate::snapshot::{LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
 
 /// What people read of a panic. What it says itself was logged where it happened.
-const PANICKED: &str = "the exporter has a fault; please report it, with the log of this time";
+const PANICKED: &str = "bug in the exporter; please report it, with the log";
 
 /// The number of pages that a poll read.
 type Pages = u64;
@@ -29,7 +29,7 @@ pub(super) fn conclude(
     };
     let Ok((Polled { size, outcome }, duration)) = ended else {
         // The panic itself was logged where it happened.
-        tracing::error!(reason = %Reason::Internal, "{what} failed by a fault of the exporter; please report it");
+        tracing::error!(reason = %Reason::Internal, "{what} failed: bug in the exporter; please report it");
         return (
             last_poll(
                 ListingSize::default(),
@@ -80,9 +80,9 @@ pub(super) fn log_quarantine(is_on: bool, failure: Option<Reason>, next_poll: Ti
         Some(reason) if is_on => tracing::warn!(
             %reason,
             %next_poll,
-            "in quarantine: refused twice in a row, so it is polled less often until a poll succeeds"
+            "listing quarantined after repeated refusals; polled less often until a poll succeeds"
         ),
-        _ => tracing::info!(%next_poll, "out of quarantine: polled as often as usual again"),
+        _ => tracing::info!(%next_poll, "listing no longer quarantined; polled on schedule again"),
     }
 }
 
@@ -90,7 +90,7 @@ fn log_failure(what: &str, error: &ApiError, duration: Duration) {
     let reason = error.reason();
     if reason == Reason::Credential {
         // Said once, where the token was asked for, and not by each of the polls that share it.
-        tracing::debug!(%reason, "{what} failed for want of an access token");
+        tracing::debug!(%reason, "{what} failed: no access token");
         return;
     }
     tracing::warn!(

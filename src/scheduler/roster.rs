@@ -36,7 +36,7 @@ impl Change {
     pub(super) fn log(&self) {
         let Self { came, went } = self;
         if came + went > 0 {
-            tracing::info!(came, went, "the tenants that are polled have changed");
+            tracing::info!(added = came, removed = went, "polled tenants changed");
         }
     }
 }

@@ -49,7 +49,10 @@ pub(super) fn encoded(body: Parts, content_type: HeaderValue, gzip: bool) -> Res
 }
 
 pub(super) fn moved(to: HeaderValue) -> Response<Parts> {
-    let mut response = text(StatusCode::PERMANENT_REDIRECT, "it ends with a slash\n");
+    let mut response = text(
+        StatusCode::PERMANENT_REDIRECT,
+        "add a slash at the end of the path\n",
+    );
     response.headers_mut().insert(LOCATION, to);
     response
 }
@@ -65,7 +68,7 @@ pub(super) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<
 pub(super) fn too_many() -> Response<Parts> {
     let mut response = text(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many scrapes at once; see --web.max-requests\n",
+        "too many concurrent scrapes; see --web.max-requests\n",
     );
     response
         .headers_mut()

@@ -86,7 +86,7 @@ pub async fn serve(
         tracing::warn!(
             connections = connections.len(),
             after_seconds,
-            "connections are cut off that did not end"
+            "closed connections still open at the shutdown deadline"
         );
     }
 }
@@ -117,7 +117,7 @@ async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: 
     };
     // What a client does wrong is its own matter: it gets its 4xx from hyper, or is gone.
     if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
+        tracing::debug!(%error, "connection failed");
     }
 }
 

@@ -63,7 +63,7 @@ impl Pages {
         let requests = IntCounterVec::new(
             opts!(
                 "avepoint_exporter_http_requests_total",
-                "Requests to the exporter that were answered."
+                "HTTP requests that the exporter answered."
             ),
             &["handler", "code"],
         )?;
@@ -113,8 +113,7 @@ impl Pages {
 
     async fn reload(&self) -> Response<Parts> {
         let Some(reload) = &self.sources.reload else {
-            let why =
-                "reloading by HTTP is off; start `serve` with --web.enable-lifecycle to allow it\n";
+            let why = "reload over HTTP is disabled; start `serve` with --web.enable-lifecycle to enable it\n";
             return text(StatusCode::FORBIDDEN, why);
         };
         match reload.ask().await {
@@ -123,7 +122,7 @@ impl Pages {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 TEXT,
                 format!(
-                    "failed to reload the configuration; the one before stays in force:\n{error}\n"
+                    "failed to reload the configuration; the previous one stays in force:\n{error}\n"
                 ),
             ),
         }
@@ -193,7 +192,7 @@ impl Pages {
         } else {
             text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the first round of polls is still under way\n",
+                "the first round of polls is still running\n",
             )
         }
     }
@@ -202,11 +201,13 @@ impl Pages {
         let metrics = &self.telemetry_path;
         let mut content = format!(
             "<p>Version {}.</p>\n<ul>\n\
-             <li><a href=\"{metrics}\">{metrics}</a>: what Prometheus scrapes</li>\n\
-             <li><a href=\"/api/v1/status\">/api/v1/status</a>: how each poll of each tenant fares, as JSON</li>\n\
+             <li><a href=\"{metrics}\">{metrics}</a>: the metrics for Prometheus</li>\n\
+             <li><a href=\"/api/v1/status\">/api/v1/status</a>: the state of every collector of each tenant, as \
+             JSON</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
-             <li><a href=\"/-/ready\">/-/ready</a>: 200 once every listing was polled or tried, and discovery too, at once after a warm start, or after 2 minutes</li>\n\
-             <li>/-/reload: reads the configuration again, by POST, where --web.enable-lifecycle allows it</li>\n",
+             <li><a href=\"/-/ready\">/-/ready</a>: 200 after the first poll of every listing and after discovery, \
+             immediately after a warm start, or after 2 minutes</li>\n\
+             <li>/-/reload: reloads the configuration on POST, with --web.enable-lifecycle</li>\n",
             env!("CARGO_PKG_VERSION"),
         );
         for Folder { name, purpose, .. } in FOLDERS {
@@ -221,10 +222,7 @@ impl Pages {
 }
 
 fn not_found() -> Response<Parts> {
-    text(
-        StatusCode::NOT_FOUND,
-        "not found; see / for the pages there are\n",
-    )
+    text(StatusCode::NOT_FOUND, "not found; / lists all pages\n")
 }
 
 /// The page at a path, but for the exposition, whose path is configured.

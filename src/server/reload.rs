@@ -23,7 +23,7 @@ impl Reload {
     pub async fn ask(&self) -> Result<(), String> {
         let (asked, answer) = oneshot::channel();
         // Nobody listens any more when the exporter ends.
-        let ends = || "the exporter ends".to_owned();
+        let ends = || "the exporter is shutting down".to_owned();
         self.0.send(asked).await.map_err(|_| ends())?;
         answer.await.map_err(|_| ends())?
     }

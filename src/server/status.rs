@@ -1,4 +1,4 @@
-//! The page `/api/v1/status`: how each poll of each tenant fares, as JSON. It shows no figure of any user.
+//! The page `/api/v1/status`: the state of every collector of each tenant, as JSON. It shows no figure of any user.
 
 use jiff::Timestamp as Date;
 use serde::{Serialize, Serializer};

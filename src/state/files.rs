@@ -84,7 +84,7 @@ impl StateDir {
             tracing::warn!(
                 folder = %folder.display(),
                 %error,
-                "what is known cannot be kept over a restart; make state_dir a folder that the exporter may write"
+                "cannot write to state_dir, so figures will be lost at a restart; make it writable"
             );
             this.complaint = Some(error.to_string());
         }
@@ -108,7 +108,7 @@ impl StateDir {
         match outcome {
             Ok(()) => {
                 if self.complaint.take().is_some() {
-                    tracing::info!(folder = %self.folder.display(), "the warm-start file is written again");
+                    tracing::info!(folder = %self.folder.display(), "writing the warm-start file works again");
                 }
             }
             Err(error) => {
@@ -118,8 +118,8 @@ impl StateDir {
                     tracing::error!(
                         folder = %self.folder.display(),
                         error,
-                        "failed to write the warm-start file, which stays as it was; see to it that the exporter may \
-                         write in state_dir, and that there is room"
+                        "failed to write the warm-start file, the previous file stays; check permissions and free \
+                         space of state_dir"
                     );
                 }
                 self.complaint = Some(error);
@@ -134,14 +134,15 @@ impl StateDir {
             Ok(()) => tracing::warn!(
                 file = %file.display(),
                 moved_to = %moved_to.display(),
-                "the warm-start file {why}; it is set aside and not used"
+                error = %why,
+                "warm-start file is unusable; renamed and ignored"
             ),
             Err(error) => {
                 tracing::warn!(
                     file = %file.display(),
-                    %error,
-                    "the warm-start file {why}; it cannot be set aside, so it stays and nothing is kept over a restart \
-                     until it is removed"
+                    error = %why,
+                    rename_error = %error,
+                    "warm-start file is unusable and cannot be renamed; nothing is saved until you delete it"
                 );
                 self.is_blocked = true;
             }

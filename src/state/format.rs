@@ -34,7 +34,7 @@ pub enum Unusable {
     #[error("cannot be read: {0}")]
     Unreadable(std::io::Error),
     /// A folder, a pipe or the like.
-    #[error("is no file")]
+    #[error("is not a regular file")]
     NoFile,
     /// Nothing that this program writes is so large.
     #[error("is larger than 256MiB")]
@@ -48,23 +48,19 @@ pub enum Unusable {
         column: usize,
     },
     /// JSON of something else.
-    #[error("is no warm-start file of this program")]
+    #[error("is not a warm-start file of this program")]
     Foreign,
     /// What it means is not known any more.
-    #[error(
-        "is of version {0}, written by an older exporter than this one, which reads version {VERSION}"
-    )]
+    #[error("has version {0} of an older exporter; this exporter reads version {VERSION}")]
     Older(u64),
     /// What it means is not known yet.
-    #[error(
-        "is of version {0}, written by a newer exporter than this one, which reads version {VERSION}"
-    )]
+    #[error("has version {0} of a newer exporter; this exporter reads version {VERSION}")]
     Newer(u64),
     /// The clock was wrong then, or is now.
-    #[error("was written at a time that is yet to come, {0}; is the clock right?")]
+    #[error("has a timestamp in the future, {0}; is the clock right?")]
     YetToCome(Timestamp),
     /// What no exporter writes.
-    #[error("holds what cannot be: {0}")]
+    #[error("is invalid: {0}")]
     Implausible(&'static str),
 }
 
@@ -183,7 +179,7 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
     for target in file.targets {
         let target = target.read(times, &mut saved.cold);
         if !ids.insert(target.id()) {
-            return Err(Unusable::Implausible("a target twice"));
+            return Err(Unusable::Implausible("duplicate target"));
         }
         saved.targets.push(Arc::new(target));
     }

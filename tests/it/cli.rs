@@ -136,8 +136,8 @@ async fn a_config_that_is_missing_is_named_and_so_is_the_demo() {
         assert_eq!(
             ended.stderr,
             format!(
-                "avepoint-exporter: {file}: no such file\nconfig.example.yaml shows every key; `avepoint-exporter demo` \
-                 needs no configuration\n"
+                "avepoint-exporter: {file}: no such file\nsee config.example.yaml for every key, or run \
+                 `avepoint-exporter demo`, which needs no configuration\n"
             )
         );
     }
@@ -190,8 +190,8 @@ security_users       3 tenants, every 5m to 1h
 directory            off
 partner_center       off
 protected_users      2 tenants, every 15m
-series               182 of tenants, and those of the exporter itself
-requests per hour    330 to elements, with 1000 users in each listing (--assume-users)
+series               182 for tenants, plus the exporter's own series
+requests per hour    330 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.09 to elements on average, 10 allowed
 "
     );
@@ -211,8 +211,8 @@ requests per second  0.09 to elements on average, 10 allowed
         .await;
     assert!(
         ended.stdout.ends_with(
-            "This does not fit: raise elements.rate_limit.requests_per_second if the API allows it, or lengthen the \
-             intervals of collectors by a factor of 9.2.\n"
+            "The rate limit is too low: raise elements.rate_limit.requests_per_second if the API allows it, or \
+             lengthen the collectors' intervals by a factor of 9.2.\n"
         ),
         "{}",
         ended.stdout
@@ -248,17 +248,16 @@ token service        https://identity.avepointonlineservices.com/connect/token
 permissions          elements.cbprotected.read.all elements.customers.read.all elements.um.user.read.all
 Partner Center       https://api.partnercenter.microsoft.com/
 its token service    https://login.microsoftonline.com/partner.example/oauth2/v2.0/token
-tenants              1 listed; others are discovered every 2h, and are not part of the figures below
-security_users       1 tenant, every 5m; each that is discovered, every 5m
-directory            1 tenant, every 1h; each that is discovered, every 1h
-partner_center       1 tenant, every 30m; each that is discovered, every 30m
-protected_users      1 tenant, every 15m; each that is discovered, every 15m
-mode counts          counts security users and does not read them: where it is set, there is no join with the backup \
-listing (avepoint_exposed_*)
-series               101 of tenants, and those of the exporter itself
-requests per hour    170 to elements, with 1000 users in each listing (--assume-users)
+tenants              1 listed, not counting discovered tenants; discovery every 2h
+security_users       1 tenant, every 5m; each discovered tenant, every 5m
+directory            1 tenant, every 1h; each discovered tenant, every 1h
+partner_center       1 tenant, every 30m; each discovered tenant, every 30m
+protected_users      1 tenant, every 15m; each discovered tenant, every 15m
+mode counts          counts security users without reading them; tenants with this mode have no avepoint_exposed_*
+series               101 for tenants, plus the exporter's own series
+requests per hour    170 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.05 to elements on average, 10 allowed
-requests per hour    6 to partner_center, with 1000 users in each listing (--assume-users)
+requests per hour    6 to partner_center, assuming 1000 users per listing (--assume-users)
 requests per second  0.00 to partner_center on average, 10 allowed
 "
     );

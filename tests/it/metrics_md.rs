@@ -38,10 +38,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("Directory", &["avepoint_directory_"]),
     ("Partner Center", &["avepoint_partner_center_"]),
-    (
-        "How the polls fare",
-        &["avepoint_collector_", "avepoint_poll_"],
-    ),
+    ("Polls", &["avepoint_collector_", "avepoint_poll_"]),
     ("Requests to the APIs", &["avepoint_api_"]),
     (
         "Signing in",
@@ -334,21 +331,21 @@ fn used_by(uses: &Uses, name: &str) -> String {
 const INTRODUCTION: &str = "\
 # Metrics
 
-What `/metrics` shows. This file is made by a test from the program, its dashboards and its rules, which are part of
-the contract: a rename is a change that the changelog tells.
+All metrics on `/metrics`. A test generates this file from the program, its dashboards and its rules. The names are a
+contract: the changelog lists every rename.
 
-\"The tenant's\" labels are `m365_tenant_id` and `m365_tenant_name`; `avepoint_tenant_info` has your own labels of the
-tenant besides. Figures of a listing are from its last successful poll, and are withdrawn when they are older than
-`stale_after`. Dashboards and alerts use most of them by way of the recorded series at the end.
+\"The tenant's\" labels are `m365_tenant_id` and `m365_tenant_name`; `avepoint_tenant_info` also has your own labels.
+Figures come from the last successful poll of a listing, and are withdrawn when they are older than `stale_after`.
+Dashboards and alerts use most metrics through the recorded series at the end.
 
-Sources are what is read, by which collector, or by `discovery`; with `endpoint: batch` the security users are read
-from `…/overview/security/users/batch`.
+A source is a collector, or `discovery`. With `endpoint: batch` the collector `security_users` reads
+`…/overview/security/users/batch`.
 ";
 
 const RECORDED: &str = "
 ## Recorded series
 
-What `rules/` records from these, for dashboards and alerts.
+The series that `rules/` records from these metrics, for dashboards and alerts.
 
 | series | expression | used by |
 |---|---|---|

@@ -169,12 +169,12 @@ impl Place {
         let good = format!("{good}\n");
         assert!(!found.contains(&good), "{when}: {}", ended.stderr);
         let cure = format!(
-            "must consent again, with multi-factor authentication, and put the new refresh token into {};",
+            "must consent again, with multi-factor authentication, and write the new refresh token to {};",
             self.token_file().display()
         );
         for said in [
             "(invalid_grant)",
-            "the exporter was stopped between the request and the storing of the new one",
+            "stopped before it saved the new token",
             &cure,
         ] {
             assert!(ended.stderr.contains(said), "{when}: {}", ended.stderr);

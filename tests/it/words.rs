@@ -16,6 +16,7 @@ const CHECKED: &[&str] = &[
     "docs",
     "config.example.yaml",
     "deploy/alertmanager.yml",
+    "--help",
 ];
 
 /// Not checked yet: move an entry to the list above when its texts are plain. `docs/metrics.md` is generated from `src`.
@@ -23,7 +24,6 @@ const NOT_YET: &[&str] = &[
     "docs/metrics.md",
     "ARCHITECTURE.md",
     "src",
-    "--help",
     "rules",
     "dashboards",
 ];

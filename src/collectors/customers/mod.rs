@@ -117,8 +117,8 @@ fn check_plausible(before: &[ListedCustomer], now: &[ListedCustomer]) -> Result<
         return Ok(());
     };
     Err(Cause::Implausible(format!(
-        "there are no {what} any more; check the customer scope of the app registration, or restart the exporter if \
-         this is right (without the file warm-start.json of its state_dir, which remembers them)"
+        "no {what} any more; check the customer scope of the app registration, or if this is right stop the exporter, \
+         delete warm-start.json in its state_dir, and start it again"
     )))
 }
 

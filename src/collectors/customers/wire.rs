@@ -29,14 +29,14 @@ impl Rows for CustomerRows {
             })
         });
         Ok(ListedCustomer {
-            id: id.ok_or("has no GUID as its id")?,
+            id: id.ok_or("has an id that is not a GUID")?,
             name: name(wire.organization.as_ref()),
             backup_status: wire.job_status.map(BackupStatus::from),
             country: name(wire.country.as_ref()),
             management_mode: wire.management_mode.map(ManagementMode::from),
             tenants: tenants
                 .collect::<Option<_>>()
-                .ok_or("has a tenant without a GUID as its id")?,
+                .ok_or("has a tenant whose id is not a GUID")?,
         })
     }
 }
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn a_row_without_ids_fails_the_page_and_is_not_quoted() {
-        let customer = "has no GUID as its id";
-        let tenant = "has a tenant without a GUID as its id";
+        let customer = "has an id that is not a GUID";
+        let tenant = "has a tenant whose id is not a GUID";
         for (row, fault) in [
             (r#"{"organization": "Contoso"}"#.to_owned(), customer),
             (r#"{"id": "contoso"}"#.to_owned(), customer),

@@ -12,7 +12,8 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_directory_users_by_status",
-        "Users of the directory with this finding; one with several counts in each. From the last successful poll.",
+        "Users of the directory with this finding; a user with several findings counts in each. From the last \
+         successful poll.",
         &["status"],
         |figures, out| {
             for (status, users) in &figures.by_status {
@@ -38,7 +39,7 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_directory_accounts_ending",
-        "Users of the directory whose account ends in so many whole days. From the last successful poll.",
+        "Users of the directory by the number of whole days until their account ends. From the last successful poll.",
         &["ending"],
         |figures, out| {
             for (band, users) in Ending::ALL.iter().zip(figures.ending) {

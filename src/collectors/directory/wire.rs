@@ -44,7 +44,7 @@ impl Rows for DirectoryRows<'_> {
             password_age: wire.age,
             end: end
                 .transpose()
-                .map_err(|time::NoTime| "has an endDate that is no time")?
+                .map_err(|time::NoTime| "has an invalid endDate")?
                 .flatten(),
         })
     }

@@ -12,7 +12,7 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_partner_center_users_by_state",
-        "Users in Partner Center by state and domain type, deleted ones (inactive) included. \
+        "Users in Partner Center by state and domain type, including deleted users (inactive). \
          From the last successful poll.",
         &["state", "domain_type"],
         |figures, out| {
@@ -23,8 +23,8 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_partner_center_users_by_usage_location",
-        "Active users in Partner Center by usage location: the largest, all others together, and those without \
-         one. From the last successful poll.",
+        "Active users in Partner Center by usage location, largest first; the rest count as other, users without a \
+         location as unset. From the last successful poll.",
         &["usage_location"],
         |figures, out| {
             for (country, users) in &figures.by_location {
@@ -43,14 +43,15 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_partner_center_synced_users",
-        "Active users in Partner Center that are synchronised with a directory of the customer. \
+        "Active users in Partner Center synchronised from a directory of the customer. \
          From the last successful poll.",
         &[],
         |figures, out| out.count(&[], figures.synced),
     ),
     Metric::gauge(
         "avepoint_partner_center_last_directory_sync_timestamp_seconds",
-        "When an active user was last synchronised; absent when none is. From the last successful poll.",
+        "Time of the last synchronisation of an active user, in seconds since the Unix epoch; absent if there is none. \
+         From the last successful poll.",
         &[],
         |figures, out| {
             if let Some(at) = figures.last_sync {
@@ -60,7 +61,8 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_partner_center_next_purge_timestamp_seconds",
-        "When the next deleted user is gone for good, 30 days after its deletion; absent when none is deleted. \
+        "Time at which the next deleted user is purged (30 days after deletion), in seconds since the Unix epoch; \
+         absent if there is none. \
          From the last successful poll.",
         &[],
         |figures, out| {

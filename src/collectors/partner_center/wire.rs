@@ -106,9 +106,9 @@ impl Rows for PartnerRows<'_> {
                 .force_change_password
                 .unwrap_or(false),
             last_sync: moment(wire.last_directory_sync_time.as_ref())
-                .map_err(|time::NoTime| "has a lastDirectorySyncTime that is no time")?,
+                .map_err(|time::NoTime| "has an invalid lastDirectorySyncTime")?,
             deleted: moment(wire.soft_deletion_time.as_ref())
-                .map_err(|time::NoTime| "has a softDeletionTime that is no time")?,
+                .map_err(|time::NoTime| "has an invalid softDeletionTime")?,
         })
     }
 }

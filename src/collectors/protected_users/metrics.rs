@@ -42,8 +42,8 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
         from: &[Origin::Collector(Collector::SecurityUsers)],
         ..Metric::gauge(
             "avepoint_exposed_users",
-            "Users with this finding who are not in the backup listing, or list no module, or one that is \
-         not protected. From the last successful polls of both listings.",
+            "Users with this finding who are not in the backup listing, list no module, or list an unprotected module. \
+             From the last successful polls of both listings.",
             &["status"],
             |figures, out| {
                 for (status, users) in figures.joins.exposure.iter().flat_map(|join| &join.users) {
@@ -89,7 +89,7 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
         ],
         ..Metric::gauge(
             "avepoint_backup_missing_users",
-            "Users who are active in this other listing and are not in the backup listing. \
+            "Active users in the reference listing who are not in the backup listing. \
          From the last successful polls of both listings.",
             &["reference"],
             |figures, out| {

@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Modules {
                         // Half a module would say nothing.
                         Some(_) => {
                             return Err(de::Error::custom(
-                                "half, expected both module and isProtected",
+                                "incomplete, expected both module and isProtected",
                             ));
                         }
                     };

@@ -12,7 +12,7 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_security_users_by_status",
-        "Users with this finding; one with several counts in each. From the last successful poll.",
+        "Users with this finding; a user with several findings counts in each. From the last successful poll.",
         &["status"],
         |figures, out| {
             for (status, users) in &figures.by_status {

@@ -79,15 +79,15 @@ fn count_in(page: &Page<ElementsUser>, status: Option<SecurityStatus>) -> Result
     // A filter that the API does not know would give the same number for each finding.
     if !page.rows.iter().all(has_status) {
         return Err(Cause::Implausible(
-            "a listing filtered by status holds users without it".to_owned(),
+            "a listing filtered by status contains users without it".to_owned(),
         ));
     }
     match page.total {
         Some(total) if total == 0 || !page.rows.is_empty() => Ok(total),
         Some(_) => Err(Cause::Implausible(
-            "totalCount says that there are users, and the first page has none".to_owned(),
+            "totalCount is above 0, but the first page is empty".to_owned(),
         )),
-        None => Err(Cause::Decode("there is no totalCount".to_owned())),
+        None => Err(Cause::Decode("totalCount is missing".to_owned())),
     }
 }
 

@@ -22,7 +22,7 @@ const END_ENCRYPTED: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 /// The header of keys that were encrypted by OpenSSL's old way of doing so, which stretches no password.
 const OLD_ENCRYPTION: &str = "Proc-Type: 4,ENCRYPTED";
 
-const CONVERT: &str = "expected a key that was encrypted by PBES2, as this writes it: openssl pkcs8 -topk8 \
+const CONVERT: &str = "expected a key encrypted with PBES2; convert it with: openssl pkcs8 -topk8 \
                        -v2 aes-256-cbc -in old.key -out new.key";
 
 /// Whether the file is PEM at all.
@@ -66,7 +66,7 @@ pub(super) fn keys(
     let text = String::from_utf8_lossy(bytes);
     if text.contains(OLD_ENCRYPTION) {
         return Err(Unreadable::Other(format!(
-            "the private key in {place} is encrypted by OpenSSL's old way; {CONVERT}"
+            "the private key in {place} is encrypted in OpenSSL's legacy format; {CONVERT}"
         )));
     }
     if text.contains(BEGIN_ENCRYPTED) {
@@ -109,7 +109,7 @@ fn decrypted(
     let der = BASE64_STANDARD.decode(base64).map_err(|_| broken(place))?;
     let foreign = || {
         Unreadable::Other(format!(
-            "the private key in {place} is encrypted in a way that is not supported; {CONVERT}"
+            "the private key in {place} uses an unsupported encryption; {CONVERT}"
         ))
     };
     let encrypted = EncryptedPrivateKeyInfoRef::from_der(&der).map_err(|_| foreign())?;
@@ -125,6 +125,6 @@ fn decrypted(
 
 fn broken(place: &str) -> Unreadable {
     Unreadable::Other(format!(
-        "{place} is broken PEM; expected whole sections, from -----BEGIN …----- to -----END …-----"
+        "{place} is invalid PEM; expected complete sections, from -----BEGIN …----- to -----END …-----"
     ))
 }

@@ -23,8 +23,8 @@ pub(super) fn read(
         Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => Unreadable::NoPassword,
         Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm => {
             Unreadable::Other(format!(
-                "{place} is encrypted in a way that is not supported; expected PBES2, or PEM, as this writes it: \
-                 openssl pkcs12 -in old.pfx -out new.pem"
+                "{place} uses an unsupported encryption; expected PBES2 or PEM; convert it with: openssl pkcs12 -in \
+                 old.pfx -out new.pem"
             ))
         }
         _ => Unreadable::Other(format!(
@@ -47,7 +47,7 @@ pub(super) fn read(
 #[cfg(not(feature = "pfx"))]
 pub(super) fn read(_: &[u8], place: &str, _: Option<&Secret>) -> Result<Parts, Unreadable> {
     Err(Unreadable::Other(format!(
-        "{place} is not PEM, and this build reads no PKCS#12 (it lacks the feature pfx); expected PEM, as this \
-         writes it: openssl pkcs12 -in app.pfx -out app.pem"
+        "{place} is not PEM, and this build cannot read PKCS#12 (feature pfx); expected PEM; convert it with: openssl \
+         pkcs12 -in app.pfx -out app.pem"
     )))
 }

@@ -120,11 +120,11 @@ fn pkcs12_that_cannot_be_opened_is_refused_where_the_mistake_is() {
     assert_refused(
         "file: nokey.pfx, password_env: PASSWORD",
         file,
-        "holds no private key",
+        "contains no private key",
     );
     assert_refused(
         "file: app.pfx, key_file: app.key, password_env: PASSWORD",
-        "elements.certificate.key_file: is for PEM only",
+        "elements.certificate.key_file: is only for PEM",
         "",
     );
 }
@@ -135,7 +135,7 @@ fn without_the_feature_pkcs12_is_refused_with_the_command_that_converts_it() {
     assert_refused(
         "file: app.pfx, password_env: PASSWORD",
         "elements.certificate.file: ",
-        "(it lacks the feature pfx); expected PEM, as this writes it: openssl pkcs12",
+        "(feature pfx); expected PEM; convert it with: openssl pkcs12",
     );
 }
 
@@ -159,7 +159,7 @@ fn a_pem_key_that_cannot_be_opened_is_refused_with_what_to_do() {
     }
     assert_refused(
         &pair("app.key, password_env: PASSWORD"),
-        "elements.certificate.password_env: has no use",
+        "elements.certificate.password_env: is not needed",
         "",
     );
 }
@@ -168,18 +168,18 @@ fn a_pem_key_that_cannot_be_opened_is_refused_with_what_to_do() {
 fn a_key_that_is_missing_or_does_not_fit_is_refused() {
     let file = "elements.certificate.file: ";
     let key_file = "elements.certificate.key_file: ";
-    assert_refused("file: app.crt", file, "holds no private key");
+    assert_refused("file: app.crt", file, "contains no private key");
     assert_refused(
         "file: app.crt, key_file: other.crt",
         key_file,
-        "holds no private key",
+        "contains no private key",
     );
     assert_refused(
         "file: app.crt, key_file: other.key",
         key_file,
-        "does not fit the certificate",
+        "does not belong to the certificate",
     );
-    assert_refused("file: app.key", file, "holds no certificate");
+    assert_refused("file: app.key", file, "contains no certificate");
     for bad in ["small", "ec"] {
         let keys = format!("file: {bad}.crt, key_file: {bad}.key");
         assert_refused(&keys, key_file, "expected an RSA key of 2048 to 8192 bits");

@@ -259,6 +259,6 @@ fn a_secret_file_lies_beside_the_config_and_loses_one_line_break() {
     assert!(secret(b"s3c\nr3t\n").is_err());
     assert_eq!(secret(&vec![b'x'; 64 << 10]).unwrap().len(), 64 << 10);
     let message = secret(&vec![b'x'; (64 << 10) + 1]).unwrap_err().to_string();
-    assert!(message.contains("holds more than 64KiB"), "{message}");
+    assert!(message.contains("is larger than 64KiB"), "{message}");
     assert!(secret(b"\r\n").is_err());
 }

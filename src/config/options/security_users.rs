@@ -144,7 +144,8 @@ impl Options for SecurityOptions {
                 merged.endpoint == Value::Given(SecurityEndpoint::Batch),
                 own.endpoint != Value::Absent,
                 "endpoint",
-                "batch contradict each other: that endpoint filters by six of the nine statuses only; expected mode scan, or endpoint v3",
+                "batch contradict each other: this endpoint filters by only six of the nine statuses; expected mode \
+                 scan, or endpoint v3",
             ),
             (
                 matches!(merged.status_encoding, Value::Given(Some(_))),
@@ -156,7 +157,8 @@ impl Options for SecurityOptions {
                 merged.exclude_test_users == Value::Given(true),
                 own.exclude_test_users != Value::Absent,
                 "exclude_test_users",
-                "contradict each other: counts reads no users, so that none can be left out; expected mode scan, or exclude_test_users false",
+                "contradict each other: counts reads no users, so it cannot ignore any; expected mode scan, or \
+                 exclude_test_users false",
             ),
         ];
         let own_mode = own.mode != Value::Absent;

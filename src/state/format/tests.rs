@@ -183,7 +183,7 @@ fn json_of_something_else_is_foreign() {
         r#"{"format": "avepoint-exporter warm start", "version": 0}"#,
     ] {
         let why = refused(text, at(0));
-        assert_eq!(why, "is no warm-start file of this program", "{text}");
+        assert_eq!(why, "is not a warm-start file of this program", "{text}");
     }
 }
 
@@ -195,11 +195,11 @@ fn a_file_of_another_version_is_told_from_a_damaged_one() {
     };
     assert_eq!(
         of(3),
-        "is of version 3, written by a newer exporter than this one, which reads version 2"
+        "has version 3 of a newer exporter; this exporter reads version 2"
     );
     assert_eq!(
         of(1),
-        "is of version 1, written by an older exporter than this one, which reads version 2"
+        "has version 1 of an older exporter; this exporter reads version 2"
     );
 }
 
@@ -207,7 +207,7 @@ fn a_file_of_another_version_is_told_from_a_damaged_one() {
 fn a_file_that_is_yet_to_be_written_is_not_used() {
     let why = refused(&text(), at(1000 - 301));
     assert!(
-        why.starts_with("was written at a time that is yet to come, Mon, 21 Sep 2026"),
+        why.starts_with("has a timestamp in the future, Mon, 21 Sep 2026"),
         "{why}"
     );
 }
@@ -219,7 +219,7 @@ fn a_file_that_has_a_target_twice_is_not_used() {
         "00000000-0000-0000-0000-00000000000a",
     );
     let why = refused(&twice, at(2000));
-    assert_eq!(why, "holds what cannot be: a target twice");
+    assert_eq!(why, "is invalid: duplicate target");
 }
 
 #[test]

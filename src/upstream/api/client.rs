@@ -344,13 +344,13 @@ impl Client {
                 parent: None,
                 api,
                 requests_per_second = per_second,
-                "the API answers by 429, and not for one tenant alone: it is asked less often until it takes more again"
+                "API is throttling several tenants; request rate lowered"
             ),
             Some(Turn::Recovered) => tracing::info!(
                 parent: None,
                 api,
                 requests_per_second = per_second,
-                "the API is asked as often as configured again"
+                "API request rate restored to the configured value"
             ),
             None => {}
         }
@@ -435,32 +435,32 @@ mod tests {
             (
                 Ok(Answer::of(200, "cut")),
                 Failure::CutBody,
-                "the answer ends in the middle: here",
+                "incomplete response, it ends here",
             ),
             (
                 Ok(Answer::of(200, "deep")),
                 Failure::Final,
-                "too much: nested",
+                "limit exceeded: nested",
             ),
             (
                 Ok(Answer::of(200, "odd")),
                 Failure::Final,
-                "unexpected answer: a list expected",
+                "unexpected response: a list expected",
             ),
             (
                 Ok(Answer::of(201, "four")),
                 Failure::Final,
-                "unexpected answer: status 201",
+                "unexpected response: status 201",
             ),
             (
                 Ok(Answer::of(302, "")),
                 Failure::Final,
-                "302: the API redirects elsewhere; not followed, since the token must stay with the API",
+                "302: redirect to another URL; not followed, because the token must not leave the API's host",
             ),
             (
                 Ok(Answer::of(400, "")),
                 Failure::Final,
-                "400: the API does not accept this request; this is a fault of the exporter or a change of the API",
+                "400: the API rejected the request; this is a bug in the exporter or a change of the API",
             ),
             (
                 Ok(Answer::of(401, "")),
@@ -469,30 +469,26 @@ mod tests {
             ),
             (Ok(Answer::of(403, "")), Failure::Final, "403"),
             (Ok(Answer::of(404, "")), Failure::Final, "404"),
-            (
-                Ok(Answer::of(429, "")),
-                again,
-                "429, and it asked to wait 7s",
-            ),
+            (Ok(Answer::of(429, "")), again, "429, retry after 7s"),
             (
                 Ok(Answer::of(501, "")),
                 Failure::Final,
-                "501, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+                "501, retry after 7s; the API has a problem, the next poll retries",
             ),
             (
                 Ok(Answer::of(503, "")),
                 again,
-                "503, and it asked to wait 7s; the API is in trouble, the next poll tries again",
+                "503, retry after 7s; the API has a problem, the next poll retries",
             ),
             (
                 Ok(Answer::of(600, "")),
                 Failure::Final,
-                "unexpected answer: status 600",
+                "unexpected response: status 600",
             ),
             (
                 Err(NoAnswer::of(Fault::Timeout)),
                 Failure::NoAnswer,
-                "no whole answer within 30s; the API is slow, or elements.timeout or retry_deadline too short",
+                "no complete response within 30s; the API is slow, or elements.timeout or retry_deadline is too short",
             ),
             (
                 Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
@@ -502,21 +498,21 @@ mod tests {
             (
                 Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
                 Failure::Final,
-                "too much: the answer is larger than 5 bytes; see elements.limits.response_bytes",
+                "limit exceeded: the response is larger than 5 bytes; see elements.limits.response_bytes",
             ),
             (
                 Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
                     "inside its gzip encoding".to_owned(),
                 )))),
                 Failure::CutBody,
-                "the answer ends in the middle: inside its gzip encoding",
+                "incomplete response, it ends inside its gzip encoding",
             ),
             (
                 Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
                     "broken".to_owned(),
                 )))),
                 Failure::Final,
-                "unexpected answer: broken",
+                "unexpected response: broken",
             ),
         ] {
             assert_eq!(judged(try_), Err((failure, message.to_owned())));

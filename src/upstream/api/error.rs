@@ -63,8 +63,8 @@ fn elements_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ),
         Cause::Forbidden { permission } => write!(
             f,
-            ": the app registration lacks the permission {permission}, or this customer is not in its scope; both \
-             are set in Elements under Settings > API app registration"
+            ": the app registration lacks the permission {permission}, or this customer is not in its scope; change \
+             both in Elements under Settings > API app registration"
         ),
         Cause::NotFound => f.write_str(
             ": no such customer or tenant; check customer_id and tenant_id, and that the tenant belongs to the customer",
@@ -77,12 +77,13 @@ fn elements_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn partner_center_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match cause {
         Cause::Unauthorized => f.write_str(
-            "; check that partner_center.api_url, token_url and scope belong to the same cloud, and that who \
-             consented did so with multi-factor authentication",
+            "; check that partner_center.api_url, token_url and scope belong to the same cloud, and that the user \
+             consented with multi-factor authentication",
         ),
         Cause::Forbidden { permission } => write!(
             f,
-            ": who consented lacks {permission}; see roles in Partner Center, and the relationships with the customer"
+            ": the consenting user lacks {permission}; check the roles in Partner Center, and the relationship with \
+             the customer"
         ),
         Cause::NotFound => f.write_str(
             ": no such customer of this partner; check tenant_id, and the partner's relationship with the customer",
@@ -111,7 +112,7 @@ pub enum Cause {
     NotFound,
     /// Another 4xx.
     #[error(
-        "{0}: the API does not accept this request; this is a fault of the exporter or a change of the API"
+        "{0}: the API rejected the request; this is a bug in the exporter or a change of the API"
     )]
     BadRequest(u16),
     /// 429 until the deadline.
@@ -121,7 +122,7 @@ pub enum Cause {
         retry_after: Option<Duration>,
     },
     /// 5xx until the deadline.
-    #[error("{status}{}; the API is in trouble, the next poll tries again", asked(*retry_after))]
+    #[error("{status}{}; the API has a problem, the next poll retries", asked(*retry_after))]
     Unavailable {
         /// The last answer's status.
         status: u16,
@@ -129,7 +130,7 @@ pub enum Cause {
         retry_after: Option<Duration>,
     },
     /// No whole answer in time.
-    #[error("no whole answer within {}; the API is slow, or elements.timeout or retry_deadline too short", PromDuration(*after))]
+    #[error("no complete response within {}; the API is slow, or elements.timeout or retry_deadline is too short", PromDuration(*after))]
     Timeout {
         /// How long the last try was given.
         after: Duration,
@@ -138,19 +139,19 @@ pub enum Cause {
     #[error("connection failed: {0}")]
     Connection(String),
     /// The answer ends inside its JSON, again and again.
-    #[error("the answer ends in the middle: {0}")]
+    #[error("incomplete response, it ends {0}")]
     Truncated(String),
     /// The answer is not what is documented.
-    #[error("unexpected answer: {0}")]
+    #[error("unexpected response: {0}")]
     Decode(String),
     /// The answer is too large, too long or too deep.
-    #[error("too much: {0}")]
+    #[error("limit exceeded: {0}")]
     Limit(String),
     /// The answer points to another place.
-    #[error("{0}; not followed, since the token must stay with the API")]
+    #[error("{0}; not followed, because the token must not leave the API's host")]
     Refused(String),
     /// The answer is well-formed and cannot be true.
-    #[error("implausible answer: {0}")]
+    #[error("implausible response: {0}")]
     Implausible(String),
 }
 
@@ -161,7 +162,7 @@ impl Cause {
             Fault::Timeout => Self::Timeout { after: timeout },
             Fault::Connection(text) => Self::Connection(text),
             Fault::TooLarge { max_bytes } => Self::Limit(format!(
-                "the answer is larger than {max_bytes} bytes; see elements.limits.response_bytes"
+                "the response is larger than {max_bytes} bytes; see elements.limits.response_bytes"
             )),
             Fault::Unreadable(error) => Self::unreadable(error),
             Fault::Throttled { retry_after } => Self::Throttled { retry_after },
@@ -172,9 +173,7 @@ impl Cause {
                 status,
                 retry_after,
             },
-            Fault::Redirect(status) => {
-                Self::Refused(format!("{status}: the API redirects elsewhere"))
-            }
+            Fault::Redirect(status) => Self::Refused(format!("{status}: redirect to another URL")),
             Fault::Status(401, _) => Self::Unauthorized,
             Fault::Status(403, _) => Self::Forbidden { permission },
             Fault::Status(404, _) => Self::NotFound,
@@ -229,7 +228,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "/um/users: 429, and it asked to wait 1m30s; lower elements.rate_limit or lengthen the intervals"
+            "/um/users: 429, retry after 1m30s; lower elements.rate_limit or lengthen the intervals"
         );
     }
 }

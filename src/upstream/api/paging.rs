@@ -80,7 +80,7 @@ impl PageCount {
     pub(crate) fn add<R>(&mut self, page: &Page<R>) -> Result<(), Cause> {
         if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
             return Err(Cause::Limit(format!(
-                "the listing has {total} rows, {} are allowed; see elements.limits.rows",
+                "the listing has {total} rows, at most {} are allowed; see elements.limits.rows",
                 self.max_rows
             )));
         }
@@ -152,10 +152,10 @@ pub(crate) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
             Ok(url)
         }
         Ok(_) => Err(Cause::Refused(
-            "the listing's next page is on another host".to_owned(),
+            "the link to the next page is to another host".to_owned(),
         )),
         Err(_) => Err(Cause::Refused(
-            "the listing's next page is no address".to_owned(),
+            "the link to the next page is not a valid URL".to_owned(),
         )),
     }
 }

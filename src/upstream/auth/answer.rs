@@ -52,7 +52,7 @@ fn access_token(body: &[u8]) -> Result<AccessToken, JsonError> {
     let grant: AccessGrant<'_> = json::read(body)?;
     let token = grant
         .access_token
-        .ok_or_else(|| unexpected("it holds no access_token"))?;
+        .ok_or_else(|| unexpected("it contains no access_token"))?;
     if grant
         .token_type
         .is_some_and(|kind| !kind.0.eq_ignore_ascii_case("bearer"))
@@ -61,7 +61,7 @@ fn access_token(body: &[u8]) -> Result<AccessToken, JsonError> {
     }
     let header = Secret::from(format!("Bearer {}", token.0));
     let mut header = HeaderValue::from_str(header.expose())
-        .map_err(|_| unexpected("its access_token does not fit a header"))?;
+        .map_err(|_| unexpected("its access_token is not a valid header value"))?;
     header.set_sensitive(true);
     let life = seconds(&grant.expires_in)
         .map_or(DEFAULT_LIFE, Duration::from_secs)

@@ -29,37 +29,37 @@ pub(super) enum Problem {
     #[error("the token service refuses the grant (invalid_grant)")]
     InvalidGrant,
     #[error(
-        "the token service does not accept the refresh token any more (invalid_grant){}",
+        "the token service refuses the refresh token (invalid_grant){}",
         lost_rotation(*lost)
     )]
     RefreshTokenRefused {
         file: PathBuf,
         lost: Option<LostRotation>,
     },
-    #[error("the refresh token cannot be kept: {0}")]
+    #[error("the refresh token cannot be saved: {0}")]
     RefreshTokenFile(String),
     #[error("the client certificate expired on {0}")]
     CertificateExpired(Timestamp),
-    #[error("the private key of the client certificate does not sign")]
+    #[error("the private key of the client certificate failed to sign")]
     Unsigned,
-    #[error("the token service answered {0}")]
+    #[error("the token service returned {0}")]
     Status(u16),
-    #[error("the token service answered 429{}", asked(*retry_after))]
+    #[error("the token service returned 429{}", asked(*retry_after))]
     Throttled { retry_after: Option<Duration> },
-    #[error("the token service is in trouble, it answered {status}{}", asked(*retry_after))]
+    #[error("the token service has a problem: status {status}{}", asked(*retry_after))]
     Unavailable {
         status: u16,
         retry_after: Option<Duration>,
     },
-    #[error("the token service redirects elsewhere, which is not followed")]
+    #[error("the token service sent a redirect; not followed")]
     Redirect,
-    #[error("the token service gave no whole answer within {}", PromDuration(*.0))]
+    #[error("no complete response from the token service within {}", PromDuration(*.0))]
     Timeout(Duration),
-    #[error("no connection to the token service: {0}")]
+    #[error("connection to the token service failed: {0}")]
     Connection(String),
-    #[error("the token service's answer is not the one documented ({0})")]
+    #[error("unexpected response from the token service: {0}")]
     Decode(String),
-    #[error("the token service's answer is too large")]
+    #[error("the token service's response is too large")]
     TooLarge,
 }
 
@@ -76,16 +76,10 @@ pub(super) enum LostRotation {
 fn lost_rotation(lost: Option<LostRotation>) -> String {
     let (at, what) = match lost {
         None => return String::new(),
-        Some(LostRotation::Stopped(at)) => (
-            at,
-            "the exporter was stopped between the request and the storing of the new one",
-        ),
-        Some(LostRotation::Unanswered(at)) => (
-            at,
-            "the answer to that request was lost, and with it the new one",
-        ),
+        Some(LostRotation::Stopped(at)) => (at, "stopped before it saved the new token"),
+        Some(LostRotation::Unanswered(at)) => (at, "the response with the new token was lost"),
     };
-    format!("; it was handed in on {at} to be exchanged for a new one, and {what}")
+    format!("; the exporter sent it on {at} to exchange it for a new token, but {what}")
 }
 
 impl fmt::Display for TokenError {
@@ -118,7 +112,7 @@ impl TokenError {
         match (&self.problem, self.credential) {
             (Problem::InvalidClient { .. }, _) => write!(
                 f,
-                "; compare {section}.client_id and the credential with {registration}, and see whether the \
+                "; compare {section}.client_id and the credential with {registration}, and check whether the \
                  credential has expired"
             ),
             (Problem::InvalidScope { .. }, Credential::Elements) => write!(
@@ -134,15 +128,15 @@ impl TokenError {
             (Problem::InvalidGrant, _) => write!(f, "; see the app registration in {registration}"),
             (Problem::RefreshTokenRefused { file, .. }, _) => write!(
                 f,
-                "; a person with the role Admin agent must consent again, with multi-factor authentication, and put \
-                 the new refresh token into {}; until then, or for an hour, it is not asked again",
+                "; a user with the role Admin agent must consent again, with multi-factor authentication, and write \
+                 the new refresh token to {}; until then the exporter retries at most once an hour",
                 file.display()
             ),
             (Problem::RefreshTokenFile(_) | Problem::Unsigned, _) => Ok(()),
             (Problem::CertificateExpired(_), _) => write!(
                 f,
-                "; add a new certificate to the app registration in {registration}, and put it where \
-                 {section}.certificate says"
+                "; add a new certificate to the app registration in {registration}, and replace the file of \
+                 {section}.certificate"
             ),
             (Problem::Throttled { .. } | Problem::Unavailable { .. } | Problem::Timeout(_), _) => {
                 Ok(())

@@ -38,8 +38,8 @@ const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 pub enum RefreshTokenFileError {
     /// Another process exchanges the same token.
     #[error(
-        "the refresh token in {} is in use by {holder}, which has locked {}; only one process may exchange it: stop \
-         that one, or give this one a refresh token and a file of its own (partner_center.refresh_token_file)",
+        "the refresh token in {} is locked by {holder} ({}); only one process may use it: stop that process, or give \
+         this one its own token and file (partner_center.refresh_token_file)",
         file.display(), lock.display()
     )]
     InUse {
@@ -52,8 +52,8 @@ pub enum RefreshTokenFileError {
     },
     /// There is neither a file nor a start value.
     #[error(
-        "there is no refresh token: no file {}, and no start value; put one into that file, or into the environment \
-         variable that partner_center.refresh_token_env names",
+        "no refresh token: {} does not exist and there is no first token; write one to that file, or to the \
+         environment variable named by partner_center.refresh_token_env",
         file.display()
     )]
     NoToken {
@@ -62,8 +62,8 @@ pub enum RefreshTokenFileError {
     },
     /// Something about the files is wrong.
     #[error(
-        "the refresh token cannot be kept: {0}; partner_center.refresh_token_file must be in a directory that \
-         the exporter may write to, and that stays when it is replaced"
+        "the refresh token cannot be saved: {0}; put partner_center.refresh_token_file into a writable, persistent \
+         directory"
     )]
     Unusable(String),
 }
@@ -194,8 +194,7 @@ impl RefreshTokenFile {
             };
             self.files.begin_exchange(&exchange).map_err(|error| {
                 cannot(format!(
-                    "{error}; nothing was asked, so that the token in {} stays valid: see to it that the directory \
-                     can be written to",
+                    "{error}; sent no request, so the token in {} stays valid; make the directory writable",
                     self.path.display()
                 ))
             })?;
@@ -308,15 +307,15 @@ impl RefreshTokenFile {
             Err(error) => tracing::error!(
                 parent: None,
                 %error,
-                "the new refresh token is in memory only, and may be lost when the exporter ends: make the directory \
-                 of partner_center.refresh_token_file writable; it is tried again"
+                "failed to save the new refresh token, it will be lost if the exporter stops; make the directory of \
+                 partner_center.refresh_token_file writable (the exporter retries)"
             ),
         }
     }
 
     fn end_exchange(&self) {
         if let Err(error) = self.files.end_exchange() {
-            tracing::warn!(parent: None, %error, "a note on the refresh token's exchange is left over");
+            tracing::warn!(parent: None, %error, "failed to remove the note about the refresh token's exchange");
         }
     }
 }

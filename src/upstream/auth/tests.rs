@@ -163,7 +163,7 @@ async fn with_an_expired_certificate_nothing_is_asked() {
     assert_eq!(
         denied.error.to_string(),
         "the client certificate expired on Tue, 29 Oct 2126 03:32:11 GMT; add a new certificate to the app \
-         registration in Microsoft Entra under App registrations, and put it where partner_center.certificate says"
+         registration in Microsoft Entra under App registrations, and replace the file of partner_center.certificate"
     );
     assert!(!denied.in_doubt);
     assert_eq!(peer.asked().len(), 0);
@@ -174,7 +174,7 @@ async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
     assert_eq!(
         error(Credential::Elements, &secret(), "invalid_client").await,
         "the token service refuses the client id or its secret (invalid_client); compare elements.client_id and \
-         the credential with Elements under Settings > API app registration, and see whether the credential has \
+         the credential with Elements under Settings > API app registration, and check whether the credential has \
          expired"
     );
     let proof = ClientCredential::Certificate(certificate());
@@ -194,7 +194,7 @@ async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
     let text = error(Credential::PartnerCenter, &secret(), "hunter2").await;
     assert_eq!(
         text,
-        "the token service answered 400; check partner_center.tenant and partner_center.token_url"
+        "the token service returned 400; check partner_center.tenant and partner_center.token_url"
     );
 }
 
@@ -237,32 +237,32 @@ fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
         (
             Ok(Answer::of(200, r#"{"access_token""#)),
             Failure::CutBody,
-            "the token service's answer is not the one documented (it ends at line 1 column 15)",
+            "unexpected response from the token service: it ends at line 1 column 15",
         ),
         (
             Ok(Answer::of(200, "{}")),
             Failure::Final,
-            "the token service's answer is not the one documented (it holds no access_token)",
+            "unexpected response from the token service: it contains no access_token",
         ),
         (
             Ok(Answer::of(200, &format!(r#"{{"x":{}"#, "[".repeat(1000)))),
             Failure::Final,
-            "the token service's answer is not the one documented (nested too deep at line 1 column 132)",
+            "unexpected response from the token service: nested too deeply at line 1 column 132",
         ),
         (
             Ok(Answer::of(204, "")),
             Failure::Final,
-            "the token service answered 204",
+            "the token service returned 204",
         ),
         (
             Ok(Answer::of(302, "")),
             Failure::Final,
-            "the token service redirects elsewhere, which is not followed",
+            "the token service sent a redirect; not followed",
         ),
         (
             Ok(Answer::of(401, "")),
             Failure::Final,
-            "the token service answered 401",
+            "the token service returned 401",
         ),
         (
             Ok(Answer::of(401, r#"{"error": "invalid_grant"}"#)),
@@ -272,51 +272,51 @@ fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
         (
             Ok(Answer::of(429, "")),
             again,
-            "the token service answered 429, and it asked to wait 7s",
+            "the token service returned 429, retry after 7s",
         ),
         (
             Ok(Answer::of(501, "")),
             Failure::Final,
-            "the token service is in trouble, it answered 501, and it asked to wait 7s",
+            "the token service has a problem: status 501, retry after 7s",
         ),
         (
             Ok(Answer::of(503, "")),
             again,
-            "the token service is in trouble, it answered 503, and it asked to wait 7s",
+            "the token service has a problem: status 503, retry after 7s",
         ),
         (
             Ok(Answer::of(600, "")),
             Failure::Final,
-            "the token service answered 600",
+            "the token service returned 600",
         ),
         (
             Err(NoAnswer::of(Fault::Timeout)),
             Failure::NoAnswer,
-            "the token service gave no whole answer within 30s",
+            "no complete response from the token service within 30s",
         ),
         (
             Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
             Failure::NoAnswer,
-            "no connection to the token service: refused",
+            "connection to the token service failed: refused",
         ),
         (
             Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
             Failure::Final,
-            "the token service's answer is too large",
+            "the token service's response is too large",
         ),
         (
             Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
                 "inside its gzip encoding".to_owned(),
             )))),
             Failure::CutBody,
-            "the token service's answer is not the one documented (it ends inside its gzip encoding)",
+            "unexpected response from the token service: it ends inside its gzip encoding",
         ),
         (
             Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
                 "broken".to_owned(),
             )))),
             Failure::Final,
-            "the token service's answer is not the one documented (broken)",
+            "unexpected response from the token service: broken",
         ),
     ] {
         assert_eq!(judged(try_), (failure, message.to_owned()));

@@ -57,7 +57,7 @@ pub(super) async fn read_in_order<P, E, F: Future<Output = Result<P, E>>>(
                     ahead.push_back(fetch(Place::Index(asked)));
                 }
                 let Some(page) = ahead.next().await else {
-                    unreachable!("this page was asked for")
+                    unreachable!("the page was requested")
                 };
                 page?
             }

@@ -91,7 +91,7 @@ pub(crate) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, 
         Some(List(data)) => data,
         // An answer without rows is an empty listing only where it says so itself.
         None if total == Some(0) => Vec::new(),
-        None => return Err(JsonError::Unexpected("there is no `data`".to_owned())),
+        None => return Err(JsonError::Unexpected("`data` is missing".to_owned())),
     };
     let next_link = envelope
         .next_link

@@ -82,10 +82,10 @@ impl Status {
             Self::Number(number) => match encoding {
                 StatusEncoding::Codes => i64::try_from(*number)
                     .map(|code| CodeSet::from_iter([code]))
-                    .map_err(|_| "has a status that is no code"),
+                    .map_err(|_| "has an invalid status code"),
                 StatusEncoding::Flags => u64::try_from(*number)
                     .map(flags)
-                    .map_err(|_| "has a status that is no set of flags"),
+                    .map_err(|_| "has an invalid set of status flags"),
             },
         }
     }

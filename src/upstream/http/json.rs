@@ -40,7 +40,7 @@ pub(crate) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError>
     // Checked as a whole, which is faster than each text for itself.
     let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
         None => JsonError::Truncated("inside a character".to_owned()),
-        Some(_) => JsonError::Unexpected(format!("no UTF-8 at byte {}", error.valid_up_to())),
+        Some(_) => JsonError::Unexpected(format!("invalid UTF-8 at byte {}", error.valid_up_to())),
     })?;
     let Object(object) = serde_json::from_str(text).map_err(|error| describe(&error))?;
     Ok(object)
@@ -54,7 +54,7 @@ fn describe(error: &serde_json::Error) -> JsonError {
         serde_json::error::Category::Eof => JsonError::Truncated(place),
         // No other category or code tells this one apart.
         _ if message.starts_with("recursion limit exceeded") => {
-            JsonError::TooMuch(format!("nested too deep {place}"))
+            JsonError::TooMuch(format!("nested too deeply {place}"))
         }
         _ if message.starts_with(TOO_LONG) => {
             JsonError::TooMuch(format!("a list of more than {MOST_ITEMS} items {place}"))
@@ -67,10 +67,10 @@ fn describe(error: &serde_json::Error) -> JsonError {
                 Some((_, expected)) => {
                     JsonError::Unexpected(format!("{expected} expected {place}"))
                 }
-                None => JsonError::Unexpected(format!("another shape expected {place}")),
+                None => JsonError::Unexpected(format!("unexpected shape {place}")),
             }
         }
-        _ => JsonError::Unexpected(format!("no JSON {place}")),
+        _ => JsonError::Unexpected(format!("invalid JSON {place}")),
     }
 }
 
@@ -310,9 +310,9 @@ mod tests {
         );
         check(
             "<html>alice</html>",
-            &unexpected("no JSON at line 1 column 1"),
+            &unexpected("invalid JSON at line 1 column 1"),
         );
-        check("{} alice", &unexpected("no JSON at line 1 column 4"));
+        check("{} alice", &unexpected("invalid JSON at line 1 column 4"));
     }
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
             Err(JsonError::Truncated(_))
         ));
         let latin1 = [b"{\"name\": \"".as_slice(), b"\xc4\"}"].concat();
-        let refused = JsonError::Unexpected("no UTF-8 at byte 10".to_owned());
+        let refused = JsonError::Unexpected("invalid UTF-8 at byte 10".to_owned());
         assert_eq!(read::<Person>(&latin1).err(), Some(refused));
     }
 

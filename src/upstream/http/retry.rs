@@ -74,7 +74,7 @@ pub(crate) enum Decision {
 /// What an answer said of the next try, for the end of a message.
 pub(crate) fn asked(retry_after: Option<Duration>) -> String {
     match retry_after {
-        Some(wait) => format!(", and it asked to wait {}", PromDuration(wait)),
+        Some(wait) => format!(", retry after {}", PromDuration(wait)),
         None => String::new(),
     }
 }

@@ -117,62 +117,63 @@ impl Stats {
         let stats = Self {
             requests: counters(
                 "avepoint_api_requests_total",
-                "Requests sent, each try for itself; code is none without an answer.",
+                "Requests sent, counting each attempt; code is none if there was no response.",
                 &["api", "route", "code"],
             )?,
             request_duration: durations(
                 "avepoint_api_request_duration_seconds",
-                "Time from sending a request to the last byte of its answer, or to its failure.",
+                "Time in seconds from sending a request to the last byte of its response, or to its failure.",
                 &["api", "route"],
             )?,
             retries: counters(
                 "avepoint_api_retries_total",
-                "Tries after a first one, by what was wrong with the one before.",
+                "Retries, by the reason why the previous attempt failed.",
                 &["api", "reason"],
             )?,
             response_bytes: counters(
                 "avepoint_api_response_bytes_total",
-                "Bytes of answers, after decompression.",
+                "Bytes of responses, after decompression.",
                 &["api", "route"],
             )?,
             in_flight: wholes(
                 "avepoint_api_requests_in_flight",
-                "Requests under way.",
+                "Requests in flight.",
                 &["api"],
             )?,
             rate_limit: gauges(
                 "avepoint_api_rate_limit_requests_per_second",
-                "Requests per second that may be sent now.",
+                "Current rate limit in requests per second.",
                 &["api"],
             )?,
             rate_limit_wait: seconds(
                 "avepoint_api_rate_limit_wait_seconds_total",
-                "Time that requests waited for the rate limiter.",
+                "Time in seconds that requests waited for the rate limit.",
                 &["api"],
             )?,
             required_rate: gauges(
                 "avepoint_api_required_requests_per_second",
-                "Requests per second that all tenants, and discovery, need to keep their intervals, by the pages of their last successful polls.",
+                "Requests per second that all tenants and discovery need for their intervals, based on the pages of \
+                 their last successful polls.",
                 &["api"],
             )?,
             capacity: gauges(
                 "avepoint_api_capacity_requests_per_second",
-                "Requests per second that are possible: the configured rate, or less where answers are slow.",
+                "Possible requests per second: the configured rate, or less if responses are slow.",
                 &["api"],
             )?,
             credential_up: wholes(
                 "avepoint_credential_up",
-                "Whether the last token request succeeded.",
+                "1 if the last token request succeeded, 0 if it failed.",
                 &["credential"],
             )?,
             token_expiry: gauges(
                 "avepoint_access_token_expiry_timestamp_seconds",
-                "When the access token in use expires.",
+                "Time at which the current access token expires, in seconds since the Unix epoch.",
                 &["credential"],
             )?,
             token_requests: counters(
                 "avepoint_token_requests_total",
-                "Token requests that ended, each with its retries as one.",
+                "Token requests completed; a request and its retries count once.",
                 &["credential"],
             )?,
             token_failures: counters(
@@ -182,12 +183,13 @@ impl Stats {
             )?,
             certificate_expiry: gauges(
                 "avepoint_client_certificate_expiry_timestamp_seconds",
-                "When the certificate expires that the credential proves itself with.",
+                "Time at which the certificate of the credential expires, in seconds since the Unix epoch.",
                 &["credential"],
             )?,
             refresh_token_rotation: gauges(
                 "avepoint_refresh_token_last_rotation_timestamp_seconds",
-                "When a new refresh token was last stored; at the start, when its file was written.",
+                "Time at which the refresh token was last saved, in seconds since the Unix epoch; after startup the \
+                 modification time of its file.",
                 &["credential"],
             )?,
             latencies: Arc::default(),

@@ -133,7 +133,7 @@ impl Transport {
                     .build();
                 if client.is_ok() {
                     tracing::warn!(
-                        "this machine has no certificate store; trusting the bundled root certificates"
+                        "no system certificate store; using the bundled root certificates"
                     );
                 }
                 client
@@ -237,7 +237,9 @@ impl Transport {
     fn unconnected(&self, error: reqwest::Error) -> Fault {
         if error.is_connect() && error.is_timeout() {
             let patience = PromDuration(self.connect_timeout);
-            return Fault::Connection(format!("none within {patience} (elements.connect_timeout)"));
+            return Fault::Connection(format!(
+                "no connection within {patience} (elements.connect_timeout)"
+            ));
         }
         broken(error)
     }
@@ -259,7 +261,9 @@ async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result
         _ if body.is_empty() => Ok(body),
         None | Some(b"identity") => Ok(body),
         Some(b"gzip") => gunzip(&body, max_bytes),
-        Some(_) => Err(unexpected("it is encoded in a way that was not offered")),
+        Some(_) => Err(unexpected(
+            "it has an encoding that the exporter did not offer",
+        )),
     }
 }
 
@@ -274,7 +278,7 @@ fn builder(config: &HttpSettings, urls: [&Url; 2]) -> anyhow::Result<reqwest::Cl
     if let Some(proxy) = &config.proxy_url {
         // The error would quote the address, which may hold a password.
         let proxy = reqwest::Proxy::all(proxy.expose())
-            .map_err(|_| anyhow::anyhow!("elements.proxy_url is no address"))?;
+            .map_err(|_| anyhow::anyhow!("elements.proxy_url is not a valid URL"))?;
         builder = builder.proxy(proxy);
     } else if urls.iter().any(|url| url.scheme() == "http") {
         // Plain HTTP goes to loopback only. A proxy of the environment would see the token.
@@ -330,7 +334,7 @@ fn gunzip(body: &[u8], max_bytes: usize) -> Result<Body, Fault> {
             let place = "inside its gzip encoding".to_owned();
             Err(Fault::Unreadable(JsonError::Truncated(place)))
         }
-        Err(_) => Err(unexpected("its gzip encoding is broken")),
+        Err(_) => Err(unexpected("its gzip encoding is invalid")),
     }
 }
 

@@ -86,7 +86,8 @@ impl<'a> Tries<'a> {
         };
         if self.api.is_identity() && self.history.failures == 1 {
             // All polls wait for it, and it may take until the deadline.
-            tracing::info!(parent: None, api = self.api.as_str(), reason, error = %failed.problem, "token request is tried again");
+            tracing::info!(parent: None, api = self.api.as_str(), reason, error = %failed.problem, "token request \
+                                                                                                    failed, retrying");
         }
         tracing::debug!(
             route = self.route,
@@ -94,7 +95,7 @@ impl<'a> Tries<'a> {
             request_id = failed.request_id.as_ref().map(tracing::field::display),
             wait = %PromDuration(wait),
             error = %failed.problem,
-            "request failed, trying again"
+            "request failed, retrying"
         );
         self.stats
             .retries

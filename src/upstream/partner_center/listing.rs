@@ -69,7 +69,7 @@ impl Client {
                 // Nobody is in the listing.
                 None if place.token.is_none() => Ok(None),
                 None => Err(Cause::Decode(
-                    "204 where a page says that there is another one".to_owned(),
+                    "204 although the previous page has a link to the next".to_owned(),
                 )),
             };
             next = after.map_err(|cause| {
@@ -97,7 +97,7 @@ struct Place {
 fn not_again(read: &Place, next: Option<Place>) -> Result<Option<Place>, Cause> {
     if next.as_ref() == Some(read) {
         return Err(Cause::Limit(
-            "the listing's next page is the one that was just read".to_owned(),
+            "the next page is the same as the current page".to_owned(),
         ));
     }
     Ok(next)
@@ -115,7 +115,9 @@ fn follow(base: &Url, link: Link) -> Result<Place, Cause> {
     };
     let token = link.token.map(|token| {
         let mut token = HeaderValue::try_from(token).map_err(|_| {
-            Cause::Decode("the continuation token of the next page is no header".to_owned())
+            Cause::Decode(
+                "the continuation token of the next page is not a valid header value".to_owned(),
+            )
         })?;
         token.set_sensitive(true);
         Ok(token)
@@ -159,7 +161,7 @@ type PageAndLink<R> = (Page<R>, Option<Link>);
 fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<PageAndLink<R::Row>, JsonError> {
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let Some(List(items)) = envelope.items else {
-        return Err(JsonError::Unexpected("there is no `items`".to_owned()));
+        return Err(JsonError::Unexpected("`items` is missing".to_owned()));
     };
     let page = Page {
         rows: read_rows(&items, rows)?,

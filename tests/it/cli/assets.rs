@@ -95,7 +95,7 @@ async fn assets_writes_all_files_and_says_which() {
             .keys()
             .map(|name| format!("out/{name}"))
             .map(|path| match round {
-                1 if path == changed => format!("{path} (the one before is {path}.old now)"),
+                1 if path == changed => format!("{path} (previous file kept as {path}.old)"),
                 _ => path,
             })
             .collect();
@@ -134,7 +134,8 @@ async fn assets_that_cannot_be_written_are_named() {
     assert_eq!((ended.code, ended.stdout.as_str()), (FAILED, ""));
     assert_eq!(
         ended.stderr,
-        "avepoint-exporter: failed to make the folder out/dashboards; choose another place with --out: Not a directory \
+        "avepoint-exporter: failed to create the directory out/dashboards; choose another one with --out: Not a \
+         directory \
          (os error 20)\n"
     );
 
@@ -145,8 +146,8 @@ async fn assets_that_cannot_be_written_are_named() {
     assert_eq!((ended.code, ended.stdout.as_str()), (FAILED, ""));
     assert_eq!(
         ended.stderr,
-        "avepoint-exporter: failed to write out/rules/avepoint-recording.yml; see that there is room and that you may \
-         write there, or choose another folder with --out: Is a directory (os error 21)\n"
+        "avepoint-exporter: failed to write out/rules/avepoint-recording.yml; check free space and permissions, or \
+         choose another directory with --out: Is a directory (os error 21)\n"
     );
 }
 

@@ -79,7 +79,7 @@ async fn the_demo_serves_where_it_says_and_its_figures_move() {
 #[tokio::test]
 async fn a_world_can_be_told_to_stand_still_and_to_be_another() {
     let (one, address) = demo(&["--evolve=0s", "--seed=7"]).await;
-    assert!(one.stdout().contains("The world stands still."));
+    assert!(one.stdout().contains("The simulated data does not change."));
     first_round(&address).await;
     let world = avepoint_exporter::simulator::World::seeded(7, 2, 600);
     until("the figures of that world", async || {

@@ -41,7 +41,7 @@ async fn serve_ends_in_time_while_the_upstream_hangs() {
         })
         .await;
         let log = check(program, signal).await;
-        assert!(log.contains("avepoint-exporter ends"), "{log}");
+        assert!(log.contains("exporter stopped"), "{log}");
         assert!(!log.contains("failed"), "a cancelled poll fails: {log}");
     }
 }
@@ -108,6 +108,6 @@ async fn a_poll_that_is_interrupted_prints_nothing() {
     assert_eq!((ended.code, ended.stdout.as_str()), (FAILED, ""));
     assert_eq!(
         ended.stderr,
-        "avepoint-exporter: interrupted; nothing is printed, since not everything was polled\n"
+        "avepoint-exporter: interrupted before all polls ended; printed nothing\n"
     );
 }

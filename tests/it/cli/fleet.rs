@@ -30,11 +30,11 @@ async fn a_fleet_that_does_not_fit_is_said_once_with_what_to_change_and_so_is_on
     let config = config_text(&upstream, limit, EVERY_SECOND);
     let folder = Folder::with(&config);
     let (program, address) = serve(&folder, &[]).await;
-    let line = until_said(&program, "do not fit").await;
+    let line = until_said(&program, "too low for all intervals").await;
     for words in [
         "level=warn",
         "api=elements",
-        "elements is to be asked 2.00 times per second, and 1.50 are possible by the configured rate",
+        "elements needs 2.00 requests/s, 1.50 are available, limited by the configured rate",
         "raise elements.rate_limit.requests_per_second",
         "by a factor of 1.4",
     ] {
@@ -49,11 +49,11 @@ async fn a_fleet_that_does_not_fit_is_said_once_with_what_to_change_and_so_is_on
 
     fs::write(folder.config(), config.replace("1.5,", "10,")).unwrap();
     program.signal("HUP");
-    let line = until_said(&program, "fit into their intervals again").await;
+    let line = until_said(&program, "high enough for all intervals again").await;
     assert!(line.contains("level=info"), "{line}");
     program.signal("TERM");
     let log = program.end().await.stderr;
-    assert_eq!(log.matches("do not fit").count(), 1, "{log}");
+    assert_eq!(log.matches("too low for all intervals").count(), 1, "{log}");
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_listing_in_quarantine_is_said_once_with_its_reason_and_its_next_poll_
     let upstream = simulator(options).await;
     let folder = Folder::with(&config_text(&upstream, "", EVERY_SECOND));
     let (program, _) = serve(&folder, &[]).await;
-    let line = until_said(&program, "in quarantine").await;
+    let line = until_said(&program, "listing quarantined").await;
     for words in [
         "level=warn",
         "reason=not_found",
@@ -77,13 +77,13 @@ async fn a_listing_in_quarantine_is_said_once_with_its_reason_and_its_next_poll_
     ] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    let line = until_said(&program, "as often as usual").await;
+    let line = until_said(&program, "polled on schedule again").await;
     assert!(
         line.contains("level=info") && line.contains("collector=security_users"),
         "{line}"
     );
     program.signal("TERM");
     let log = program.end().await.stderr;
-    assert_eq!(log.matches("in quarantine").count(), 1, "{log}");
-    assert_eq!(log.matches("as often as usual").count(), 1, "{log}");
+    assert_eq!(log.matches("listing quarantined").count(), 1, "{log}");
+    assert_eq!(log.matches("polled on schedule again").count(), 1, "{log}");
 }

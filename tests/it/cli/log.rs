@@ -114,13 +114,13 @@ fn check(lines: &[String], time: &str, read: fn(&str) -> Option<Fields>) {
             .find(|fields| fields["message"].contains(message));
         found.unwrap_or_else(|| panic!("{message}: {lines:#?}"))
     };
-    assert!(of("serves")["metrics"].starts_with("http://127.0.0.1:"));
-    assert_eq!(of("trying again")["reason"], "unavailable");
+    assert!(of("exporter started")["metrics"].starts_with("http://127.0.0.1:"));
+    assert_eq!(of("request failed, retrying")["reason"], "unavailable");
     let failed = of("poll failed");
     assert_eq!(failed["tenant_name"], NAME);
     assert_eq!(failed["reason"], "decode");
     assert_eq!(failed["level"].to_lowercase(), "warn");
-    of("ends");
+    of("exporter stopped");
 }
 
 #[tokio::test]

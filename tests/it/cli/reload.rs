@@ -105,7 +105,7 @@ async fn a_hangup_reloads_and_a_bad_file_changes_nothing_and_says_why() {
     let log = end(program).await;
     assert_eq!(log.matches("configuration reloaded").count(), 2, "{log}");
     assert_eq!(
-        log.matches("the one before stays in force").count(),
+        log.matches("the previous one stays in force").count(),
         1,
         "{log}"
     );

@@ -226,7 +226,7 @@ async fn a_file_that_cannot_be_used_is_set_aside_and_the_exporter_starts_as_with
     })
     .await;
     let log = end(program).await;
-    assert_eq!(log.matches("it is set aside").count(), 1, "{log}");
+    assert_eq!(log.matches("renamed and ignored").count(), 1, "{log}");
     assert!(log.contains("is damaged at line 1, column"), "{log}");
     assert!(log.contains("state/warm-start.json.set-aside"), "{log}");
     let aside = folder.folder.path().join("state/warm-start.json.set-aside");
@@ -250,7 +250,7 @@ async fn a_disk_without_room_leaves_the_file_before_and_is_an_error_in_the_log()
         .current_dir(folder.folder.path());
     let program = Program::start(&mut limited);
     until("the first round", async || {
-        program.stderr().contains("serves").then_some(())
+        program.stderr().contains("exporter started").then_some(())
     })
     .await;
     let log = end(program).await;
@@ -326,11 +326,11 @@ async fn a_check_goes_by_what_is_saved_and_says_where_that_is_missing() {
     assert_eq!(
         line(&text, "requests per hour"),
         format!(
-            "requests per hour    32 to elements, by the sizes of the last polls, saved {saved_at}"
+            "requests per hour    32 to elements, based on the sizes of the last polls, saved {saved_at}"
         )
     );
     assert!(
-        line(&text, "series").contains(" of tenants and customers,"),
+        line(&text, "series").contains(" for tenants and customers,"),
         "{text}"
     );
 
@@ -346,8 +346,8 @@ async fn a_check_goes_by_what_is_saved_and_says_where_that_is_missing() {
     let text = check().await;
     assert!(
         line(&text, "requests per hour").ends_with(&format!(
-            "by the sizes of the last polls, saved {saved_at}, but for listings of 2 of 3 tenants, taken with 100000 \
-             users each (--assume-users)"
+            "based on the sizes of the last polls, saved {saved_at}; assuming 100000 users per listing for 2 of 3 \
+             tenants (--assume-users)"
         )),
         "{text}"
     );
@@ -364,14 +364,14 @@ async fn a_check_goes_by_what_is_saved_and_says_where_that_is_missing() {
     let text = check().await;
     assert!(
         line(&text, "state_dir").ends_with(
-            "state: the warm-start file is no warm-start file of this program; `serve` would set it aside"
+            "state: the warm-start file is not a warm-start file of this program; `serve` will rename and ignore it"
         ),
         "{text}"
     );
     assert!(
         line(&text, "requests per hour")
-            .ends_with(" with 100000 users in each listing (--assume-users)")
+            .ends_with(" assuming 100000 users per listing (--assume-users)")
     );
     fs::remove_file(file(&folder)).unwrap();
-    assert!(line(&check().await, "state_dir").ends_with("state: nothing is saved there yet"));
+    assert!(line(&check().await, "state_dir").ends_with("state: empty, nothing saved yet"));
 }

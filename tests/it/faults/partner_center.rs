@@ -112,7 +112,7 @@ async fn a_refused_refresh_token_is_handed_in_once_however_many_polls_wait_and_a
         panic!("{}", ended.stderr)
     };
     let advice = format!(
-        "must consent again, with multi-factor authentication, and put the new refresh token into {}",
+        "must consent again, with multi-factor authentication, and write the new refresh token to {}",
         sign_in.file.display()
     );
     assert!(
@@ -155,7 +155,7 @@ async fn a_customer_whose_roles_are_missing_is_told_in_the_words_of_partner_cent
     let line = failed.unwrap();
     for words in [
         "reason=forbidden",
-        "who consented lacks the role of an admin agent for this customer",
+        "the consenting user lacks the role of an admin agent for this customer",
     ] {
         assert!(line.contains(words), "{line}");
     }

@@ -75,11 +75,11 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
         (
             Fault::Throttle,
             3600,
-            "429, and it asked to wait 1h; lower elements.rate_limit",
+            "429, retry after 1h; lower elements.rate_limit",
         ),
-        (Fault::Throttle, u64::MAX, "429, and it asked to wait "),
+        (Fault::Throttle, u64::MAX, "429, retry after "),
         // A date tells the wait less the time that passed since.
-        (Fault::ThrottleDate, 3600, "429, and it asked to wait "),
+        (Fault::ThrottleDate, 3600, "429, retry after "),
     ] {
         let world = World::seeded(1, 1, 120);
         let mut options = options(world, &[Rule::new(fault, When::always())]);
@@ -121,7 +121,7 @@ async fn a_service_that_is_gone_fails_polls_as_a_connection_and_says_where_to_lo
     assert_eq!(error.reason().as_str(), "credential");
     let error = error.to_string();
     assert!(
-        error.contains("no connection to the token service"),
+        error.contains("connection to the token service failed"),
         "{error}"
     );
     assert!(
@@ -151,22 +151,22 @@ async fn what_another_try_cannot_mend_is_said_in_words_for_the_person_who_must_a
         (
             Fault::BadRequest,
             Listing::Protected,
-            "400: the API does not accept this request",
+            "400: the API rejected the request",
         ),
         (
             Fault::NotJson,
             Listing::Security,
-            "unexpected answer: no JSON at line 1 column 1",
+            "unexpected response: invalid JSON at line 1 column 1",
         ),
         (
             Fault::Deep,
             Listing::Security,
-            "too much: nested too deep at line 1 column ",
+            "limit exceeded: nested too deeply at line 1 column ",
         ),
         (
             Fault::EmptyRows,
             Listing::Protected,
-            "too much: a list of more than 10000 items",
+            "limit exceeded: a list of more than 10000 items",
         ),
         (
             Fault::Oversized,
@@ -181,12 +181,12 @@ async fn what_another_try_cannot_mend_is_said_in_words_for_the_person_who_must_a
         (
             Fault::Redirect,
             Listing::Security,
-            "302: the API redirects elsewhere; not followed",
+            "302: redirect to another URL; not followed",
         ),
         (
             Fault::ForeignLink,
             Listing::Security,
-            "next page is on another host; not followed",
+            "next page is to another host; not followed",
         ),
         (
             Fault::Unauthorized,

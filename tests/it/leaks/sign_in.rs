@@ -59,7 +59,7 @@ async fn a_file_that_holds_more_than_a_refresh_token_is_not_quoted() {
     for (token, why) in [
         ("planted-token\nplanted-token", "several lines"),
         ("planted-token\x07planted", "a control character"),
-        (&"planted-token".repeat(10_000), "more than 64KiB"),
+        (&"planted-token".repeat(10_000), "larger than 64KiB"),
     ] {
         let folder = folder(&config, token);
         let mut poll = exporter(["poll", "--log.level=trace"]);

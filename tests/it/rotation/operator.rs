@@ -47,9 +47,8 @@ async fn a_second_process_says_who_has_the_token_and_what_to_do_and_asks_nothing
         assert_eq!((second.code, second.stdout.as_str()), (USAGE, ""));
         let file = place.token_file().display().to_string();
         let expected = format!(
-            "avepoint-exporter: the refresh token in {file} is in use by {}, which has locked {file}.lock; only one \
-             process may exchange it: stop that one, or give this one a refresh token and a file of its own \
-             (partner_center.refresh_token_file)\n",
+            "avepoint-exporter: the refresh token in {file} is locked by {} ({file}.lock); only one process may use \
+             it: stop that process, or give this one its own token and file (partner_center.refresh_token_file)\n",
             holder.trim_end(),
         );
         assert_eq!(second.stderr, expected);
@@ -71,7 +70,9 @@ async fn a_token_that_others_could_read_is_theirs_no_more() {
     let polled = place.poll().await;
     assert_eq!(polled.code, FAILED);
     place.check_files("after a poll");
-    let warned = polled.stderr.contains("others may read the refresh token");
+    let warned = polled
+        .stderr
+        .contains("refresh token file was readable by other users");
     assert!(warned, "{}", polled.stderr);
 }
 
@@ -82,10 +83,7 @@ async fn a_place_where_no_new_token_can_be_written_is_refused_before_anything_is
     for (file, why) in [
         (below_a_file.to_str().unwrap(), "Not a directory"),
         ("nowhere/token", "its directory does not exist"),
-        (
-            "/proc/sys/kernel/hostname",
-            "cannot be replaced by a new one",
-        ),
+        ("/proc/sys/kernel/hostname", "cannot be replaced"),
         ("kept", "is not a regular file"),
     ] {
         place.configure(file);

@@ -159,17 +159,19 @@ impl Files {
                 file = %path.display(),
                 mode = format_args!("{:o}", mode & 0o7777),
                 corrected = corrected.is_ok(),
-                "others may read the refresh token's file"
+                "refresh token file was readable by other users; its mode must be 0600"
             );
         }
         let text = text(file).map_err(failed("read"))?;
         let token = text.expose().trim_ascii();
         let wrong = match token {
             "" => "it is empty",
-            _ if token.contains(char::is_control) => "it has several lines or a control character",
+            _ if token.contains(char::is_control) => {
+                "it contains several lines or a control character"
+            }
             _ => return Ok(Some(Secret::from(token.to_owned()))),
         };
-        let expected = format!("{wrong}; expected the refresh token and nothing else");
+        let expected = format!("{wrong}; expected only the refresh token");
         Err(failed("read")(io::Error::other(expected)))
     }
 
@@ -299,7 +301,7 @@ fn text(file: File) -> io::Result<Secret> {
     if read as u64 > MAX_BYTES {
         return Err(io::Error::new(
             ErrorKind::InvalidData,
-            "it holds more than 64KiB",
+            "it is larger than 64KiB",
         ));
     }
     Ok(text)

@@ -30,7 +30,7 @@ pub(super) fn recover(files: &Files, first: Option<&Secret>) -> Result<Found, Fi
         files.install()?;
         tracing::info!(
             file = %files.token.display(),
-            "found a new refresh token that was written and not yet in place when the exporter was stopped"
+            "recovered a new refresh token from an interrupted save"
         );
         token = Some(rotated);
     }

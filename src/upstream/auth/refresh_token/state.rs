@@ -48,7 +48,7 @@ impl State {
             let newest = self.unwritten.as_ref().map(|unwritten| &unwritten.token);
             return newest.or(first).cloned().ok_or_else(|| {
                 format!(
-                    "there is no file {} any more; put a refresh token into it",
+                    "the file {} no longer exists; write a refresh token to it",
                     files.token.display()
                 )
             });

@@ -12,8 +12,7 @@ use crate::upstream::auth::source::TokenSource;
 
 mod running;
 
-const INVALID_GRANT: &str =
-    "the token service does not accept the refresh token any more (invalid_grant)";
+const INVALID_GRANT: &str = "the token service refuses the refresh token (invalid_grant)";
 
 /// A directory with the files of a refresh token.
 struct Disk(TempDir);
@@ -104,10 +103,9 @@ async fn killed_while_it_asked_the_old_token_is_tried_and_if_it_is_dead_the_erro
     let disk = Disk::new(&files);
     let error = sign_in(&disk, None, "new").await.unwrap();
     let expected = format!(
-        "{INVALID_GRANT}; it was handed in on Fri, 01 Jan 2027 00:00:00 GMT to be exchanged for a new one, and the \
-         exporter was stopped between the request and the storing of the new one; a person with the role Admin agent \
-         must consent again, with multi-factor authentication, and put the new refresh token into {}; until then, or \
-         for an hour, it is not asked again",
+        "{INVALID_GRANT}; the exporter sent it on Fri, 01 Jan 2027 00:00:00 GMT to exchange it for a new token, but \
+         stopped before it saved the new token; a user with the role Admin agent must consent again, with multi-factor \
+         authentication, and write the new refresh token to {}; until then the exporter retries at most once an hour",
         disk.token().display()
     );
     assert_eq!(error, expected);
@@ -130,7 +128,7 @@ async fn killed_while_it_wrote_the_new_token_what_there_is_of_it_is_thrown_away(
         let disk = Disk::new(&files);
         let error = sign_in(&disk, None, "new").await.unwrap();
         assert!(
-            error.contains("the exporter was stopped between"),
+            error.contains("but stopped before it saved the new token"),
             "{error}"
         );
         let left: Vec<_> = disk.files().into_iter().map(|(name, _)| name).collect();
@@ -166,7 +164,7 @@ async fn killed_before_the_note_was_removed_nothing_was_lost() {
     disk.assert_holds_only("new");
     let error = sign_in(&disk, None, "another").await.unwrap();
     assert!(
-        error.starts_with(&format!("{INVALID_GRANT}; a person with")),
+        error.starts_with(&format!("{INVALID_GRANT}; a user with")),
         "{error}"
     );
 }
@@ -202,10 +200,7 @@ async fn the_start_value_counts_only_while_there_is_no_file() {
     let disk = Disk::new(&[("token", "of the file\r\n")]);
     assert_eq!(sign_in(&disk, Some("first"), "of the file").await, None);
     let error = Disk::new(&[]).open(None).unwrap_err().to_string();
-    assert!(
-        error.starts_with("there is no refresh token: no file /"),
-        "{error}"
-    );
+    assert!(error.starts_with("no refresh token: /"), "{error}");
 }
 
 #[tokio::test]
@@ -260,10 +255,10 @@ async fn a_second_one_is_refused_and_told_who_has_the_file() {
     std::os::unix::fs::symlink(disk.token(), &link).unwrap();
     for path in [disk.token(), link.clone()] {
         let error = RefreshTokenFile::open(&path, None).unwrap_err().to_string();
-        let holder = format!("is in use by process {} on host ", std::process::id());
+        let holder = format!("is locked by process {} on host ", std::process::id());
         assert!(error.contains(&holder), "{error}");
         assert!(
-            error.contains("/token.lock; only one process may exchange it"),
+            error.contains("/token.lock); only one process may use it"),
             "{error}"
         );
     }
@@ -295,7 +290,7 @@ fn what_cannot_be_kept_is_refused_before_anything_is_asked() {
         let error = RefreshTokenFile::open(path, first).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         assert!(
-            error.contains("partner_center.refresh_token_file must be in"),
+            error.contains("put partner_center.refresh_token_file into a writable"),
             "{error}"
         );
         assert!(!error.contains("hunter2"), "{error}");
@@ -310,12 +305,12 @@ fn what_cannot_be_kept_is_refused_before_anything_is_asked() {
     for (content, expected) in [
         ("", "it is empty"),
         (" \n", "it is empty"),
-        ("hunter2\nhunter2\n", "it has several lines"),
+        ("hunter2\nhunter2\n", "it contains several lines"),
         ("hunter2\0", "a control character"),
     ] {
         let disk = Disk::new(&[("token", content)]);
         check(&disk.token(), expected);
     }
     let disk = Disk::new(&[("token", &"hunter2".repeat(10_000))]);
-    check(&disk.token(), "it holds more than 64KiB");
+    check(&disk.token(), "it is larger than 64KiB");
 }

@@ -274,11 +274,11 @@ async fn nothing_is_asked_while_not_even_a_note_can_be_written() {
     std::fs::create_dir(at.path("token.exchange")).unwrap();
     let error = at.renewed().await.unwrap_err().to_string();
     assert!(
-        error.starts_with("the refresh token cannot be kept: failed to "),
+        error.starts_with("the refresh token cannot be saved: failed to "),
         "{error}"
     );
     assert!(
-        error.contains("; nothing was asked, so that the token in /"),
+        error.contains("; sent no request, so the token in /"),
         "{error}"
     );
     assert_eq!(at.service.asked().len(), 0);
@@ -336,7 +336,7 @@ async fn a_refused_token_is_not_handed_in_again_until_the_file_changes_or_an_hou
     let expected = at.renewed().await.unwrap_err().to_string();
     assert!(
         expected.starts_with(&format!(
-            "{INVALID_GRANT}; a person with the role Admin agent must consent again"
+            "{INVALID_GRANT}; a user with the role Admin agent must consent again"
         )),
         "{expected}"
     );
@@ -419,13 +419,13 @@ async fn a_new_token_whose_answer_is_lost_is_told_of_when_the_old_one_is_refused
     .await;
     let error = at.renewed().await.unwrap_err().to_string();
     assert!(
-        error.starts_with("no connection to the token service"),
+        error.starts_with("connection to the token service failed"),
         "{error}"
     );
     let error = at.renewed().await.unwrap_err().to_string();
     let expected = format!(
-        "{INVALID_GRANT}; it was handed in on Fri, 01 Jan 2027 00:00:00 GMT to be exchanged for a new one, and the \
-         answer to that request was lost, and with it the new one; a person with the role Admin agent must consent again"
+        "{INVALID_GRANT}; the exporter sent it on Fri, 01 Jan 2027 00:00:00 GMT to exchange it for a new token, but \
+         the response with the new token was lost; a user with the role Admin agent must consent again"
     );
     assert!(error.starts_with(&expected), "{error}");
 }
