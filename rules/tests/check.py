@@ -68,7 +68,7 @@ def check_alert(alert, cases, thresholds):
         if (name, fires) not in cases:
             complain(name, f"no test in which it {word}")
     if alert["group"] not in ALERT_GROUPS:
-        complain(name, f"in the group {alert['group']}, which is none of alerts")
+        complain(name, f"in the group {alert['group']}, which is not a group of alerts")
     if alert.get("severity") not in ("critical", "warning"):
         complain(name, "its severity is neither critical nor warning")
     if ("keep_firing_for" in alert) != (alert["group"] in KEPT):
@@ -90,7 +90,7 @@ def check_numbers(name, expr, thresholds):
     bare = re.sub(r'"[^"]*"', '""', expr)
     for operator, number in re.findall(r"(==|!=|<=|>=|<|>)\s*(?:bool\s+)?(-?[\d.]+)", bare):
         if operator != "==" or number not in ("0", "1"):
-            complain(name, f"the threshold {operator} {number} does not stand in the group {THRESHOLDS}")
+            complain(name, f"the threshold {operator} {number} is not in the group {THRESHOLDS}")
     if re.search(r"[*/+-]\s*\d", bare):
         complain(name, f"calculates with a number, which belongs in the group {THRESHOLDS}")
     for used in re.findall(r"avepoint:\w+:threshold", bare):
@@ -112,13 +112,13 @@ def main():
         check_alert(alert, cases, thresholds)
     for rule in rules:
         if rule["kind"] == "record" and rule["group"] != THRESHOLDS:
-            complain(rule["name"], "records that are no thresholds belong in avepoint-recording.yml")
+            complain(rule["name"], "recording rules other than thresholds belong in avepoint-recording.yml")
     everything = "".join(alert["expr"] for alert in alerts)
     for unused in sorted(one for one in thresholds if one not in everything):
         complain(unused, "no alert uses this threshold")
     for name, _ in sorted(cases):
         if name not in names:
-            complain(name, "is tested, and there is no such alert")
+            complain(name, "has a test, but there is no such alert")
     index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
     for path in sorted(RUNBOOKS.glob("*.md")):
         if path.stem not in names | {"README"}:

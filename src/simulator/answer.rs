@@ -219,7 +219,7 @@ impl Upstream {
         self.grant(&self.partner_identity.grants, parts, strikes)?;
         for name in [MS_REQUEST_ID, MS_CORRELATION_ID] {
             if !sent(parts, &name).is_some_and(is_guid) {
-                return Err(bad(&format!("{name} is no GUID")));
+                return Err(bad(&format!("{name} is not a GUID")));
             }
         }
         let id = target.tenant.ok_or_else(unknown)?;

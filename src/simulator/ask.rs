@@ -53,7 +53,7 @@ impl Ask {
             Listing::Security | Listing::OlderSecurity if statuses.is_empty() => Filter::All,
             // The current form takes one code.
             Listing::Security if statuses.len() == 1 => Filter::Statuses(statuses),
-            Listing::Security => return Err("status stands twice"),
+            Listing::Security => return Err("status is a duplicate parameter"),
             Listing::OlderSecurity if statuses.iter().all(|code| *code < FILTERED_CODES) => {
                 Filter::Statuses(statuses)
             }

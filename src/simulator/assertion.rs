@@ -101,11 +101,11 @@ impl Assertions {
         audience: &str,
         now: Timestamp,
     ) -> Result<(), &'static str> {
-        let (signed, signature) = assertion.rsplit_once('.').ok_or("it is no JWT")?;
-        let (header, claims) = signed.split_once('.').ok_or("it is no JWT")?;
+        let (signed, signature) = assertion.rsplit_once('.').ok_or("it is not a JWT")?;
+        let (header, claims) = signed.split_once('.').ok_or("it is not a JWT")?;
         let header: Header = decoded(header).ok_or("its header cannot be read")?;
         if header.typ != "JWT" || header.alg != "RS256" {
-            return Err("it is no JWT with RS256");
+            return Err("it is not a JWT with RS256");
         }
         if header.kid != self.certificate.kid || header.x5t != self.certificate.x5t {
             return Err("its thumbprint is not the registered certificate's");
@@ -124,14 +124,14 @@ impl Assertions {
         }
         let latest = now.after(LEEWAY).since_unix().as_secs();
         if claims.nbf > latest || claims.iat > latest {
-            return Err("it is not good yet");
+            return Err("it is not valid yet");
         }
         let now = now.since_unix().as_secs();
         if claims.exp <= now {
             return Err("it has expired");
         }
         if claims.exp > claims.iat.min(claims.nbf).saturating_add(LONGEST) {
-            return Err("it is good for more than 10 minutes");
+            return Err("it is valid for more than 10 minutes");
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, expires| now < *expires);
@@ -234,9 +234,9 @@ pub(super) mod tests {
             (
                 json!({"typ": "at+jwt"}),
                 json!({}),
-                "it is no JWT with RS256",
+                "it is not a JWT with RS256",
             ),
-            (json!({"alg": "none"}), json!({}), "it is no JWT with RS256"),
+            (json!({"alg": "none"}), json!({}), "it is not a JWT with RS256"),
             (
                 json!({"kid": "00"}),
                 json!({}),
@@ -262,18 +262,18 @@ pub(super) mod tests {
                 json!({"aud": "http://127.0.0.1:1/"}),
                 "its audience is not this token service",
             ),
-            (json!({}), json!({"nbf": NOW + 61}), "it is not good yet"),
-            (json!({}), json!({"iat": NOW + 61}), "it is not good yet"),
+            (json!({}), json!({"nbf": NOW + 61}), "it is not valid yet"),
+            (json!({}), json!({"iat": NOW + 61}), "it is not valid yet"),
             (json!({}), json!({"exp": NOW}), "it has expired"),
             (
                 json!({}),
                 json!({"exp": NOW + 601}),
-                "it is good for more than 10 minutes",
+                "it is valid for more than 10 minutes",
             ),
             (
                 json!({}),
                 json!({"iat": NOW - 301}),
-                "it is good for more than 10 minutes",
+                "it is valid for more than 10 minutes",
             ),
             (json!({}), json!({"jti": null}), "its claims cannot be read"),
         ] {

@@ -269,11 +269,11 @@ pub enum InvalidFault {
     /// There is no such fault.
     #[error("unknown fault `{0}`; known are {list}", list = names())]
     Name(String),
-    /// What follows the colon is no rate.
-    #[error("`{0}` is no rate; expected a whole number from 1 after the colon, as in throttle:20")]
+    /// The text after the colon is not a rate.
+    #[error("`{0}` is not a rate; expected a whole number of at least 1 after the colon, as in throttle:20")]
     Rate(String),
-    /// What follows the at sign is no tenant.
-    #[error("`{0}` is no tenant; expected a tenant's id after the at sign")]
+    /// The text after the at sign is not a tenant id.
+    #[error("`{0}` is not a tenant id; expected a tenant's id after the at sign")]
     Tenant(String),
 }
 

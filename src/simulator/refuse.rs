@@ -33,7 +33,7 @@ impl Upstream {
                     throttled(&httpdate::fmt_http_date(UNIX_EPOCH + whole_second))
                 }
                 Fault::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
-                Fault::InternalError => error(StatusCode::INTERNAL_SERVER_ERROR, "a fault of ours"),
+                Fault::InternalError => error(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
                 Fault::BadGateway => error(StatusCode::BAD_GATEWAY, "nobody there"),
                 Fault::GatewayTimeout => error(StatusCode::GATEWAY_TIMEOUT, "nobody answers"),
                 Fault::Unauthorized => error(StatusCode::UNAUTHORIZED, "not with this token"),

@@ -34,7 +34,7 @@ impl Upstream {
         let users = url::form_urlencoded::parse(query.as_bytes())
             .find_map(|(key, value)| (key == "users").then_some(value))
             .and_then(|users| users.parse().ok())
-            .ok_or_else(|| bad("say how many, such as ?users=5"))?;
+            .ok_or_else(|| bad("missing parameter, for example ?users=5"))?;
         let now = self
             .change_world(|world, tick| world.raise_high_risk(id, tick, users))
             .map_err(|why| {

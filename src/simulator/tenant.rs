@@ -44,7 +44,7 @@ pub enum CannotRise {
     #[error("there is no tenant {0}")]
     NoTenant(TenantId),
     /// The tenant's rows are given, not made up.
-    #[error("the rows of this tenant are given and stay as they are")]
+    #[error("the rows of this tenant are fixed")]
     Given,
     /// So many are left, and no more.
     #[error("only {0} more users of this tenant's security listing can become high risk")]

@@ -17,16 +17,11 @@ const CHECKED: &[&str] = &[
     "config.example.yaml",
     "deploy/alertmanager.yml",
     "--help",
+    "src",
 ];
 
-/// Not checked yet: move an entry to the list above when its texts are plain. `docs/metrics.md` is generated from `src`.
-const NOT_YET: &[&str] = &[
-    "docs/metrics.md",
-    "ARCHITECTURE.md",
-    "src",
-    "rules",
-    "dashboards",
-];
+/// Not checked yet: move an entry to the list above when its texts are plain.
+const NOT_YET: &[&str] = &["ARCHITECTURE.md", "rules", "dashboards"];
 
 /// A regular expression of words to avoid, better words, a text with the former, and one without. A space stands for any
 /// white space up to the next line. A match in a question is fine: there "what is" asks and names nothing.
