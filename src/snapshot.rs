@@ -138,7 +138,7 @@ impl Snapshot {
     /// request at least.
     pub fn required(&self, api: Api) -> f64 {
         self.collectors()
-            .filter(|one| one.config.kind.collector().api() == api)
+            .filter(|one| one.collector().api() == api)
             .map(|one| {
                 let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
                 pages as f64 / one.config.interval.as_secs_f64()
@@ -187,7 +187,13 @@ impl TargetSnapshot {
     pub fn collector(&self, collector: Collector) -> Option<&CollectorSnapshot> {
         self.collectors
             .iter()
-            .find(|snapshot| snapshot.config.kind.collector() == collector)
+            .find(|snapshot| snapshot.collector() == collector)
+    }
+
+    /// The collectors whose health is shown with the target: not discovery, which has metrics and a place of its own.
+    pub fn with_health(&self) -> impl Iterator<Item = &CollectorSnapshot> {
+        let collectors = self.collectors.iter();
+        collectors.filter(|one| !one.collector().is_discovery())
     }
 
     /// The fresh figures of a collector, without what came of matching them with listings that are not fresh.
@@ -222,6 +228,11 @@ impl CollectorSnapshot {
             last_failure: None,
             figures: None,
         }
+    }
+
+    /// Which collector it is.
+    pub const fn collector(&self) -> Collector {
+        self.config.kind.collector()
     }
 
     /// Whether a poll with these options has ended in this process. What is known of the last one may be of an

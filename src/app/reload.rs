@@ -235,7 +235,10 @@ fn build_clients(
 /// An API that asks to be left alone with a tenant is asked again when the next poll is due, however much longer it
 /// wanted that: the figures would be gone by then.
 fn pause_at_most_an_interval(config: &Config, client: &Client) {
-    let asks = |one: &&CollectorConfig| one.kind.collector().api() == client.api();
+    let asks = |one: &&CollectorConfig| {
+        let collector = one.kind.collector();
+        collector.api() == client.api() && !collector.is_discovery()
+    };
     let intervals = config.collectors().filter(asks).map(|one| one.interval);
     client.pause_at_most(intervals.min().unwrap_or(Duration::MAX));
 }

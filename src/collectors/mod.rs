@@ -18,10 +18,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::config::{self, CollectorKind, Config};
+use crate::config::{CollectorKind, Config};
 use crate::domain::{Collector, Target, Timestamp, collectors};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, Clients, Endpoint, ListingSize, Page, Rows};
+use crate::upstream::{ApiError, Cause, Clients, Endpoint, ListingSize, Page, Rows, pages_of};
 
 pub use self::join::{Exposure, ReferenceUsers};
 
@@ -62,7 +62,9 @@ pub trait Collect: Sized {
     }
 
     /// The number of requests that a poll takes of a listing with this many rows.
-    fn requests(options: Self::Options, rows: u64) -> u64;
+    fn requests(_options: Self::Options, rows: u64) -> u64 {
+        pages_of(rows)
+    }
 
     /// What a poll finds in an empty listing, matched against these users.
     fn nothing(
@@ -104,7 +106,7 @@ pub struct Poll<'a, C: Collect> {
     /// How to read it.
     pub options: C::Options,
     /// The figures of the collector's last successful poll of this target, and whether an earlier process found them.
-    pub earlier: Option<(&'a C::Figures, IsRestored)>,
+    pub earlier: Option<(&'a C::Figures, bool)>,
     /// The users to match the listing against.
     pub references: References,
     /// When the poll began.
@@ -127,9 +129,6 @@ impl<C: Collect> Poll<'_, C> {
             .await
     }
 }
-
-/// Whether an earlier process found these figures.
-pub type IsRestored = bool;
 
 /// What a successful poll found.
 #[derive(Debug, Clone)]
@@ -179,7 +178,7 @@ pub struct Earlier {
     /// The users of the target's other listings, as far as these are fresh.
     pub references: References,
     /// The figures of the collector's own last successful poll, and whether an earlier process found them.
-    pub totals: Option<(Arc<Totals>, IsRestored)>,
+    pub totals: Option<(Arc<Totals>, bool)>,
 }
 
 /// The permissions in Elements that the app registration needs for everything that is configured, in order.
@@ -206,7 +205,7 @@ pub async fn poll(
 
 /// What there is per collector without any code of its own: it follows from the table and from [`Collect`].
 macro_rules! from_table {
-    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+    ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// The figures of one poll.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Totals {
@@ -230,13 +229,6 @@ macro_rules! from_table {
         )*
 
         impl Totals {
-            /// The other collectors whose users these figures were matched against.
-            pub fn joined(&self) -> Vec<Collector> {
-                match self {
-                    $(Self::$variant(figures) => $key::$variant::joined(figures),)*
-                }
-            }
-
             /// Removes what came of matching with these collectors' users.
             pub fn forget_joins(&mut self, others: &[Collector]) {
                 match self {
@@ -264,11 +256,6 @@ macro_rules! from_table {
                 }
             }
         }
-
-        // Each kind has the options of its own collector.
-        $(
-            const _: fn(config::$options) -> CollectorKind = CollectorKind::$variant;
-        )*
 
         fn permission(kind: CollectorKind) -> Option<&'static str> {
             match kind {

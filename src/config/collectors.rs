@@ -8,7 +8,7 @@ use super::{CollectorConfig, CollectorKind, raw};
 use crate::domain::{Collector, Unit, collectors};
 
 macro_rules! written {
-    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+    ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// The collectors as one place of the file sets them.
         #[derive(Debug, Clone)]
         pub(super) struct Collectors {
@@ -84,7 +84,7 @@ impl Collectors {
         path: &KeyPath,
         raw: &raw::Collectors,
     ) -> Self {
-        for collector in Collector::configured().filter(|one| raw.section(*one).is_some()) {
+        for collector in Collector::configured().filter(|one| raw.schedule(*one).is_some()) {
             if let Some(message) = not_of_a_tenant(collector.unit()) {
                 checker.report(&path.key(collector.as_str()), message);
             }

@@ -230,7 +230,7 @@ pub struct CollectorConfig {
 }
 
 macro_rules! kinds {
-    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+    ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// Which collector, with its own options.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]

@@ -38,8 +38,8 @@ pub(super) fn check_collectors(checker: &mut Checker<'_>, raw: &raw::File) {
         .chain(of_tenants)
     {
         for collector in Collector::configured().filter(|one| one.api() == Api::PartnerCenter) {
-            let section = (collectors.as_ref()).and_then(|raw| raw.section(collector));
-            if section.is_some_and(|section| section.schedule().enabled == Some(true)) {
+            let schedule = (collectors.as_ref()).and_then(|raw| raw.schedule(collector));
+            if schedule.is_some_and(|schedule| schedule.enabled == Some(true)) {
                 checker.report(
                     &path.key("collectors").key(collector.as_str()).key("enabled"),
                     "is true, but the section partner_center is missing; expected it next to elements",

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::options::{self, Options};
-use super::section::Section;
+use super::section::{Schedule, Section};
 use crate::domain::{Collector, Secret, collectors};
 
 /// The whole file.
@@ -97,7 +97,7 @@ pub(super) struct Limits {
 }
 
 macro_rules! sections {
-    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+    ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// `collectors`, for all targets or for one tenant.
         #[derive(Default, serde::Deserialize)]
         #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
@@ -106,10 +106,10 @@ macro_rules! sections {
         }
 
         impl Collectors {
-            /// The section of this collector, if there is one.
-            pub(super) fn section(&self, collector: Collector) -> Option<&dyn Section> {
+            /// When this collector polls, if it has a section.
+            pub(super) fn schedule(&self, collector: Collector) -> Option<Schedule<'_>> {
                 match collector {
-                    $(Collector::$variant => self.$key.as_ref().map(|section| section as _),)*
+                    $(Collector::$variant => self.$key.as_ref().map(Section::schedule),)*
                     // It has none here.
                     _ => None,
                 }

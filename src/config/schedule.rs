@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::checker::{Checker, Value};
 use super::problem::KeyPath;
-use super::{CollectorConfig, CollectorKind, raw, section};
+use super::{CollectorConfig, CollectorKind, raw};
 use crate::domain::{Collector, PromDuration};
 
 /// Bounds in milliseconds: a listing takes longer than a second, and figures a week old help nobody.
@@ -34,9 +34,7 @@ impl Schedule {
         raw: &raw::Collectors,
     ) -> Self {
         let path = path.key(collector.as_str());
-        let raw = raw
-            .section(collector)
-            .map_or_else(section::Schedule::default, section::Section::schedule);
+        let raw = raw.schedule(collector).unwrap_or_default();
         Self {
             collector,
             enabled: raw.enabled,

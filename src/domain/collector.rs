@@ -7,37 +7,51 @@ use serde::{Deserialize, Serialize};
 
 use super::{Api, Unit};
 
-/// Hands the table to the macro `$with`, a row per collector, in the order in which their metrics are shown.
+/// Hands the table to the macro `$with`, a row per collector, in the order in which their metrics are shown: its name in
+/// the code, its directory and key, its options (a type of `config`), and its facts.
 ///
 /// Each floor that needs an item per collector (an enum's variant, a section of the configuration, a module) has
-/// a macro of its own that makes them of the rows, so a new collector is one row here and one folder
+/// a macro of its own that makes them of the rows, so a new collector is one row here and one directory
 /// `collectors/NAME`. `configured` leaves out what has no section of its own below `collectors` in the configuration.
 macro_rules! collectors {
     (all $with:ident) => {
         $crate::domain::collectors! { @rows $with
             // Discovery: it decides which tenants there are. The configuration has it under `discovery`, and the
             // health of its polls has the names avepoint_discovery_*.
-            Customers      customers       Partner Elements     false 60 false NoOptions;
+            Customers customers NoOptions { unit: Partner, api: Elements, on: false, minutes: 60, last: false }
         }
     };
     (configured $with:ident) => { $crate::domain::collectors! { @rows $with } };
     (@rows $with:ident $($first:tt)*) => {
         $with! {
             $($first)*
-    //  variant        folder and key  unit    API           on by   every    polled     options,
-    //                                                       default minutes  after the  of `config`
-    //                                                                        others
-            SecurityUsers  security_users  Tenant  Elements      true  5  false SecurityOptions;
-            ProtectedUsers protected_users Tenant  Elements      true  15 true  NoOptions;
-            Directory      directory       Tenant  Elements      false 60 false NoOptions;
-            PartnerCenter  partner_center  Tenant  PartnerCenter false 60 false PartnerCenterOptions;
+            SecurityUsers security_users SecurityOptions
+                { unit: Tenant, api: Elements, on: true, minutes: 5, last: false }
+            ProtectedUsers protected_users NoOptions
+                { unit: Tenant, api: Elements, on: true, minutes: 15, last: true }
+            Directory directory NoOptions
+                { unit: Tenant, api: Elements, on: false, minutes: 60, last: false }
+            PartnerCenter partner_center PartnerCenterOptions
+                { unit: Tenant, api: PartnerCenter, on: false, minutes: 60, last: false }
         }
     };
 }
 pub(crate) use collectors;
 
+/// The facts of a row.
+struct Facts {
+    unit: Unit,
+    api: Api,
+    /// Whether it is on by default.
+    on: bool,
+    /// The default interval.
+    minutes: u64,
+    /// Whether it is polled after the others of its target.
+    last: bool,
+}
+
 macro_rules! collector {
-    ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+    ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// One kind of listing.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -61,39 +75,11 @@ macro_rules! collector {
                 }
             }
 
-            /// What its listing is about.
-            pub const fn unit(self) -> Unit {
+            const fn facts(self) -> Facts {
+                use super::Api::*;
+                use super::Unit::*;
                 match self {
-                    $(Self::$variant => Unit::$unit,)*
-                }
-            }
-
-            /// Which API has its listing.
-            pub const fn api(self) -> Api {
-                match self {
-                    $(Self::$variant => Api::$api,)*
-                }
-            }
-
-            /// Whether it is on unless the configuration says otherwise.
-            pub const fn is_on_by_default(self) -> bool {
-                match self {
-                    $(Self::$variant => $on,)*
-                }
-            }
-
-            /// The time from one poll to the next unless the configuration says otherwise.
-            pub const fn default_interval(self) -> Duration {
-                match self {
-                    $(Self::$variant => Duration::from_mins($minutes),)*
-                }
-            }
-
-            /// Whether its first poll waits for those of the target's other collectors: its listing is matched
-            /// against theirs.
-            pub const fn comes_last(self) -> bool {
-                match self {
-                    $(Self::$variant => $last,)*
+                    $(Self::$variant => Facts $facts,)*
                 }
             }
         }
@@ -112,6 +98,31 @@ impl Collector {
     /// Those that the configuration has under `collectors`, in the order in which they are polled.
     pub fn configured() -> impl Iterator<Item = Self> {
         Self::all().filter(|one| !one.is_discovery())
+    }
+
+    /// The kind of target that its listing is about.
+    pub const fn unit(self) -> Unit {
+        self.facts().unit
+    }
+
+    /// The API that has its listing.
+    pub const fn api(self) -> Api {
+        self.facts().api
+    }
+
+    /// Whether it is on unless the configuration says otherwise.
+    pub const fn is_on_by_default(self) -> bool {
+        self.facts().on
+    }
+
+    /// The time from one poll to the next unless the configuration says otherwise.
+    pub const fn default_interval(self) -> Duration {
+        Duration::from_mins(self.facts().minutes)
+    }
+
+    /// Whether its first poll waits for those of the target's other collectors: its listing is matched against theirs.
+    pub const fn comes_last(self) -> bool {
+        self.facts().last
     }
 
     /// Whether it decides which other targets there are.

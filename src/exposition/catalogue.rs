@@ -44,7 +44,7 @@ pub fn catalogue() -> impl Iterator<Item = Family> {
         .map(|metric| Family::new(metric, plain(metric.name), metric.from.to_vec()))
         .collect();
     macro_rules! of_figures {
-        ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
             $(all.extend(of::<collectors::$key::$variant>());)*
         };
     }

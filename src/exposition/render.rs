@@ -56,7 +56,12 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
 
 /// The same, in pieces as they come: each ends with a line, none is empty.
 fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(&str)) {
-    let targets = Targets::new(snapshot);
+    let targets = snapshot.shown().map(|one| {
+        let labels = one.target.labels();
+        let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
+        (Labels::new(labels), &**one)
+    });
+    let targets: Vec<_> = targets.collect();
     let mut out = Out {
         text: String::new(),
         piece,
@@ -80,7 +85,7 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(
         }
     }
     macro_rules! of_figures {
-        ($($variant:ident $key:ident $unit:ident $api:ident $on:literal $minutes:literal $last:literal $options:ident;)*) => {
+        ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
             $(figures::<collectors::$key::$variant>(&targets, now, &mut out);)*
         };
     }
@@ -88,14 +93,11 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(
     for unit in health::UNITS {
         for metric in health::METRICS {
             let targets = targets.iter().filter(|(_, one)| one.id().unit() == unit);
+            let targets = targets.map(|(labels, one)| (labels, *one));
             let name = health::name(metric.name, unit);
             out.family(metric, &name, targets, |target, samples| {
-                for collector in &target.collectors {
-                    let key = collector.config.kind.collector();
-                    // Its health has names of its own: see `fleet`.
-                    if !key.is_discovery() {
-                        (metric.samples)(collector, key.as_str(), samples);
-                    }
+                for collector in target.with_health() {
+                    (metric.samples)(collector, collector.collector().as_str(), samples);
                 }
             });
         }
@@ -105,35 +107,18 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(
 
 /// The metrics of a collector's figures, where these are fresh.
 fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_, impl FnMut(&str)>) {
-    let fresh: Vec<_> = targets
-        .iter()
-        .filter_map(|(labels, target)| Some((labels, target.fresh::<C>(now)?)))
-        .collect();
     for metric in C::METRICS {
-        let fresh = fresh.iter().map(|(labels, figures)| (*labels, figures));
+        // Again for each metric: figures without a stale join are copies, of which one at a time is in memory.
+        let targets = targets.iter();
+        let fresh = targets.filter_map(|(labels, one)| Some((labels, one.fresh::<C>(now)?)));
         out.family(metric, metric.name, fresh, |figures, samples| {
-            (metric.samples)(figures, samples);
+            (metric.samples)(&figures, samples);
         });
     }
 }
 
 /// The targets that have series, with the labels that all of these carry.
-struct Targets<'a>(Vec<(Labels, &'a TargetSnapshot)>);
-
-impl<'a> Targets<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        let targets = snapshot.shown().map(|one| {
-            let labels = one.target.labels();
-            let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
-            (Labels::new(labels), &**one)
-        });
-        Self(targets.collect())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&Labels, &'a TargetSnapshot)> {
-        self.0.iter().map(|(labels, target)| (labels, *target))
-    }
-}
+type Targets<'a> = [(Labels, &'a TargetSnapshot)];
 
 /// Where the text goes.
 struct Out<'p, P: FnMut(&str)> {

@@ -119,12 +119,17 @@ impl Job {
         self.quarantine = self.quarantine.begun_anew();
     }
 
-    /// Goes on with these slots. What is overdue or runs is not put off.
-    fn go_on(self, slots: Slots, now: Timestamp) -> Self {
+    /// Goes on with these slots. What is overdue or runs is not put off, and discovery never is.
+    fn go_on(self, collector: Collector, slots: Slots, now: Timestamp) -> Self {
+        let next = slots.at_or_after(now);
         let state = match self.state {
-            State::Paused => State::Due(slots.at_or_after(now)),
+            State::Paused => State::Due(next),
             State::Due(due) if due > now && slots != self.slots => {
-                State::Due(slots.at_or_after(now))
+                State::Due(if collector.is_discovery() {
+                    next.min(due)
+                } else {
+                    next
+                })
             }
             state => state,
         };
@@ -154,7 +159,7 @@ impl Watched {
     /// nothing is known.
     pub(super) fn restored(snapshot: Arc<TargetSnapshot>, now: Timestamp) -> Self {
         let jobs = snapshot.collectors.iter().map(|one| {
-            let collector = one.config.kind.collector();
+            let collector = one.collector();
             let slots = Slots::new(&snapshot.target, collector, one.config.interval);
             Job::at_once(slots, now)
         });
@@ -194,8 +199,7 @@ impl Watched {
             .map(|config_of_one| {
                 let collector = config_of_one.kind.collector();
                 let slots = Slots::new(&config.target, collector, config_of_one.interval);
-                let is_it =
-                    |(one, _): &(CollectorSnapshot, _)| one.config.kind.collector() == collector;
+                let is_it = |(one, _): &(CollectorSnapshot, _)| one.collector() == collector;
                 let known = known.iter().position(is_it).map(|at| known.swap_remove(at));
                 match known {
                     Some((known, job)) if known.config.kind == config_of_one.kind => {
@@ -203,7 +207,7 @@ impl Watched {
                             config: config_of_one,
                             ..known
                         };
-                        (known, job.go_on(slots, now))
+                        (known, job.go_on(collector, slots, now))
                     }
                     Some((known, _)) => {
                         let counted = CollectorSnapshot {
@@ -245,11 +249,11 @@ impl Watched {
     /// for all when it was never polled.
     fn match_anew(&mut self, lost: &[Collector]) {
         let mut others = self.snapshot.collectors.iter().filter(|one| {
-            let collector = one.config.kind.collector();
+            let collector = one.collector();
             !collector.comes_last() && !one.was_polled()
         });
         let waits_for_any = others.clone().next().is_some();
-        let waits_for_lost = others.any(|one| lost.contains(&one.config.kind.collector()));
+        let waits_for_lost = others.any(|one| lost.contains(&one.collector()));
         for (snapshot, job) in self.last_mut() {
             let never_polled = !snapshot.was_polled() && matches!(job.state, State::Due(_));
             if waits_for_lost || (never_polled && waits_for_any) {
@@ -275,7 +279,7 @@ impl Watched {
     /// Another client asks for these collectors from now on, which may be given what was refused.
     pub(super) fn ask_anew(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
         for (snapshot, job) in self.collectors_mut() {
-            let collector = snapshot.config.kind.collector();
+            let collector = snapshot.collector();
             if is_asked(collector) {
                 if collector.is_discovery() {
                     job.state = State::Due(now);
@@ -290,7 +294,7 @@ impl Watched {
     /// After all others were polled, whether they failed or not, the listing that is matched against them is due.
     pub(super) fn start_those_who_waited(&mut self, now: Timestamp) {
         let collectors = self.snapshot.collectors.iter();
-        let mut others = collectors.filter(|one| !one.config.kind.collector().comes_last());
+        let mut others = collectors.filter(|one| !one.collector().comes_last());
         if !others.all(CollectorSnapshot::was_polled) {
             return;
         }
@@ -313,7 +317,7 @@ impl Watched {
     /// The jobs by their collectors.
     pub(super) fn jobs_mut(&mut self) -> impl Iterator<Item = (Collector, &mut Job)> {
         let collectors = self.snapshot.collectors.iter();
-        let collectors = collectors.map(|one| one.config.kind.collector());
+        let collectors = collectors.map(CollectorSnapshot::collector);
         collectors.zip(&mut self.jobs)
     }
 
@@ -336,13 +340,13 @@ impl Watched {
 
     fn place(&self, collector: Collector) -> Option<usize> {
         let mut collectors = self.snapshot.collectors.iter();
-        collectors.position(|one| one.config.kind.collector() == collector)
+        collectors.position(|one| one.collector() == collector)
     }
 
     /// The collectors whose listings are matched against those of the others.
     fn last_mut(&mut self) -> impl Iterator<Item = (&mut CollectorSnapshot, &mut Job)> {
         self.collectors_mut()
-            .filter(|(snapshot, _)| snapshot.config.kind.collector().comes_last())
+            .filter(|(snapshot, _)| snapshot.collector().comes_last())
     }
 
     fn collectors_mut(&mut self) -> impl Iterator<Item = (&mut CollectorSnapshot, &mut Job)> {

@@ -1,19 +1,20 @@
 //! What came of a poll, for the snapshot and for the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::collectors::{Found, Polled, Totals};
+use crate::collectors::{Found, Polled, ReferenceUsers};
 use crate::domain::{Collector, Reason, Timestamp};
-use crate::snapshot::{LastFailure, LastPoll};
+use crate::snapshot::{Figures, LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
 
 /// What people read of a panic. What it says itself was logged where it happened.
 const PANICKED: &str = "bug in the exporter; please report it, with the log";
 
-/// The number of pages that a poll read.
-type Pages = u64;
+/// The users that a poll found for others to be matched against.
+type Users = Option<Arc<ReferenceUsers>>;
 
 /// Says how a poll went that has ended now. A panic is a failure of its poll alone.
 pub(super) fn conclude(
@@ -21,7 +22,7 @@ pub(super) fn conclude(
     collector: Collector,
     was_failing: bool,
     now: Timestamp,
-) -> (LastPoll, Result<(Found<Totals>, Pages), LastFailure>) {
+) -> (LastPoll, Result<(Figures, Users), LastFailure>) {
     let what = if collector.is_discovery() {
         "discovery"
     } else {
@@ -44,14 +45,23 @@ pub(super) fn conclude(
         );
     };
     match outcome {
-        Ok(found) => {
+        Ok(Found {
+            figures: totals,
+            users,
+        }) => {
             let duration_seconds = duration.as_secs_f64();
             if was_failing {
                 tracing::info!(rows = size.rows, duration_seconds, "{what} succeeded again");
             } else {
                 tracing::debug!(rows = size.rows, duration_seconds, "{what} succeeded");
             }
-            (last_poll(size, duration, None), Ok((found, size.pages)))
+            let figures = Figures {
+                at: now,
+                pages: size.pages,
+                totals: Arc::new(totals),
+                is_restored: false,
+            };
+            (last_poll(size, duration, None), Ok((figures, users)))
         }
         Err(error) => {
             log_failure(what, &error, duration);

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use crate::collectors::{self, Earlier, Found, Polled};
+use crate::collectors::{self, Earlier, Polled};
 use crate::config::{Config, RateLimit};
 use crate::domain::{Api, Clock, Collector, Reason, Target, TargetId, Timestamp};
 use crate::fleet::{Fleet, Names};
-use crate::snapshot::{CollectorSnapshot, Figures, Snapshot, Snapshots, TargetSnapshot};
+use crate::snapshot::{CollectorSnapshot, Snapshot, Snapshots, TargetSnapshot};
 use crate::state::Saved;
 use crate::upstream::{Clients, Stats};
 
@@ -232,12 +232,18 @@ impl Scheduler {
                 }
             }
         }
-        // By the order of the targets where they are due at the same time: discovery first.
+        // By the order of the targets where they are due at the same time.
         due.sort_by_key(|(due, ..)| *due);
+        // Discovery needs no room, since all others depend on it.
+        for (due, target, collector) in &due {
+            if collector.is_discovery() {
+                self.start(*target, *collector, *due);
+            }
+        }
         // Of each API its own, so that one that hangs does not hold up the polls of the other.
         let in_force = Arc::clone(&self.in_force);
         for (api, limit) in in_force.rate_limits() {
-            let asks = |collector: &Collector| collector.api() == api;
+            let asks = |one: &Collector| one.api() == api && !one.is_discovery();
             let running = self.running_polls.values().map(|poll| &poll.collector);
             let most = limit
                 .max_concurrent_requests
@@ -313,7 +319,7 @@ impl Scheduler {
             return;
         };
         let now = self.clock.now();
-        let _in_span = poll.span.enter();
+        let in_span = poll.span.enter();
         let was_failing = snapshot
             .last_poll
             .is_some_and(|poll| poll.failure.is_some());
@@ -339,13 +345,8 @@ impl Scheduler {
         snapshot.polls += 1;
         snapshot.last_poll = Some(last_poll);
         match outcome {
-            Ok((Found { figures, users }, pages)) => {
-                snapshot.figures = Some(Figures {
-                    at: now,
-                    pages,
-                    totals: Arc::new(figures),
-                    is_restored: false,
-                });
+            Ok((figures, users)) => {
+                snapshot.figures = Some(figures);
                 if let Some(users) = users {
                     watched.references.insert(poll.collector, users);
                 }
@@ -363,6 +364,8 @@ impl Scheduler {
         }
         watched.start_those_who_waited(now);
         let known = Arc::clone(&watched.snapshot);
+        // What follows is not of this poll.
+        drop(in_span);
         if is_discovery {
             self.change_roster().log();
         } else {
@@ -460,7 +463,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::collectors::{Totals, security_users};
+    use crate::collectors::{Found, Totals, security_users};
     use crate::config::Source;
     use crate::domain::TenantId;
     use crate::upstream::ListingSize;
@@ -477,13 +480,17 @@ tenants:
 
     /// A scheduler for two tenants.
     fn scheduler(clock: &Clock) -> (Scheduler, Snapshots) {
+        scheduler_of(CONFIG, clock)
+    }
+
+    fn scheduler_of(text: &str, clock: &Clock) -> (Scheduler, Snapshots) {
         let source = Source {
             name: "test.yaml",
             base_dir: Path::new("."),
             env: &|_| None,
             now: Timestamp::default(),
         };
-        let config = Config::parse(CONFIG, &source).unwrap();
+        let config = Config::parse(text, &source).unwrap();
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
         let clients = Clients::of_elements(&config.elements, &stats, clock);
@@ -532,6 +539,36 @@ tenants:
             }),
         };
         (polled, Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn discovery_starts_even_where_other_listings_take_all_the_room() {
+        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
+        let clock = Clock::from_fn(move || now);
+        let text = CONFIG.replace("b }", "b, rate_limit: { max_concurrent_requests: 1 } }");
+        let (mut scheduler, _) =
+            scheduler_of(&format!("{text}discovery: {{ enabled: true }}"), &clock);
+        // Room for two listings: both are taken, and more are due.
+        for target in [FIRST, SECOND] {
+            pretend(&mut scheduler, target, now, succeeds);
+        }
+        scheduler.start_what_is_due();
+        assert!(
+            scheduler
+                .roster
+                .runs(TargetId::Partner, Collector::Customers)
+        );
+        assert_eq!(scheduler.running_polls.len(), 3);
+        // Nor does it take a place from them.
+        let ended = scheduler
+            .running_polls
+            .iter()
+            .find(|(_, poll)| poll.target == FIRST);
+        let ended = *ended.unwrap().0;
+        scheduler.running_polls.remove(&ended);
+        *state(&mut scheduler, FIRST, Collector::SecurityUsers) = State::Due(now);
+        scheduler.start_what_is_due();
+        assert_eq!(scheduler.running_polls.len(), 3);
     }
 
     #[tokio::test]

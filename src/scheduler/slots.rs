@@ -24,8 +24,14 @@ pub(super) struct After {
 
 impl Slots {
     pub(super) fn new(target: &Target, collector: Collector, interval: Duration) -> Self {
-        let name = target.seed().into_iter().chain(collector.as_str().bytes());
-        let seed = name.fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
+        let mut name = target.seed();
+        // Discovery was the first listing of the partner, and keeps the place that it had.
+        if !collector.is_discovery() {
+            name.extend(collector.as_str().bytes());
+        }
+        let seed = name
+            .into_iter()
+            .fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
         let fraction = seed as f64 / u64::MAX as f64;
         Self {
             interval,

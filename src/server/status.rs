@@ -20,9 +20,8 @@ pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<
         tenants: Vec::new(),
     };
     for (known, gone) in polled.chain(gone) {
-        let configured = known.collectors.iter();
-        let configured = configured.filter(|one| !one.config.kind.collector().is_discovery());
-        let collectors = configured
+        let collectors = known.with_health();
+        let collectors = collectors
             .map(|one| CollectorStatus::of(one, now))
             .collect();
         match &known.target {
@@ -80,8 +79,7 @@ impl Totals {
             gone: snapshot.gone.len(),
             ..Self::default()
         };
-        let configured = snapshot.collectors();
-        for one in configured.filter(|one| !one.config.kind.collector().is_discovery()) {
+        for one in snapshot.targets.iter().flat_map(|one| one.with_health()) {
             totals.collectors += 1;
             totals.failing += usize::from(one.up() == Some(false));
             totals.stale += usize::from(one.figures.is_some() && one.fresh(now).is_none());
@@ -157,7 +155,7 @@ struct CollectorStatus<'a> {
 impl<'a> CollectorStatus<'a> {
     fn of(known: &'a CollectorSnapshot, now: Timestamp) -> Self {
         Self {
-            collector: known.config.kind.collector().as_str(),
+            collector: known.collector().as_str(),
             up: known.up(),
             reason: known
                 .last_poll

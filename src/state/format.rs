@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::Saved;
 use crate::collectors::Totals;
 use crate::config::CollectorConfig;
-use crate::domain::{Target, Timestamp};
+use crate::domain::{Collector, Target, Timestamp};
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 const FORMAT: &str = "avepoint-exporter warm start";
@@ -118,7 +118,7 @@ pub(super) fn write(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<V
 
 fn target(snapshot: &TargetSnapshot, now: Timestamp) -> serde_json::Result<TargetState> {
     let collectors = snapshot.collectors.iter().map(|one| {
-        let name = one.config.kind.collector().to_string();
+        let name = one.collector().to_string();
         let state = serde_json::value::to_raw_value(&collector(one, now)?)?;
         Ok((name, state))
     });
@@ -204,6 +204,10 @@ impl TargetState {
                 None => *cold.entry(name).or_default() += 1,
             }
         }
+        // As the configuration has them.
+        collectors.sort_by_key(|one: &CollectorSnapshot| {
+            Collector::all().position(|other| other == one.collector())
+        });
         TargetSnapshot {
             target: self.target,
             collectors,

@@ -11,7 +11,7 @@ use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
 use crate::domain::{BackupStatus, CustomerId, ManagementMode, Timestamp};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, Page, pages_of};
+use crate::upstream::{ApiError, Cause, Page};
 
 pub use self::listed::{ListedCustomer, ListedTenant};
 use self::wire::CustomerRows;
@@ -43,10 +43,6 @@ impl Collect for Customers {
 
     fn permission(_: NoOptions) -> Option<&'static str> {
         Some(wire::ENDPOINT.permission)
-    }
-
-    fn requests(_: NoOptions, rows: u64) -> u64 {
-        pages_of(rows)
     }
 
     fn nothing(_: NoOptions, _: References, _: Timestamp) -> Found<Figures> {

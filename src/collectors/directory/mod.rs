@@ -13,7 +13,7 @@ use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
 use crate::domain::{SecurityStatus, Timestamp};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, Page, pages_of};
+use crate::upstream::{ApiError, Cause, Page};
 
 use self::wire::{DirectoryRows, DirectoryUser};
 
@@ -33,10 +33,6 @@ impl Collect for Directory {
 
     fn is_matched(_: NoOptions) -> bool {
         true
-    }
-
-    fn requests(_: NoOptions, rows: u64) -> u64 {
-        pages_of(rows)
     }
 
     fn nothing(_: NoOptions, _: References, now: Timestamp) -> Found<Figures> {

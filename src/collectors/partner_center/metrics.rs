@@ -53,11 +53,7 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
         "Time of the last synchronisation of an active user, in seconds since the Unix epoch; absent if there is none. \
          From the last successful poll.",
         &[],
-        |figures, out| {
-            if let Some(at) = figures.last_sync {
-                out.put(&[], at as f64);
-            }
-        },
+        |figures, out| out.put_some(&[], figures.last_sync.map(|at| at as f64)),
     ),
     Metric::gauge(
         "avepoint_partner_center_next_purge_timestamp_seconds",
@@ -65,10 +61,6 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
          absent if there is none. \
          From the last successful poll.",
         &[],
-        |figures, out| {
-            if let Some(at) = figures.next_purge {
-                out.put(&[], at as f64);
-            }
-        },
+        |figures, out| out.put_some(&[], figures.next_purge.map(|at| at as f64)),
     ),
 ];

@@ -13,7 +13,7 @@ use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
 use crate::domain::{BackupModule, Collector, Timestamp};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, Page, pages_of};
+use crate::upstream::{ApiError, Cause, Page};
 
 use self::wire::{ProtectedRows, ProtectedUser};
 
@@ -29,10 +29,6 @@ impl Collect for ProtectedUsers {
 
     fn permission(_: NoOptions) -> Option<&'static str> {
         Some(wire::ENDPOINT.permission)
-    }
-
-    fn requests(_: NoOptions, rows: u64) -> u64 {
-        pages_of(rows)
     }
 
     fn nothing(_: NoOptions, references: References, _: Timestamp) -> Found<Figures> {

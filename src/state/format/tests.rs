@@ -49,7 +49,7 @@ fn what_is_written_of_every_collector_is_read_again_but_for_counters_schedule_an
         }
         assert_eq!(saved.collectors.len(), before.collectors.len());
         for saved in &saved.collectors {
-            let before = before.collector(saved.config.kind.collector()).unwrap();
+            let before = before.collector(saved.collector()).unwrap();
             assert_eq!(saved.config, before.config);
             assert_eq!(saved.last_poll, before.last_poll);
             let figures = |one: &CollectorSnapshot| {

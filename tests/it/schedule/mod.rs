@@ -121,6 +121,30 @@ async fn a_tenant_whose_listing_hangs_keeps_no_other_from_being_polled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tenant_is_left_alone_until_its_next_poll_however_often_customers_are_discovered() {
+    let mut options = Options::new(World::seeded(3, 1, 100));
+    let when = When::first(1).on(Listing::Security);
+    options.rules = vec![Rule::new(Fault::Throttle, when)];
+    options.retry_after = Duration::from_hours(24);
+    let sections = "discovery: { enabled: true, interval: 10s }\n";
+    let mut held = Held::start(options, "", sections).await;
+    held.until(|snapshot| snapshot.first_round_ended()).await;
+    let asked = held.upstream.stats().total_requests();
+    // The shortest interval of its own collectors is 5 minutes.
+    held.pass(Duration::from_secs(200)).await;
+    held.settle().await;
+    let stats = held.upstream.stats();
+    let of_tenant = [Listing::Security, Listing::Protected].map(|listing| {
+        let mut requests = stats.requests.iter();
+        requests
+            .find(|((one, _), _)| *one == listing)
+            .map(|(_, n)| *n)
+    });
+    assert_eq!(of_tenant, [Some(1), None]);
+    assert!(stats.total_requests() > asked, "discovery goes on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tenant_that_is_to_be_left_alone_for_a_day_is_asked_again_when_its_next_poll_is_due() {
     let mut options = Options::new(World::seeded(3, 1, 100));
     options.rules = vec![Rule::new(Fault::Throttle, When::first(1))];
