@@ -236,7 +236,11 @@ pub(super) mod tests {
                 json!({}),
                 "it is not a JWT with RS256",
             ),
-            (json!({"alg": "none"}), json!({}), "it is not a JWT with RS256"),
+            (
+                json!({"alg": "none"}),
+                json!({}),
+                "it is not a JWT with RS256",
+            ),
             (
                 json!({"kid": "00"}),
                 json!({}),

@@ -270,7 +270,9 @@ pub enum InvalidFault {
     #[error("unknown fault `{0}`; known are {list}", list = names())]
     Name(String),
     /// The text after the colon is not a rate.
-    #[error("`{0}` is not a rate; expected a whole number of at least 1 after the colon, as in throttle:20")]
+    #[error(
+        "`{0}` is not a rate; expected a whole number of at least 1 after the colon, as in throttle:20"
+    )]
     Rate(String),
     /// The text after the at sign is not a tenant id.
     #[error("`{0}` is not a tenant id; expected a tenant's id after the at sign")]
