@@ -27,8 +27,8 @@ def requests():
     def latency(share, title):
         return look.lines(
             title,
-            f"The time that {share:.0%} of the requests stay below, by route. Times without a"
-            " request are bridged, up to an hour.",
+            f"{share:.0%} of the requests are faster than this, by route. Gaps of up to an hour without"
+            " requests are bridged.",
             [look.target(f"{q.quantile(share, seconds, 'route')} >= 0", "{{route}}")],
             unit="s",
             gaps=True,
@@ -38,15 +38,15 @@ def requests():
     return [
         look.lines(
             "Requests",
-            "Requests by API and status of the answer, each try for itself; `none` is no answer at all. 401"
-            " and 403 are for the credentials, 429 for the rate limit, 5xx for AvePoint or Microsoft.",
+            "Requests by API and response status, counting each attempt; `none` means no response. Check"
+            " credentials for 401 and 403, the rate limit for 429, AvePoint or Microsoft for 5xx.",
             [look.target(f"sum by (api, code) ({asked})", "{{api}} {{code}}")],
             unit="reqps",
         ),
         by_api(
             "Throttled requests",
-            "Answers 429. The exporter slows down by itself; if they go on, lower the rate limit in the"
-            " configuration, or ask who else uses the same credentials.",
+            "Responses with 429. The exporter slows down automatically; if they continue, lower the rate"
+            " limit in the configuration, or check who else uses the same credentials.",
             f"sum by (api) ({throttled}) or 0 * sum by (api) ({asked})",
             unit="reqps",
         ),
@@ -55,8 +55,7 @@ def requests():
         latency(0.99, "Latency, 99th percentile"),
         by_api(
             "Mean latency",
-            "The mean time of a request, by API. The exporter's estimate of what the API can give rests"
-            " on it.",
+            "The mean duration of a request, by API. The exporter uses it to estimate the possible rate.",
             f"sum by (api) ({spent}) / (sum by (api) ({counted}) > 0)",
             unit="s",
             gaps=True,
@@ -64,7 +63,7 @@ def requests():
         ),
         look.lines(
             "Retries by reason",
-            "Further tries of requests whose first one failed; `none` stands for none at all.",
+            "Retries of failed requests; `none` means that there were none.",
             [
                 look.target(
                     q.or_none(f"sum by (reason) ({q.rate('avepoint_api_retries_total')})", "reason"),
@@ -76,8 +75,8 @@ def requests():
             size=(12, 7),
         ),
         by_api(
-            "Bytes of answers",
-            "Bytes of answers after decompression.",
+            "Response bytes",
+            "Bytes of responses after decompression.",
             f"sum by (api) ({q.rate('avepoint_api_response_bytes_total')})",
             unit="Bps",
             size=(12, 7),
@@ -90,8 +89,8 @@ def limits():
     what = {"rate_limit": "limit in force", "capacity": "possible", "required": "needed"}
     share = look.lines(
         "Rate limit in use",
-        "What the tenants need to keep their intervals, of what is possible, by API. Above 100 % polls come"
-        " late and figures grow old: raise the intervals, or the limit if AvePoint grants one.",
+        "Required rate as a share of the possible rate, by API. Above 100 % polls are late and figures go"
+        " stale: lengthen the intervals, or raise the limit if AvePoint allows it.",
         [look.target(f"max by (api) ({used()})", "{{api}}")],
         unit="percentunit",
         steps=[(None, "transparent"), (1, "red")],
@@ -99,8 +98,8 @@ def limits():
     )
     rates = look.lines(
         "Requests per second: limit, possible, needed",
-        "What the tenants need, what is possible (the configured rate, or less where answers are slow), and"
-        " the limit in force, which falls when the API throttles and recovers by itself.",
+        "The rate that the tenants need, the possible rate (the configured rate, or less if responses are"
+        " slow), and the current limit, which falls when the API throttles and recovers automatically.",
         [
             look.target(
                 f"sum by (api) ({q.own(f'avepoint_api_{name}_requests_per_second')})", f"{{{{api}}}}: {text}"
@@ -112,14 +111,14 @@ def limits():
     )
     waiting = look.lines(
         "Waiting for the rate limit",
-        "How many requests wait for their turn, on average. It grows when polls fall together, and stays when"
-        " the fleet does not fit its limit.",
+        "Average number of requests that wait for the rate limit. It rises when many polls are due at the"
+        " same time, and stays high when the rate limit is too low.",
         [look.target(f"sum by (api) ({q.rate('avepoint_api_rate_limit_wait_seconds_total')})", "{{api}}")],
         size=(12, 7),
     )
     flight = look.lines(
         "Requests in flight",
-        "Requests that are sent and not answered yet.",
+        "Requests sent without a response yet.",
         [look.target(f"sum by (api) ({q.own('avepoint_api_requests_in_flight')})", "{{api}}")],
         size=(12, 7),
     )
@@ -140,9 +139,10 @@ def credentials():
     )
     panel = tables.table(
         "Credentials",
-        "What each exporter signs in with. An access token is renewed by itself before it ends. A refresh"
-        " token that is not renewed for 90 days is dead: sign in anew before. A certificate that ends has to"
-        " be replaced, at the API too. What a credential does not have stays empty.",
+        "The credentials of each exporter. The exporter renews an access token before it expires. A"
+        " refresh token expires if it is not renewed for 90 days: consent again before that. Replace a"
+        " certificate before it expires, at the API too. Cells are empty if a credential has no such"
+        " part.",
         [
             ("Last token request", up),
             ("Access token ends in", left("avepoint_access_token_expiry_timestamp_seconds")),
@@ -173,7 +173,8 @@ def credentials():
         panel,
         look.lines(
             "Token requests",
-            "Requests of a token, each with its retries as one. A healthy exporter asks about once an hour.",
+            "Token requests; a request and its retries count once. A healthy exporter sends about one per"
+            " hour.",
             [
                 look.target(
                     f"sum by (credential) ({q.rate('avepoint_token_requests_total')})", "{{credential}}"
@@ -184,8 +185,8 @@ def credentials():
         ),
         look.lines(
             "Failed token requests",
-            "Requests of a token that failed; `none` stands for none at all. `invalid_client` and"
-            " `invalid_grant` need you: the secret, certificate or refresh token is wrong or too old.",
+            "Failed token requests; `none` means that there were none. `invalid_client` and"
+            " `invalid_grant` need you: the secret, certificate or refresh token is wrong or has expired.",
             [look.target(q.or_none(failures, "reason"), "{{credential}} {{reason}}")],
             unit="reqps",
             size=(12, 7),

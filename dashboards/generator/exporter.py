@@ -14,13 +14,12 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.EXPORTER,
-        "The health of avepoint-exporter itself: whether it runs, what it polls and what fails, how the APIs"
-        " answer and how fast they may be asked, how it signs in, and what it uses. Customer and tenant limit"
-        " the polls only.",
+        "The health of avepoint-exporter itself: uptime, polls and failures, API latency and rate limits,"
+        " credentials, and resource usage. Customer and tenant filter only the polls.",
         "now-6h",
         [
             board.Row("Now", now()),
-            board.Row("Polls of the chosen tenants", polls()),
+            board.Row("Polls of the selected tenants", polls()),
             board.Row("APIs", apis.requests()),
             board.Row("Rate limit", apis.limits()),
             board.Row("Signing in", apis.credentials()),
@@ -34,8 +33,8 @@ def now():
     return [
         look.stat(
             "Exporters up",
-            "The share of exporters, of those seen within the last day, that Prometheus can scrape. Red: see"
-            " whether the process runs, and its log.",
+            "The share of exporters, of those seen within the last day, that Prometheus can scrape. Red:"
+            " check the process and its log.",
             f"avg({_up()})",
             unit="percentunit",
             steps=look.SHARE_UP,
@@ -43,8 +42,8 @@ def now():
         ),
         look.stat(
             "Collectors up",
-            "The share of the chosen tenants' collectors whose last poll succeeded. Below 100 % the Fleet"
-            " dashboard tells which fail, and why.",
+            "The share of the selected tenants' collectors whose last poll succeeded. Below 100 %, the"
+            " Fleet dashboard shows which collectors fail, and why.",
             f"avg({q.chosen(q.COLLECTOR_UP)})",
             unit="percentunit",
             steps=look.SHARE_UP,
@@ -52,16 +51,16 @@ def now():
         ),
         look.stat(
             "Quarantined",
-            "The chosen tenants' collectors that the upstream refuses, and that are therefore asked seldom."
-            " Have the rights granted.",
+            "The selected tenants' collectors in quarantine: the API refuses them, so the exporter polls"
+            " them rarely. Grant the permissions.",
             q.total(q.once("avepoint_collector_quarantined", "collector")),
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
         look.stat(
             "Signed in",
-            "Whether the last request of a token succeeded, for all credentials. Red: nothing can be read;"
-            " see the table below.",
+            "Whether the last token request of every credential succeeded. Red: polls fail; see the table"
+            " below.",
             f"min({q.own('avepoint_credential_up')})",
             unit="none",
             steps=look.WORKS,
@@ -70,8 +69,8 @@ def now():
         ),
         look.stat(
             "Rate limit in use",
-            "What the fleet needs to keep its intervals, of what an API can give; the tightest API. Above 100"
-            " % polls come late: raise the intervals, or the limit if AvePoint grants one.",
+            "Required rate as a share of the possible rate, for the API with the highest share. Above 100"
+            " % polls are late: lengthen the intervals, or raise the limit if AvePoint allows it.",
             f"max({apis.used()})",
             unit="percentunit",
             decimals=0,
@@ -80,8 +79,8 @@ def now():
         ),
         look.stat(
             "Configuration",
-            "Whether the last reading of the configuration succeeded. `refused` means that the one before is"
-            " in force: the log says what is wrong.",
+            "Whether the last reload succeeded. `refused`: the previous configuration is in force, and"
+            " the log has the error.",
             f"min({q.own('avepoint_exporter_config_last_reload_successful')})",
             unit="none",
             steps=look.WORKS,
@@ -89,13 +88,13 @@ def now():
         ),
         look.stat(
             "Configuration read",
-            "Time since an exporter last read its configuration, the one that did longest ago.",
+            "Time since the last successful reload, for the exporter with the oldest one.",
             f"time() - min({q.own('avepoint_exporter_config_last_reload_success_timestamp_seconds')})",
             unit="s",
         ),
         look.stat(
-            "Running for",
-            "Time since the exporter that started last did so. A small number that nobody expects is a crash:"
+            "Uptime",
+            "Time since the most recent start of an exporter. An unexpectedly small value means a crash:"
             " see the log.",
             f"time() - max({q.process('process_start_time_seconds')})",
             unit="s",
@@ -123,20 +122,20 @@ def polls():
     third = (8, 7)
     return [
         by_collector(
-            "Polls", "Polls that ended, well or badly.", per_minute("polls"), unit=look.POLLS, size=third
+            "Polls", "Polls completed, successful or not.", per_minute("polls"), unit=look.POLLS, size=third
         ),
         by_collector(
             "Failed polls",
-            "Polls that failed; nothing of such a poll is published. Look at the reasons beside.",
+            "Failed polls; they publish nothing. The next panel shows the reasons.",
             per_minute("failures"),
             unit=look.POLLS,
             size=third,
         ),
         look.lines(
             "Failed polls by reason",
-            "Polls that failed, of all tenants of the chosen exporters; `none` stands for none at all."
-            " `throttled`, `timeout` and `unavailable` pass by themselves, `forbidden` and `not_found` are"
-            " for the customer's rights.",
+            "Failed polls of all tenants of the selected exporters; `none` means that there were none."
+            " `throttled`, `timeout` and `unavailable` are temporary; `forbidden` and `not_found` concern"
+            " the customer's permissions.",
             [look.target(q.or_none(f"60 * sum by (reason) ({failures})", "reason"), "{{reason}}")],
             unit=look.POLLS,
             stacked=True,
@@ -144,16 +143,16 @@ def polls():
         ),
         by_collector(
             "Skipped polls",
-            "Polls that were left out, since the one before had not ended or the rate limit had no room. If"
-            " they go on, raise the intervals.",
+            "Polls skipped because the previous poll had not ended or the rate limit was exhausted. If"
+            " this continues, lengthen the intervals.",
             per_minute("skipped_polls"),
             unit=look.POLLS,
             size=third,
         ),
         by_collector(
             "Longest poll",
-            "The longest of the tenants' last polls, waiting for the rate limit included. A poll longer than"
-            " its interval is late.",
+            "The longest of the tenants' last polls, including the wait for the rate limit. A poll longer"
+            " than its interval is late.",
             f"max by (collector) ({duration})",
             unit="s",
             size=third,
@@ -176,7 +175,7 @@ def process():
     scraped = f"and on (job, instance) last_over_time({q.own(BUILD)}[1d])"
     build = tables.table(
         "Builds",
-        "Which version each exporter runs.",
+        "The version of each exporter.",
         [("Value", f"max by (instance, version, revision, rustc_version, target_triple) ({q.own(BUILD)})")],
         labels={
             "instance": "Instance",
@@ -194,8 +193,8 @@ def process():
     return [
         look.lines(
             "Memory",
-            "Memory in use, and address space. It grows with users while a listing is read, and goes back to"
-            " the system after.",
+            "Resident and virtual memory. It grows with the number of users while a listing is read, and"
+            " returns to the system afterwards.",
             [
                 look.target(q.process("process_resident_memory_bytes"), f"{by_instance} resident"),
                 look.target(q.process("process_virtual_memory_bytes"), f"{by_instance} virtual"),
@@ -231,8 +230,8 @@ def process():
         ),
         look.lines(
             "Requests to the exporter",
-            "Requests to the exporter's pages by page and status. 503 on `metrics` means that too many scrape"
-            " at once.",
+            "Requests to the exporter's pages by page and status. 503 on `metrics` means too many"
+            " concurrent scrapes.",
             [
                 look.target(
                     f"sum by (handler, code) ({q.rate('avepoint_exporter_http_requests_total')})",
@@ -243,7 +242,7 @@ def process():
             size=third,
         ),
         look.lines(
-            "Scrapes that succeed",
+            "Successful scrapes",
             "`up` of Prometheus, as a mean of the exporters. Below 100 % a scrape failed: see the targets"
             " page of Prometheus.",
             [look.target(_up(), by_instance)],
@@ -252,21 +251,22 @@ def process():
         ),
         look.lines(
             "Scrape duration",
-            "How long Prometheus takes to read the exporter. It must stay well below the scrape timeout.",
+            "Duration of a scrape. It must stay well below the scrape timeout.",
             [look.target(f"{q.own('scrape_duration_seconds')} {scraped}", by_instance)],
             unit="s",
             size=(12, 7),
         ),
         look.lines(
             "Samples of a scrape",
-            "How many series the exporter shows. It grows with tenants, and should not with time.",
+            "Number of series per scrape. It grows with the number of tenants, but should not grow over"
+            " time.",
             [look.target(f"{q.own('scrape_samples_scraped')} {scraped}", by_instance)],
             size=(12, 7),
         ),
         build,
         look.lines(
             "Tenants by state",
-            "Tenants that each exporter watches, and those that its configuration excludes.",
+            "Tenants that each exporter polls, and tenants that its configuration excludes.",
             [
                 look.target(
                     f"sum by (instance, state) ({q.own('avepoint_tenants')})", "{{instance}} {{state}}"

@@ -13,26 +13,27 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.FLEET,
-        "AvePoint Elements for all tenants: users at risk, users without backup, users who are both, where it"
-        " is worst, and whether the figures are fresh. Needs the recording rules of avepoint-exporter.",
+        "AvePoint Elements for all tenants: users at risk, users without backup, users with both"
+        " problems, the worst tenants, and whether the figures are fresh. Needs the recording rules of"
+        " avepoint-exporter.",
         "now-24h",
         [
             board.Row("Fleet", overview()),
             board.Row("Trends", trends()),
-            board.Row("Where it is worst", [worst_tenants()]),
-            board.Row("What rose", risen()),
+            board.Row("Worst tenants", [worst_tenants()]),
+            board.Row("Increases", risen()),
             board.Row(
                 "Exposure and protection",
                 [shared.exposure_matrix((10, 9)), shared.protected_share((6, 9)), least_protected()],
             ),
-            board.Row("Figures that fail or grow old", failing()),
+            board.Row("Failing and old figures", failing()),
             board.Row(
-                "Missing from backup (off by default: set collectors: directory: enabled: true)",
+                "Missing from backup (disabled by default: set collectors: directory: enabled: true)",
                 optional.missing(),
                 collapsed=True,
             ),
             board.Row(
-                "Discovery (off by default: set discovery: enabled: true)",
+                "Discovery (disabled by default: set discovery: enabled: true)",
                 optional.discovery(),
                 collapsed=True,
             ),
@@ -46,53 +47,53 @@ def overview():
     return [
         look.stat(
             "Tenants",
-            "Tenants that the chosen exporters watch, each once however many exporters see it.",
+            "Tenants that the selected exporters poll; a tenant of several exporters counts once.",
             f"count(group by (m365_tenant_id) ({q.TENANTS}))",
             missing="no tenants",
         ),
         look.stat(
             "High risk",
-            f"Users whom Microsoft holds to be at high risk, {listing}. Each is to be looked into.",
+            f"Users at high risk according to Microsoft, {listing}. Investigate each of them.",
             q.total(q.HIGH_RISK),
             color=look.STATUSES["high_risk"][1],
         ),
         look.stat(
             "Medium risk",
-            f"Users at medium risk, {listing}. Watch the trend, and those who come to be at high risk.",
+            f"Users at medium risk, {listing}. Watch the trend, and users who move to high risk.",
             q.total(q.MEDIUM_RISK),
             color=look.STATUSES["medium_risk"][1],
         ),
         look.stat(
             "MFA disabled",
-            f"Users who sign in without a second factor, {listing}. Have it enabled, tenant by tenant.",
+            f"Users who sign in without a second factor, {listing}. Enable it, tenant by tenant.",
             q.total(q.MFA_DISABLED),
             color=look.STATUSES["mfa_disabled"][1],
         ),
         look.stat(
             "Exposed high risk",
-            "Users at high risk of whom something is not backed up. Red from the first one: if the account is"
-            " taken over, its data may be lost for good.",
+            "Users at high risk without full backup. Red from 1: if an attacker takes over the account,"
+            " its data may be lost for good.",
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
         ),
         look.stat(
             "No mailbox backup",
-            "Users whose mailbox is in AvePoint's listing of protected users and is not protected.",
+            "Users in AvePoint's backup listing with an unprotected mailbox.",
             q.total(q.UNPROTECTED_MAILBOXES),
             steps=look.WORTH_A_LOOK_FROM_ONE,
         ),
         look.stat(
             "Failing",
-            "Collectors of a tenant whose last poll failed with every exporter that sees the tenant. Their"
-            " figures are kept until they are too old. The reasons are in the table at the end.",
+            "Collectors whose last poll failed on every exporter of the tenant. Their figures stay until"
+            " they are stale. The table at the bottom has the reasons.",
             f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
         look.stat(
             "Withdrawn",
-            "Collectors of a tenant whose figures are older than `stale_after`, or were never read. The"
-            " totals here are too low by those tenants.",
+            "Collectors with stale figures (older than `stale_after`), or without any successful poll."
+            " The totals here do not include these tenants.",
             f"sum(({q.chosen(q.staleness())}) > bool 1)",
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
@@ -115,7 +116,7 @@ def worst_tenants():
     panel = tables.table(
         "Worst tenants",
         "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
-        " “Protected” is the share of users of whom all modules are. A name leads to the tenant.",
+        " “Protected” is the share of users with all modules protected. Click a name to open the tenant.",
         [
             ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
             ("High risk", q.named(q.HIGH_RISK)),
@@ -142,20 +143,19 @@ def worst_tenants():
 def risen():
     """The tenants whose figures rose most."""
     what = (
-        "Now, less the lowest of the last day and of the last week. A tenant that was added has not risen; a"
-        " change of how a collector reads shows here, and raises no alert."
-        " The 15 with the most"
+        "Current figure minus the lowest of the last day and of the last week. A new tenant shows no"
+        " increase. A changed collector option shows up here, but fires no alert. The 15 with the most"
     )
     return [
         _risen(
-            "Users at high risk: what rose",
-            f"{what} new users at high risk: look at these tenants first.",
+            "Users at high risk: increases",
+            f"{what} new users at high risk: investigate these tenants first.",
             q.HIGH_RISK,
         ),
         _risen(
-            "Unprotected mailboxes: what rose",
-            f"{what} newly unprotected mailboxes: look for users that no backup plan took up, and for plans"
-            " that lost users.",
+            "Unprotected mailboxes: increases",
+            f"{what} newly unprotected mailboxes: look for users without a backup plan, and for plans that"
+            " lost users.",
             q.UNPROTECTED_MAILBOXES,
         ),
     ]
@@ -184,7 +184,8 @@ def least_protected():
     share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
     panel = tables.table(
         "Least protected tenants",
-        "The ten tenants with the smallest protected share in either module. A name leads to the tenant.",
+        "The ten tenants with the smallest protected share in either module. Click a name to open the"
+        " tenant.",
         [("Protected", f"bottomk(10, {q.named(share)})")],
         labels={"m365_tenant_name": "Tenant", "m365_tenant_id": None},
         unit="percentunit",
@@ -200,9 +201,9 @@ def failing():
     reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
     panel = tables.table(
         "Oldest figures",
-        "The 25 collectors of tenants whose figures are oldest, as a share of the age at which they are"
-        " withdrawn, and why the last poll failed where it did. At 100 % the figures disappear. `forbidden`"
-        " and `not_found` are for the customer's rights, `throttled` and `unavailable` pass by themselves.",
+        "The 25 collectors with the oldest figures, as a share of the age at which they are withdrawn,"
+        " with the reason if the last poll failed. At 100 % the figures disappear. `forbidden` and"
+        " `not_found` concern the customer's permissions; `throttled` and `unavailable` are temporary.",
         [("Age", reasons)],
         labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
         sort=("Age",),
@@ -218,8 +219,8 @@ def failing():
         panel,
         look.lines(
             "Failed polls by reason",
-            "Polls of the chosen exporters that failed, of all their tenants; `none` stands for none at all."
-            " `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
+            "Failed polls of the selected exporters, for all their tenants; `none` means that there were"
+            " none. `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
             [
                 look.target(
                     q.or_none(f"60 * sum by (reason) ({q.rate('avepoint_poll_failures_total')})", "reason"),

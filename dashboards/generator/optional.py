@@ -6,9 +6,9 @@ import tables
 
 # What says so where nothing is shown.
 OFF = {
-    "discovery": "off: set discovery: enabled: true",
-    "directory": "off: set collectors: directory: enabled: true",
-    "partner_center": "off: set collectors: partner_center: enabled: true",
+    "discovery": "disabled: set discovery: enabled: true",
+    "directory": "disabled: set collectors: directory: enabled: true",
+    "partner_center": "disabled: set collectors: partner_center: enabled: true",
 }
 
 PASSWORD_AGES = ("0-30d", "31-60d", "61-90d", "91-180d", "181-365d", "over_365d", "unknown")
@@ -21,12 +21,12 @@ def discovery():
     customer = 'customer_id=~"$customer"'
     customers = f"max by (customer_id, management_mode) ({q.own('avepoint_customer_info', customer)})"
     status = f"max by (customer_id, status) ({q.own('avepoint_customer_backup_status', customer)})"
-    listing = "from AvePoint's listing of customers, which discovery reads"
+    listing = "from AvePoint's listing of customers (discovery)"
     return [
         look.stat(
             "Discovery",
-            "Whether the last reading of AvePoint's customers succeeded with all chosen exporters. While it"
-            " fails, new tenants are not found, and all others go on.",
+            "Whether the last discovery succeeded on all selected exporters. While it fails, new tenants"
+            " are not found; known tenants are polled as before.",
             f"min({q.own('avepoint_discovery_up')})",
             unit="none",
             steps=look.WORKS,
@@ -36,7 +36,7 @@ def discovery():
         ),
         look.stat(
             "Last read",
-            "Time since the customers were last read.",
+            "Time since the last successful discovery.",
             f"time() - min({last})",
             unit="s",
             missing=off,
@@ -51,7 +51,8 @@ def discovery():
         ),
         look.stat(
             "Customers without tenant",
-            f"Customers that have no Microsoft 365 tenant connected, {listing}: nothing can be read of them.",
+            f"Customers without a connected Microsoft 365 tenant, {listing}: the exporter cannot read"
+            " anything about them.",
             f"max({q.own('avepoint_customers_without_tenant')})",
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=off,
@@ -59,22 +60,21 @@ def discovery():
         ),
         look.bars(
             "Customers by backup status",
-            f"Customers by how their backups fare, {listing}. `failed` and `multiple_issues` are to be looked"
-            " into in AvePoint.",
+            f"Customers by backup status, {listing}. Investigate `failed` and `multiple_issues` in AvePoint.",
             [look.target(f"sum by (status) ({status})", "{{status}}", instant=True)],
             missing=off,
             size=(8, 8),
         ),
         look.bars(
             "Customers by management",
-            f"Customers by who looks after their services, {listing}.",
+            f"Customers by management mode, {listing}.",
             [look.target(f"count by (management_mode) ({customers})", "{{management_mode}}", instant=True)],
             missing=off,
             size=(8, 8),
         ),
         look.lines(
             "Discoveries",
-            "Readings of the customers, and those that failed by reason; `none` stands for none at all.",
+            "Discoveries, and failed discoveries by reason; `none` means that there were none.",
             [
                 look.target(f"60 * sum({q.rate('avepoint_discovery_polls_total')})", "all"),
                 look.target(
@@ -93,20 +93,20 @@ def discovery():
 def directory():
     """Figures of the directory listing."""
     off = OFF["directory"]
-    listing = f"from AvePoint's listing of all users. If empty, it is {off}"
+    listing = f"from AvePoint's listing of all users. If empty, the collector is {off}"
 
     def users(name, labels="", matchers=""):
         return q.total(q.once(f"avepoint_directory_{name}", labels, matchers), labels)
 
     statuses = look.lines(
-        "Findings over all users",
+        "Findings of all users",
         f"Users with each finding, {listing}.",
         [look.target(users("users_by_status", "status"), "{{status}}")],
     )
     ages = look.bars(
-        "Age of passwords",
-        f"Users by the age of their password, {listing}. Old passwords are no fault by themselves; without a"
-        " second factor they are.",
+        "Password age",
+        f"Users by the age of their password, {listing}. An old password alone is not a problem; an old"
+        " password without a second factor is.",
         [
             look.target(
                 users("users_by_password_age", matchers=f'password_age="{band}"'),
@@ -128,18 +128,17 @@ def directory():
             size=(6, 4),
         ),
         look.stat(
-            "Missing, of the directory",
-            f"Active users who are not in the listing of protected users, {listing}. Orange from the first"
-            " one: no backup plan knows them.",
+            "Missing: directory",
+            f"Active users who are not in the backup listing, {listing}. Orange from 1: no backup plan"
+            " contains them.",
             q.total(q.MISSING + '{reference="directory"}'),
             steps=look.SERIOUS_FROM_ONE,
             missing=off,
             size=(6, 4),
         ),
         look.bars(
-            "Accounts that end",
-            f"Users whose account ends within 7 days, and within 30, {listing}. Keep what is to be kept of"
-            " them.",
+            "Expiring accounts",
+            f"Users whose account ends within 7 and within 30 days, {listing}. Save the data that you need.",
             [look.target(users("accounts_ending", "ending"), "{{ending}}", instant=True)],
             missing=off,
             size=(6, 4),
@@ -152,7 +151,7 @@ def directory():
 def partner_center():
     """Figures of Microsoft Partner Center."""
     off = OFF["partner_center"]
-    source = f"from Microsoft Partner Center. If empty, it is {off}"
+    source = f"from Microsoft Partner Center. If empty, the collector is {off}"
 
     def of(name, labels=""):
         return q.once(f"avepoint_partner_center_{name}", labels)
@@ -165,8 +164,8 @@ def partner_center():
 
     sync = tables.table(
         "Directory sync and purge",
-        "When each tenant's directory was last synced and when its next deleted user is purged for good,"
-        f" {source}. The 25 whose sync is oldest; without a time there is no synced or no deleted user.",
+        f"Time of each tenant's last directory sync, and of the next purge of a deleted user, {source}."
+        " The 25 with the oldest sync; a cell is empty if there is no synced or no deleted user.",
         [
             ("Since last sync", f"time() - {q.named(of('last_directory_sync_timestamp_seconds'))}"),
             ("Next purge", f"{q.named(of('next_purge_timestamp_seconds'))} * 1000"),
@@ -182,29 +181,32 @@ def partner_center():
     tables.column(sync, "Next purge", unit="dateTimeFromNow")
     return [
         stat("Active users", "Users who are not deleted", users("users")),
-        stat("Synced users", "Active users who come from a directory on premises", users("synced_users")),
+        stat(
+            "Synced users",
+            "Active users synchronised from an on-premises directory",
+            users("synced_users"),
+        ),
         stat(
             "Must change password",
             "Active users who must change their password at the next sign-in",
             users("force_password_change_users"),
         ),
         stat(
-            "Missing, of Partner Center",
-            "Active users who are not in AvePoint's listing of protected users",
+            "Missing: Partner Center",
+            "Active users who are not in AvePoint's backup listing",
             q.total(q.MISSING + '{reference="partner_center"}'),
             steps=look.SERIOUS_FROM_ONE,
         ),
         look.lines(
             "Users by state",
-            f"Users by state and by how their domain signs in, {source}. `inactive` ones are deleted and will"
-            " be purged.",
+            f"Users by state and domain type, {source}. `inactive` users are deleted and will be purged.",
             [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
             stacked=True,
             size=(12, 10),
         ),
         look.bars(
             "Users by usage location",
-            f"Active users by the country they are licensed for, the ten with the most, {source}.",
+            f"Active users by usage location, the ten largest, {source}.",
             [
                 look.target(
                     f"topk(10, {users('users_by_usage_location', 'usage_location')})",
@@ -227,13 +229,13 @@ def missing():
 
     panel = tables.table(
         "Users missing from backup",
-        "Users who are active in the directory, and in Partner Center, and are not in the listing of protected"
-        " users: the 25 tenants with the most. Assign backup to them. Empty where both collectors are off.",
-        [("Of the directory", of("directory")), ("Of Partner Center", of("partner_center"))],
-        sort=("Of the directory", "Of Partner Center"),
+        "Active users of the directory and of Partner Center who are not in the backup listing: the 25"
+        " tenants with the most. Assign backup to them. Empty if both collectors are disabled.",
+        [("Directory", of("directory")), ("Partner Center", of("partner_center"))],
+        sort=("Directory", "Partner Center"),
         most=25,
         size=(24, 9),
     )
-    for name in ("Of the directory", "Of Partner Center"):
+    for name in ("Directory", "Partner Center"):
         tables.column(panel, name, steps=look.SERIOUS_FROM_ONE, width=160)
     return [panel]

@@ -13,8 +13,8 @@ def at_risk(size=(12, 8)):
     """Users at risk over time: the grave findings apart, which are few."""
     described = (
         "Users with each finding, from AvePoint's listing of users at risk. A user with several findings"
-        " counts in each. A step that all findings make at once is a listing that was withdrawn or came back,"
-        " not users: see the figures' age."
+        " counts in each. A step in all findings at the same time means that a listing was withdrawn or"
+        " came back; check the age of the figures."
     )
     return [
         _by_status("High and medium risk", described, q.AT_RISK + q.GRAVE, size),
@@ -25,9 +25,9 @@ def at_risk(size=(12, 8)):
 def exposed(size=(12, 8)):
     """Exposed users over time: the grave findings apart, which are few."""
     described = (
-        "Users at risk of whom something is not backed up: they are missing from AvePoint's listing of"
-        " protected users, or list no module there, or one that is not protected. If such an account is taken"
-        " over, data may be lost for good: protect these first."
+        "Users at risk without full backup: they are missing from AvePoint's backup listing, list no"
+        " module, or list an unprotected module. If an attacker takes over such an account, data may be"
+        " lost for good: protect these users first."
     )
     return [
         _by_status("Exposed: high and medium risk", described, q.EXPOSED + q.GRAVE, size),
@@ -49,8 +49,8 @@ def exposure_matrix(size=(12, 9)):
     ]
     return tables.matrix(
         "Exposed users by finding and module",
-        "Of the users with each finding: those whose mailbox or OneDrive is listed and not protected, and"
-        f" those who are not in the listing of protected users at all. “{_ANY}” counts each user once.",
+        "Users with each finding whose mailbox or OneDrive is listed but not protected, and users who are"
+        f" not in the backup listing at all. “{_ANY}” counts each user once.",
         " or ".join(parts),
         "status",
         "module",
@@ -67,8 +67,8 @@ def protected_share(size=(8, 8)):
     protected = q.total(q.BY_MODULE + '{protected="true"}', "module")
     panel = look.bars(
         "Protected share by module",
-        "Of the users who list a module, the share whose module is protected. Red below 80 %, yellow below 95"
-        " %: assign backup to the rest in AvePoint, or take them out of the plan.",
+        "Protected share of the users who list a module. Red below 80 %, yellow below 95 %: assign backup"
+        " to the others in AvePoint, or remove them from the plan.",
         [look.target(f"{protected} / ({q.total(q.BY_MODULE, 'module')} > 0)", "{{module}}", instant=True)],
         unit="percentunit",
         steps=look.SHARE_PROTECTED,
@@ -83,8 +83,8 @@ def unprotected(size=(8, 8)):
     """Users with an unprotected module, over time."""
     panel = look.lines(
         "Unprotected by module",
-        "Users whose mailbox or OneDrive is listed and not protected, from AvePoint's listing of protected"
-        " users. It rises when users are added that no backup plan takes up.",
+        "Users with an unprotected mailbox or OneDrive, from AvePoint's backup listing. It rises when new"
+        " users are not in any backup plan.",
         [look.target(q.total(q.BY_MODULE + '{protected="false"}', "module"), "{{module}}")],
         size=size,
     )
@@ -95,8 +95,8 @@ def coverage(size=(8, 8)):
     """Users by how much of theirs is backed up, over time."""
     panel = look.lines(
         "Users by coverage",
-        "Users in AvePoint's listing of protected users, by how many of their modules are protected: all,"
-        " some, or none. Red and yellow should shrink.",
+        "Users in AvePoint's backup listing, by how many of their modules are protected: all, some, or"
+        " none. Red and yellow should shrink.",
         [look.target(q.total(q.COVERAGE, "coverage"), "{{coverage}}")],
         stacked=True,
         size=size,

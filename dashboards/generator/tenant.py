@@ -13,8 +13,8 @@ def dashboard():
     """The file's text."""
     return board.build(
         links.TENANT,
-        "One tenant in depth: users at risk, backup, both together, and how old the figures are. With several"
-        " tenants chosen, figures are sums. Needs the recording rules of avepoint-exporter.",
+        "One tenant in depth: users at risk, backup, exposure, and the age of the figures. If you select"
+        " several tenants, figures are sums. Needs the recording rules of avepoint-exporter.",
         "now-24h",
         [
             board.Row("Now", now()),
@@ -29,12 +29,12 @@ def dashboard():
             ),
             board.Row("Figures and their age", freshness()),
             board.Row(
-                "Directory (off by default: set collectors: directory: enabled: true)",
+                "Directory (disabled by default: set collectors: directory: enabled: true)",
                 optional.directory(),
                 collapsed=True,
             ),
             board.Row(
-                "Partner Center (off by default: set collectors: partner_center: enabled: true)",
+                "Partner Center (disabled by default: set collectors: partner_center: enabled: true)",
                 optional.partner_center(),
                 collapsed=True,
             ),
@@ -48,7 +48,7 @@ def now():
     no_backup = "no protected users were read"
     facts = tables.table(
         "Facts",
-        "The chosen tenants, 50 at most, with their ids and the labels that your configuration gives them.",
+        "The selected tenants (at most 50) with their ids and your own labels.",
         [("Value", f"topk(50, topk by (m365_tenant_id) (1, {q.chosen('tenant:avepoint_tenant_info:max')}))")],
         labels={
             "customer_name": "Customer",
@@ -65,59 +65,56 @@ def now():
     return [
         look.stat(
             "Listed users",
-            "Users in AvePoint's listing of users at risk, whatever the finding.",
+            "Users in AvePoint's listing of users at risk, with any finding.",
             q.total(q.SECURITY_USERS),
             missing=none_read,
         ),
         look.stat(
             "High risk",
-            "Users whom Microsoft holds to be at high risk. Red from the first one: see who they are in"
-            " AvePoint, and have their sessions revoked and passwords reset.",
+            "Users at high risk according to Microsoft. Red from 1: find them in AvePoint, revoke their"
+            " sessions and reset their passwords.",
             q.total(q.HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             missing=none_read,
         ),
         look.stat(
             "Medium risk",
-            "Users at medium risk. Orange from the first one: have them looked at within days.",
+            "Users at medium risk. Orange from 1: investigate them within days.",
             q.total(q.MEDIUM_RISK),
             steps=look.SERIOUS_FROM_ONE,
             missing=none_read,
         ),
         look.stat(
             "MFA disabled",
-            "Users who sign in without a second factor. Yellow from the first one: have it enabled.",
+            "Users who sign in without a second factor. Yellow from 1: enable it.",
             q.total(q.MFA_DISABLED),
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=none_read,
         ),
         look.stat(
             "Exposed high risk",
-            "Users at high risk of whom something is not backed up. Red from the first one: protect them"
-            " before anything else.",
+            "Users at high risk without full backup. Red from 1: protect them first.",
             q.total(q.EXPOSED_HIGH_RISK),
             steps=look.BAD_FROM_ONE,
             missing="not known: needs both listings",
         ),
         look.stat(
             "No mailbox backup",
-            "Users whose mailbox is listed and not protected. Yellow from the first one: assign backup to"
-            " them.",
+            "Users whose mailbox is listed but not protected. Yellow from 1: assign backup to them.",
             q.total(q.UNPROTECTED_MAILBOXES),
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=no_backup,
         ),
         look.stat(
             "No backup",
-            "Users in the listing of protected users of whom nothing is protected. Orange from the first"
-            " one.",
+            "Users in the backup listing without any protected module. Orange from 1.",
             q.total(q.WITHOUT_BACKUP),
             steps=look.SERIOUS_FROM_ONE,
             missing=no_backup,
         ),
         look.stat(
-            "Users of backup",
-            "Users in AvePoint's listing of protected users, protected or not.",
+            "Users in backup",
+            "Users in AvePoint's backup listing, protected or not.",
             q.total(q.BACKUP_USERS),
             missing=no_backup,
         ),
@@ -129,7 +126,7 @@ def at_risk():
     """Each finding now and over time."""
     panel = look.bars(
         "Findings now",
-        "Users with each finding now. A user with several counts in each.",
+        "Users with each finding now. A user with several findings counts in each.",
         [look.target(f"sort_desc({q.total(q.AT_RISK, 'status')})", "{{status}}", instant=True)],
         missing="no users at risk were read",
         size=(8, 9),
@@ -141,8 +138,8 @@ def freshness():
     """How old the figures are, and what each collector does."""
     age = look.lines(
         "Age of the oldest figures",
-        "The age of the oldest figures of each collector, as a share of the age at which they are withdrawn"
-        " (`stale_after`, at 100 %). It climbs while a collector fails: the table says which.",
+        "The age of the oldest figures of each collector, as a share of the age at which they are"
+        " withdrawn (`stale_after`, at 100 %). It rises while a collector fails; see the table.",
         [
             look.target(
                 "max by (collector) ("
@@ -180,9 +177,9 @@ def collectors():
     }
     panel = tables.table(
         "Collectors",
-        "What each collector did last for each tenant, the oldest figures first, 50 rows at most. One that is"
-        " quarantined is asked seldom, since the upstream refuses it: have the rights granted. The mode says"
-        " how it reads.",
+        "The state of each collector of each tenant, oldest figures first, at most 50 rows. A quarantined"
+        " collector is polled rarely because the API refuses it: grant the permissions. The mode is the"
+        " way it reads.",
         [(name, f"{expression} {oldest}") for name, expression in columns.items()],
         labels={
             **tables.TENANT,

@@ -18,10 +18,12 @@ const CHECKED: &[&str] = &[
     "deploy/alertmanager.yml",
     "--help",
     "src",
+    "rules",
+    "dashboards",
 ];
 
 /// Not checked yet: move an entry to the list above when its texts are plain.
-const NOT_YET: &[&str] = &["ARCHITECTURE.md", "rules", "dashboards"];
+const NOT_YET: &[&str] = &["ARCHITECTURE.md"];
 
 /// A regular expression of words to avoid, better words, a text with the former, and one without. A space stands for any
 /// white space up to the next line. A match in a question is fine: there "what is" asks and names nothing.
