@@ -4,7 +4,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use http::Method;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::domain::{Country, DomainType, Target, UserKeys, UserState};
@@ -14,12 +13,10 @@ use crate::upstream::{
     ApiError, Cause, Client, Endpoint, ListingSize, NOBODY, Page, Pseudonyms, RequestId, Rows,
 };
 
-const ENDPOINT: Endpoint = Endpoint {
-    method: || Method::GET,
-    route: "/v1/customers/{tenantId}/users",
-    body: "",
-    permission: "the role of an admin agent for this customer",
-};
+const ENDPOINT: Endpoint = Endpoint::get(
+    "/v1/customers/{tenantId}/users",
+    "the role of an admin agent for this customer",
+);
 
 /// What finds the deleted users, who are not in the plain listing.
 const DELETED: &str = r#"{"Field":"UserStatus","Value":"Inactive","Operator":"equals"}"#;
