@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use avepoint_exporter::cli::{self, Arguments, Failed};
-use avepoint_exporter::process::signals::{self, NoOutcome};
+use avepoint_exporter::process::signals;
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -23,12 +23,13 @@ fn main() -> ExitCode {
         }
     };
     match signals::run(|shutdown| cli::run(arguments, shutdown)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(Failed::Usage(error))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
-        Ok(Err(Failed::Other(error))) | Err(NoOutcome::Other(error)) => {
+        Ok(Some(Ok(()))) => ExitCode::SUCCESS,
+        Ok(Some(Err(Failed::Usage(error)))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
+        Ok(Some(Err(Failed::Other(error)))) | Err(error) => {
             fail(ExitCode::FAILURE, &format!("{error:#}"))
         }
-        Err(NoOutcome::Stuck) => ExitCode::FAILURE,
+        // It did not end when it was told to, so nobody may be listening to why.
+        Ok(None) => ExitCode::FAILURE,
     }
 }
 

@@ -11,27 +11,13 @@ use tokio_util::sync::CancellationToken;
 /// From a signal to the end in any case: a pipe that nobody reads must not keep the process alive.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
-/// Why there is no outcome of the program.
-#[derive(Debug)]
-pub enum NoOutcome {
-    /// It did not end when it was told to, so nobody may be listening to why.
-    Stuck,
-    /// It could not be started, or it panicked.
-    Other(anyhow::Error),
-}
-
-impl From<anyhow::Error> for NoOutcome {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Other(error)
-    }
-}
-
 /// Runs the program on threads of its own, and hands it the shutdown that a signal brings. This thread only waits: for
-/// the program's end, or for a signal and, should the program not end by it, no longer.
+/// the program's end, or for a signal and then a few seconds more. The outcome is `None` if the program has not ended by
+/// then.
 ///
 /// # Errors
-/// Why there is no outcome of the program.
-pub fn run<P>(program: impl FnOnce(CancellationToken) -> P) -> Result<P::Output, NoOutcome>
+/// When the program could not be started, or panicked.
+pub fn run<P>(program: impl FnOnce(CancellationToken) -> P) -> anyhow::Result<Option<P::Output>>
 where
     P: Future<Output: Send> + Send + 'static,
 {
@@ -46,16 +32,19 @@ where
             signal(SignalKind::terminate()).context("failed to listen for signals")?;
         let mut interrupt =
             signal(SignalKind::interrupt()).context("failed to listen for signals")?;
-        let mut program = threads.spawn(program(shutdown.clone()));
+        let patience = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            shutdown.cancel();
+            tokio::time::sleep(PATIENCE).await;
+        };
+        let program = threads.spawn(program(shutdown.clone()));
         tokio::select! {
-            outcome = &mut program => return Ok(outcome.context("bug in the exporter; please report it")?),
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        shutdown.cancel();
-        match tokio::time::timeout(PATIENCE, program).await {
-            Ok(outcome) => Ok(outcome.context("bug in the exporter; please report it")?),
-            Err(_) => Err(NoOutcome::Stuck),
+            biased;
+            outcome = program => outcome.map(Some).context("bug in the exporter; please report it"),
+            () = patience => Ok(None),
         }
     });
     threads.shutdown_background();

@@ -26,11 +26,10 @@ use super::personal::Pseudonyms;
 /// One kind of request: what all requests of a listing have in common.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoint {
-    pub(crate) method: fn() -> Method,
     /// The path below the API's base, with placeholders for ids.
     pub(crate) route: &'static str,
-    /// What a POST sends.
-    pub(crate) body: &'static str,
+    /// What a POST sends. Without it, the request is a GET.
+    pub(crate) body: Option<&'static str>,
     /// What the app registration must be allowed.
     pub(crate) permission: &'static str,
 }
@@ -39,9 +38,8 @@ impl Endpoint {
     /// A GET of this route, which needs this permission.
     pub(crate) const fn get(route: &'static str, permission: &'static str) -> Self {
         Self {
-            method: || Method::GET,
             route,
-            body: "",
+            body: None,
             permission,
         }
     }
@@ -49,9 +47,8 @@ impl Endpoint {
     /// A POST of this route without any filter, which needs this permission.
     pub(crate) const fn post(route: &'static str, permission: &'static str) -> Self {
         Self {
-            method: || Method::POST,
             route,
-            body: "{}",
+            body: Some("{}"),
             permission,
         }
     }
@@ -366,8 +363,9 @@ impl Client {
         let mut headers = ask.headers.clone();
         headers.insert(AUTHORIZATION, token);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let method = (endpoint.method)();
-        if method == Method::POST {
+        let mut method = Method::GET;
+        if endpoint.body.is_some() {
+            method = Method::POST;
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Request {
@@ -376,7 +374,7 @@ impl Client {
             method,
             url: ask.url.clone(),
             headers,
-            body: endpoint.body.as_bytes(),
+            body: endpoint.body.unwrap_or_default().as_bytes(),
             max_bytes: self.response_bytes,
             timeout,
         }

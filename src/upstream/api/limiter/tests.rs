@@ -124,17 +124,6 @@ async fn a_tenant_with_a_hundred_requests_waiting_takes_turns_with_those_that_ha
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_back_its_tenant_and_no_other() {
-    let limiter = generous();
-    let start = Instant::now();
-    limiter.throttled(FIRST, seconds(20));
-    drop(limiter.slot(SECOND, PATIENCE).await.unwrap());
-    assert_eq!(start.elapsed(), seconds(0));
-    drop(limiter.slot(FIRST, PATIENCE).await.unwrap());
-    assert_eq!(start.elapsed(), seconds(20));
-}
-
-#[tokio::test(start_paused = true)]
 async fn customers_have_lanes_of_their_own_and_a_refused_one_pauses_alone() {
     let limiter = limiter(1000.0, 1000, 4);
     let [contoso, fabrikam] = [1, 2].map(|id| TargetId::Customer(CustomerId::from_bits(id)));
