@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::config::{CollectorKind, Config};
 use crate::domain::{Collector, Target, Timestamp, collectors};
@@ -206,8 +206,9 @@ pub async fn poll(
 /// What there is per collector without any code of its own: it follows from the table and from [`Collect`].
 macro_rules! from_table {
     ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
-        /// The figures of one poll.
-        #[derive(Debug, Clone, PartialEq)]
+        /// The figures of one poll. Written without the collector's name, which is needed to read them.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
         pub enum Totals {
             $(
                 #[doc = concat!("Of the collector `", stringify!($key), "`.")]
@@ -233,16 +234,6 @@ macro_rules! from_table {
             pub fn forget_joins(&mut self, others: &[Collector]) {
                 match self {
                     $(Self::$variant(figures) => $key::$variant::forget_joins(figures, others),)*
-                }
-            }
-
-            /// The figures as JSON.
-            ///
-            /// # Errors
-            /// None in practice: it is written into memory.
-            pub fn write(&self) -> serde_json::Result<Box<RawValue>> {
-                match self {
-                    $(Self::$variant(figures) => to_raw_value(figures),)*
                 }
             }
 

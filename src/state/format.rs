@@ -71,77 +71,73 @@ struct Head {
     version: Option<u64>,
 }
 
+/// The file. It is written with values of the types `C` and `T` below, and read with JSON in their place.
 #[derive(Serialize, Deserialize)]
-struct File {
+struct File<C> {
     format: String,
     version: u64,
     /// Times are since the Unix epoch.
     written_at: Duration,
-    targets: Vec<TargetState>,
+    targets: Vec<TargetState<C>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct TargetState {
+struct TargetState<C> {
     target: Target,
     /// By the collectors' names. Each is read for itself, and may be of a collector that this exporter does not have.
-    collectors: BTreeMap<String, Box<RawValue>>,
+    collectors: BTreeMap<String, C>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CollectorState {
+struct CollectorState<T> {
     /// With the options, by which its figures are told from those of other options.
     config: CollectorConfig,
     last_poll: Option<LastPoll>,
-    figures: Option<FiguresState>,
+    figures: Option<FiguresState<T>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FiguresState {
+struct FiguresState<T> {
     at: Duration,
     pages: u64,
-    totals: Box<RawValue>,
+    totals: T,
 }
+
+/// JSON that is yet to be read.
+type Unread = Box<RawValue>;
 
 /// The text of a file.
 ///
 /// # Errors
 /// None in practice: it is written into memory.
 pub(super) fn write(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
-    let targets = snapshot.shown().map(|one| target(one, now));
     serde_json::to_vec(&File {
         format: FORMAT.to_owned(),
         version: VERSION,
         written_at: now.since_unix(),
-        targets: targets.collect::<Result<_, _>>()?,
+        targets: snapshot.shown().map(|one| target(one, now)).collect(),
     })
 }
 
-fn target(snapshot: &TargetSnapshot, now: Timestamp) -> serde_json::Result<TargetState> {
+fn target(snapshot: &TargetSnapshot, now: Timestamp) -> TargetState<CollectorState<&Totals>> {
     let collectors = snapshot.collectors.iter().map(|one| {
-        let name = one.collector().to_string();
-        let state = serde_json::value::to_raw_value(&collector(one, now)?)?;
-        Ok((name, state))
-    });
-    Ok(TargetState {
-        target: snapshot.target.clone(),
-        collectors: collectors.collect::<serde_json::Result<_>>()?,
-    })
-}
-
-fn collector(snapshot: &CollectorSnapshot, now: Timestamp) -> serde_json::Result<CollectorState> {
-    let figures = snapshot.figures.as_ref().map(|figures| {
-        Ok::<_, serde_json::Error>(FiguresState {
+        let figures = one.figures.as_ref().map(|figures| FiguresState {
             // One that lies ahead was taken before the clock was set back, and would make figures fresh for ever.
             at: figures.at.min(now).since_unix(),
             pages: figures.pages,
-            totals: figures.totals.write()?,
-        })
+            totals: &*figures.totals,
+        });
+        let state = CollectorState {
+            config: one.config,
+            last_poll: one.last_poll,
+            figures,
+        };
+        (one.collector().to_string(), state)
     });
-    Ok(CollectorState {
-        config: snapshot.config,
-        last_poll: snapshot.last_poll,
-        figures: figures.transpose()?,
-    })
+    TargetState {
+        target: snapshot.target.clone(),
+        collectors: collectors.collect(),
+    }
 }
 
 /// What a file's text says.
@@ -165,7 +161,7 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
         Some(version @ 1..) => return Err(Unusable::Older(version)),
         _ => return Err(Unusable::Foreign),
     }
-    let file: File = serde_json::from_slice(text).map_err(damaged)?;
+    let file: File<Unread> = serde_json::from_slice(text).map_err(damaged)?;
     let written_at = Timestamp::from_unix(file.written_at);
     if written_at > now.after(SKEW) {
         return Err(Unusable::YetToCome(written_at));
@@ -193,12 +189,12 @@ struct Times {
     now: Timestamp,
 }
 
-impl TargetState {
+impl TargetState<Unread> {
     /// Reads each collector for itself, and counts in `cold` those that cannot be read.
     fn read(self, times: Times, cold: &mut BTreeMap<String, usize>) -> TargetSnapshot {
         let mut collectors = Vec::with_capacity(self.collectors.len());
         for (name, state) in self.collectors {
-            let state: Option<CollectorState> = serde_json::from_str(state.get()).ok();
+            let state: Option<CollectorState<Unread>> = serde_json::from_str(state.get()).ok();
             match state.and_then(|state| state.read(&name, times)) {
                 Some(collector) => collectors.push(collector),
                 None => *cold.entry(name).or_default() += 1,
@@ -215,7 +211,7 @@ impl TargetState {
     }
 }
 
-impl CollectorState {
+impl CollectorState<Unread> {
     /// `None` for what no exporter writes.
     fn read(self, name: &str, times: Times) -> Option<CollectorSnapshot> {
         let collector = self.config.kind.collector();
