@@ -66,7 +66,7 @@ impl Demo {
                 let line = text.lines().find(|line| line.contains(what))?;
                 line.trim().strip_prefix("http://")?.split_once(' ')
             };
-            let (metrics, _) = url("what Prometheus scrapes")?;
+            let (metrics, _) = url("the metrics for Prometheus")?;
             let (simulator, _) = url("the simulated upstream")?;
             let address = metrics.strip_suffix("/metrics")?;
             Some((address.to_owned(), simulator.to_owned()))
