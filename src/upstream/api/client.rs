@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{self, RateLimit};
-use crate::domain::{Clock, TargetId};
+use crate::domain::{Api, Clock, TargetId};
 use crate::upstream::auth::{RefreshTokenFile, TokenSource};
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::{Failure, Policy};
-use crate::upstream::http::stats::{Api, Stats};
+use crate::upstream::http::stats::Stats;
 use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
 use crate::upstream::http::verdict::{Answered, verdict};

@@ -10,9 +10,7 @@ use prometheus::{
 };
 
 use crate::config::RateLimit;
-use crate::domain::Reason;
-
-pub use crate::domain::Api;
+use crate::domain::{Api, Reason};
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

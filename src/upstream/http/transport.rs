@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::HttpSettings;
-use crate::domain::{Clock, PromDuration, Timestamp};
+use crate::domain::{Api, Clock, PromDuration, Timestamp};
 
 use super::body::{Body, TooLarge};
 use super::fault::Fault;
 use super::json::JsonError;
 use super::request_id::RequestId;
-use super::stats::{Api, Stats};
+use super::stats::Stats;
 
 /// Of an answer that is no success, at most this much is read (and thrown away), so that its connection
 /// can be used again.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::PromDuration;
+use crate::domain::{Api, PromDuration};
 
 use super::request_id::RequestId;
 use super::retry::{self, Decision, Failure, History, Policy};
-use super::stats::{Api, Stats};
+use super::stats::Stats;
 
 /// A try that failed: what it means for the policy, and for people.
 #[derive(Debug)]
