@@ -303,12 +303,12 @@ impl Client {
         url
     }
 
-    /// Whom it asks.
+    /// The API that it sends requests to.
     pub fn api(&self) -> Api {
         self.api
     }
 
-    /// Whatever the API asks for, no target is left alone for longer than this: the interval after which its listings
+    /// No target is paused for longer than this, even if the API asks for more: the interval after which its listings
     /// are due again.
     pub fn pause_at_most(&self, longest: Duration) {
         self.limiter.pause_at_most(longest);
@@ -316,7 +316,7 @@ impl Client {
 
     async fn slot(&self, target: TargetId) -> Result<Slot, Cause> {
         let start = Instant::now();
-        // Who would have to wait longer than for any answer is told at once, and keeps no other from being polled.
+        // A request that would wait past the deadline fails now, so it does not block other targets.
         let slot = self.limiter.slot(target, self.policy.deadline).await;
         let waited = self
             .stats
