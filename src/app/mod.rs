@@ -29,7 +29,7 @@ use crate::upstream::Stats;
 /// publishes all the time costs a tenth of a core, not a whole one.
 const RENDER_PAUSE: Duration = Duration::from_millis(100);
 
-/// So long the end of the program waits for a refresh token that is being exchanged: shorter than the time after
+/// How long the shutdown waits for a refresh token that is being exchanged: shorter than the time after
 /// which the program is ended in any case.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -171,7 +171,7 @@ impl Exporter {
         let (ended, polls_ended) = oneshot::channel();
         let polling = async {
             self.scheduler.run(shutdown.clone()).await;
-            // For whom this is of interest.
+            // Nobody may be listening.
             let _ = ended.send(());
             settled.await;
         };

@@ -1,4 +1,4 @@
-//! Keeps what is known over a restart: every few minutes, and at the end.
+//! Keeps the snapshot over a restart: every few minutes, and at the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::scheduler::InForce;
 use crate::snapshot::Snapshots;
 use crate::state::StateDir;
 
-/// What an exporter that is killed forgets at most.
+/// At most this much time is lost when the exporter is killed.
 pub const SAVE_EVERY: Duration = Duration::from_secs(300);
 
-/// So long the end of the program waits for the disk: shorter than the time after which it is ended in any case.
+/// How long the shutdown waits for the disk: shorter than the time after which it is ended in any case.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Writes what is known to where the configuration in force says, if it does.
@@ -73,7 +73,7 @@ impl Saving {
         self.snapshots.mark_changed();
     }
 
-    /// Writes what is known, unless that was written already.
+    /// Writes the snapshot, unless that was written already.
     async fn save(&mut self) {
         if !self.snapshots.has_changed().unwrap_or(true) {
             return;

@@ -119,10 +119,7 @@ impl fmt::Display for Unit {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::domain::TenantSource;
 
     const ROUTE: &str = "/customers/{customerId}/tenants/{tenantId}";
 
@@ -132,14 +129,7 @@ mod tests {
             id: CustomerId::from_bits(1),
             name: Some("Contoso".to_owned()),
         }));
-        let tenant = Target::Tenant(Arc::new(Tenant {
-            customer_id: CustomerId::from_bits(1),
-            tenant_id: TenantId::from_bits(2),
-            customer_name: None,
-            tenant_name: None,
-            labels: BTreeMap::new(),
-            source: TenantSource::Config,
-        }));
+        let tenant = Target::Tenant(Arc::new(Tenant::bare(1, 2)));
         let [one, two] = [1, 2].map(|id| TenantId::from_bits(id).to_string());
         assert_eq!(
             tenant.route(ROUTE),

@@ -54,6 +54,21 @@ impl Tenant {
     }
 }
 
+#[cfg(test)]
+impl Tenant {
+    /// For tests: a tenant of the configuration with nothing but these ids.
+    pub(crate) fn bare(customer: u128, tenant: u128) -> Self {
+        Self {
+            customer_id: CustomerId::from_bits(customer),
+            tenant_id: TenantId::from_bits(tenant),
+            customer_name: None,
+            tenant_name: None,
+            labels: BTreeMap::new(),
+            source: TenantSource::Config,
+        }
+    }
+}
+
 /// What to call something whose name may be unknown.
 pub fn name_or_id(name: Option<&str>, id: impl fmt::Display) -> Cow<'_, str> {
     name.map_or_else(|| Cow::Owned(id.to_string()), Cow::Borrowed)

@@ -63,11 +63,7 @@ fn name(text: &str) -> Option<String> {
 /// A customer with these tenants; one without a name has an empty one.
 fn customer(id: u128, text: &str, tenants: &[(u128, &str)]) -> ListedCustomer {
     ListedCustomer {
-        id: CustomerId::from_bits(id),
         name: name(text),
-        backup_status: None,
-        country: None,
-        management_mode: None,
         tenants: tenants
             .iter()
             .map(|(id, text)| ListedTenant {
@@ -75,6 +71,7 @@ fn customer(id: u128, text: &str, tenants: &[(u128, &str)]) -> ListedCustomer {
                 name: name(text),
             })
             .collect(),
+        ..ListedCustomer::bare(id)
     }
 }
 
@@ -335,11 +332,8 @@ fn a_name_that_nobody_gives_any_more_is_the_last_known() {
 
 fn tenant_named(id: u128, customer: u128, tenant_name: &str, customer_name: &str) -> Tenant {
     Tenant {
-        customer_id: CustomerId::from_bits(customer),
-        tenant_id: TenantId::from_bits(id),
         customer_name: name(customer_name),
         tenant_name: name(tenant_name),
-        labels: BTreeMap::new(),
-        source: TenantSource::Config,
+        ..Tenant::bare(customer, id)
     }
 }

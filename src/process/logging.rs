@@ -1,5 +1,5 @@
-//! The log on stderr, in logfmt or JSON. Only our own events are written: those of libraries may hold what
-//! they send.
+//! The log on stderr, in logfmt or JSON. Only our own events are written: those of libraries may hold the
+//! data that they send.
 
 use std::io::{self, Write};
 

@@ -11,7 +11,7 @@ use prometheus::{Counter, Gauge, IntGauge};
 /// Collects the metrics of this process. Where they cannot be read there are none.
 #[derive(Debug)]
 pub struct ProcessMetrics {
-    /// Two scrapes at once must not both add what has been spent since the one before.
+    /// Two scrapes at once must not both add the time spent since the previous one.
     reading: Mutex<()>,
     cpu_seconds: Counter,
     open_fds: IntGauge,

@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_millis(4500);
 
 /// Runs the program on threads of its own, and hands it the shutdown that a signal brings. This thread only waits: for
-/// the program's end, or for a signal and then a few seconds more. The outcome is `None` if the program has not ended by
-/// then.
+/// the program's end, or for a signal and then a few seconds more. `None` if the program has not ended by then.
 ///
 /// # Errors
 /// When the program could not be started, or panicked.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::config::RateLimit;
-use crate::upstream::{Api, Capacity};
+use crate::domain::Api;
+use crate::upstream::Capacity;
 
 /// They fit again when they need less than this part of what is possible, and not at once: what is possible moves
 /// with the time that answers take.

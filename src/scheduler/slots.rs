@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::domain::{CustomerId, Tenant, TenantId, TenantSource};
+    use crate::domain::Tenant;
 
     const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -109,14 +109,7 @@ mod tests {
     }
 
     fn slots(tenant: u128, collector: Collector) -> Slots {
-        let tenant = Tenant {
-            customer_id: CustomerId::from_bits(0),
-            tenant_id: TenantId::from_bits(tenant),
-            customer_name: None,
-            tenant_name: None,
-            labels: std::collections::BTreeMap::new(),
-            source: TenantSource::Config,
-        };
+        let tenant = Tenant::bare(0, tenant);
         Slots::new(&Target::Tenant(Arc::new(tenant)), collector, INTERVAL)
     }
 

@@ -1,4 +1,4 @@
-//! Answers as HTTP has them: statuses, types and encodings. Knows nothing of what is asked.
+//! Answers as HTTP has them: statuses, types and encodings. Knows nothing of the requests.
 
 use bytes::Bytes;
 use http::header::{

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::pages::Pages;
 
-/// The largest head of a request. What Prometheus sends has a few hundred bytes.
+/// The largest head of a request. Prometheus sends a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// After an error in accept, such as too many open files.
@@ -115,7 +115,7 @@ async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: 
             last_answer.unwrap_or(Ok(()))
         }
     };
-    // What a client does wrong is its own matter: it gets its 4xx from hyper, or is gone.
+    // Errors of a client are its own matter: it gets a 4xx from hyper, or is gone.
     if let Err(error) = ended {
         tracing::debug!(%error, "connection failed");
     }

@@ -15,7 +15,7 @@ use super::parts::{Parts, Piece};
 /// Not `application/yaml`, which browsers save where they show this.
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
-/// The folder that a path is in or names, and what follows it: nothing, or a slash and the rest.
+/// The folder that a path is in or names, and the rest of the path: nothing, or a slash and the rest.
 pub(super) fn folder(path: &str) -> Option<(&'static Folder, &str)> {
     let path = path.strip_prefix('/')?;
     FOLDERS.iter().find_map(|folder| {

@@ -29,7 +29,7 @@ const EXPOSITION: HeaderValue =
 pub struct Sources {
     /// The tenants' series, rendered.
     pub tenants: watch::Receiver<Body>,
-    /// What is known, for people and scripts.
+    /// The snapshot, for people and scripts.
     pub snapshots: Snapshots,
     /// The exporter's own series.
     pub registry: Registry,
@@ -185,7 +185,7 @@ impl Pages {
     }
 
     fn ready(&self) -> Response<Parts> {
-        // Asked of what is served, not of what is known: that is rendered a moment later.
+        // By the pages that are served, not by the snapshot: it is rendered a moment later.
         let has_figures = self.sources.tenants.borrow().is_ready;
         if self.ready.is_ready(has_figures, self.sources.clock.now()) {
             text(StatusCode::OK, "avepoint-exporter is ready\n")

@@ -2,24 +2,24 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Who asked, and waits for what came of it: why the configuration before stays in force, if it does.
+/// Takes the result of a reload: the reason if the previous configuration stays in force.
 pub type Asked = oneshot::Sender<Result<(), String>>;
 
-/// Asks for the configuration to be read again. Who asks while it is being read waits for a reading of their own.
+/// Asks for the configuration to be read again. A request during a reload leads to one more.
 #[derive(Debug, Clone)]
 pub struct Reload(mpsc::Sender<Asked>);
 
 impl Reload {
-    /// An asker, and where those who ask are heard.
+    /// The sender and the receiver of the requests.
     pub fn new() -> (Self, mpsc::Receiver<Asked>) {
         let (sender, receiver) = mpsc::channel(1);
         (Self(sender), receiver)
     }
 
-    /// Asks, and waits for what comes of it.
+    /// Asks, and waits for the result.
     ///
     /// # Errors
-    /// Why the configuration before stays in force.
+    /// Why the previous configuration stays in force.
     pub async fn ask(&self) -> Result<(), String> {
         let (asked, answer) = oneshot::channel();
         // Nobody listens any more when the exporter ends.

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::{Reason, Target, Timestamp, Unit};
 use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
 
-/// Renders what is known at this moment.
+/// Renders the snapshot as of this moment.
 pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
     let polled = snapshot.targets.iter().map(|one| (&**one, false));
     let gone = snapshot.gone.iter().map(|one| (&**one, true));
@@ -136,7 +136,7 @@ struct TenantStatus<'a> {
 struct CollectorStatus<'a> {
     collector: &'static str,
     up: Option<bool>,
-    /// Why the last poll failed, be it one before a restart.
+    /// Why the last poll failed, even one before a restart.
     reason: Option<&'static str>,
     fresh: bool,
     quarantined: bool,
@@ -201,7 +201,7 @@ impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let millis = i64::try_from(self.0.since_unix().as_millis()).ok();
         let date = millis.and_then(|millis| Date::from_millisecond(millis).ok());
-        // There is no form for what comes after the year 9999.
+        // RFC 3339 has no form for years after 9999.
         let date = date.unwrap_or(Date::MAX);
         serializer.collect_str(&format_args!("{date:.3}"))
     }

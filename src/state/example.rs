@@ -114,12 +114,11 @@ fn tenant(
     collectors: Vec<CollectorSnapshot>,
 ) -> Arc<TargetSnapshot> {
     let tenant = Tenant {
-        customer_id: CustomerId::from_bits(1),
-        tenant_id: TenantId::from_bits(id),
         customer_name: name.map(str::to_owned),
         tenant_name: name.map(|name| format!("{name}.example \"ä\"")),
         labels: [("sla".to_owned(), "gold".to_owned())].into(),
         source,
+        ..Tenant::bare(1, id)
     };
     target(Target::Tenant(Arc::new(tenant)), collectors)
 }
@@ -230,14 +229,6 @@ fn some_protected_users() -> Totals {
 
 /// The customers that discovery found.
 fn listed() -> Vec<ListedCustomer> {
-    let nameless = ListedCustomer {
-        id: CustomerId::from_bits(2),
-        name: None,
-        backup_status: None,
-        country: None,
-        management_mode: None,
-        tenants: Vec::new(),
-    };
     let tenants = [(10, Some("contoso.example")), (11, None)].into_iter();
     let tenants = tenants.map(|(id, name)| ListedTenant {
         id: TenantId::from_bits(id),
@@ -251,5 +242,5 @@ fn listed() -> Vec<ListedCustomer> {
         management_mode: Some(ManagementMode::from(1)),
         tenants: tenants.collect(),
     };
-    vec![contoso, nameless]
+    vec![contoso, ListedCustomer::bare(2)]
 }

@@ -21,6 +21,21 @@ pub struct ListedCustomer {
     pub tenants: Vec<ListedTenant>,
 }
 
+#[cfg(test)]
+impl ListedCustomer {
+    /// For tests: a customer with nothing but this id.
+    pub(crate) fn bare(id: u128) -> Self {
+        Self {
+            id: CustomerId::from_bits(id),
+            name: None,
+            backup_status: None,
+            country: None,
+            management_mode: None,
+            tenants: Vec::new(),
+        }
+    }
+}
+
 /// A tenant, as its customer lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedTenant {

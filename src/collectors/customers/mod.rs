@@ -123,17 +123,6 @@ mod tests {
     use super::*;
     use crate::domain::{Reason, TenantId};
 
-    fn customer(id: u128) -> ListedCustomer {
-        ListedCustomer {
-            id: CustomerId::from_bits(id),
-            name: None,
-            backup_status: None,
-            country: None,
-            management_mode: None,
-            tenants: Vec::new(),
-        }
-    }
-
     fn with_tenants(tenants: usize) -> ListedCustomer {
         let tenant = ListedTenant {
             id: TenantId::from_bits(1),
@@ -141,7 +130,7 @@ mod tests {
         };
         ListedCustomer {
             tenants: vec![tenant; tenants],
-            ..customer(1)
+            ..ListedCustomer::bare(1)
         }
     }
 
@@ -156,8 +145,8 @@ mod tests {
     fn all_customers_or_all_tenants_gone_at_once_is_implausible() {
         let [none, bare, full] = [
             vec![],
-            vec![customer(1)],
-            vec![with_tenants(1), customer(2)],
+            vec![ListedCustomer::bare(1)],
+            vec![with_tenants(1), ListedCustomer::bare(2)],
         ];
         for (before, now, plausible) in [
             (&none, &none, true),
@@ -183,12 +172,13 @@ mod tests {
         let mut all = Fold::default();
         let first = ListedCustomer {
             name: Some("first".to_owned()),
-            ..customer(2)
+            ..ListedCustomer::bare(2)
         };
-        all.page(page(vec![first.clone(), customer(1)])).unwrap();
-        all.page(page(vec![customer(2)])).unwrap();
+        all.page(page(vec![first.clone(), ListedCustomer::bare(1)]))
+            .unwrap();
+        all.page(page(vec![ListedCustomer::bare(2)])).unwrap();
         let read: Vec<_> = all.by_id.into_values().collect();
-        assert_eq!(read, [customer(1), first]);
+        assert_eq!(read, [ListedCustomer::bare(1), first]);
     }
 
     #[test]
@@ -200,13 +190,14 @@ mod tests {
 
         let mut all = Fold::default();
         let most = 1..=MOST as u128;
-        all.page(page(most.map(customer).collect())).unwrap();
-        let error = all.page(page(vec![customer(0)])).unwrap_err();
+        all.page(page(most.map(ListedCustomer::bare).collect()))
+            .unwrap();
+        let error = all.page(page(vec![ListedCustomer::bare(0)])).unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
 
         let coded = |code| ListedCustomer {
             backup_status: Some(BackupStatus::from(code)),
-            ..customer(1)
+            ..ListedCustomer::bare(1)
         };
         let mut all = Fold::default();
         all.page(page((100..164).map(coded).collect())).unwrap();

@@ -87,17 +87,6 @@ mod tests {
         read_page(body.as_bytes(), &CustomerRows).map(|page| page.rows)
     }
 
-    fn customer(id: u128) -> ListedCustomer {
-        ListedCustomer {
-            id: CustomerId::from_bits(id),
-            name: None,
-            backup_status: None,
-            country: None,
-            management_mode: None,
-            tenants: Vec::new(),
-        }
-    }
-
     #[test]
     fn a_customer_is_read_with_its_tenants_and_without_its_owner() {
         let row = format!(
@@ -124,13 +113,14 @@ mod tests {
     #[test]
     fn all_but_the_id_may_be_missing() {
         let id: CustomerId = CONTOSO.parse().unwrap();
+        let expected = [ListedCustomer::bare(id.bits())];
         for rest in [
             "",
             r#", "organization": null, "jobStatus": null, "managementMode": null, "tenants": null"#,
             r#", "Organization": " \n ", "CountryOrRegion": "", "Tenants": []"#,
         ] {
             let row = format!(r#"{{"Id": "{CONTOSO}"{rest}}}"#);
-            assert_eq!(read(&row).unwrap(), [customer(id.bits())], "{rest}");
+            assert_eq!(read(&row).unwrap(), expected, "{rest}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::collectors::customers::{self, ListedTenant};
 use crate::collectors::protected_users::{self, Coverage, Joins, Protection};
 use crate::collectors::{Exposure, Totals, security_users};
 use crate::config::{Config, Source};
-use crate::domain::{CustomerId, Reason, Target, TenantId};
+use crate::domain::{Reason, Target, TenantId};
 use crate::fleet::Names;
 use crate::scheduler::jobs::State;
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
@@ -48,12 +48,8 @@ fn listed(is_listed: bool) -> Vec<ListedCustomer> {
         name: None,
     };
     vec![ListedCustomer {
-        id: CustomerId::from_bits(9),
-        name: None,
-        backup_status: None,
-        country: None,
-        management_mode: None,
         tenants: Some(tenant).filter(|_| is_listed).into_iter().collect(),
+        ..ListedCustomer::bare(9)
     }]
 }
 

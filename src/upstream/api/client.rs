@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{self, RateLimit};
-use crate::domain::{Clock, TargetId};
+use crate::domain::{Api, Clock, TargetId};
 use crate::upstream::auth::{RefreshTokenFile, TokenSource};
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::{Failure, Policy};
-use crate::upstream::http::stats::{Api, Stats};
+use crate::upstream::http::stats::Stats;
 use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
 use crate::upstream::http::verdict::{Answered, verdict};
@@ -303,12 +303,12 @@ impl Client {
         url
     }
 
-    /// Whom it asks.
+    /// The API that it sends requests to.
     pub fn api(&self) -> Api {
         self.api
     }
 
-    /// Whatever the API asks for, no target is left alone for longer than this: the interval after which its listings
+    /// No target is paused for longer than this, even if the API asks for more: the interval after which its listings
     /// are due again.
     pub fn pause_at_most(&self, longest: Duration) {
         self.limiter.pause_at_most(longest);
@@ -316,7 +316,7 @@ impl Client {
 
     async fn slot(&self, target: TargetId) -> Result<Slot, Cause> {
         let start = Instant::now();
-        // Who would have to wait longer than for any answer is told at once, and keeps no other from being polled.
+        // A request that would wait past the deadline fails now, so it does not block other targets.
         let slot = self.limiter.slot(target, self.policy.deadline).await;
         let waited = self
             .stats
@@ -405,127 +405,67 @@ mod tests {
 
     const ENDPOINT: Endpoint = Endpoint::get("/users", "users.read");
 
-    /// The value of a try; or its failure, as the retry policy and as people see it.
-    fn judged(answer: Result<Answer, NoAnswer>) -> Result<Option<usize>, (Failure, String)> {
-        let decode = |body: &[u8]| match body {
-            b"cut" => Err(JsonError::Truncated("here".to_owned())),
-            b"deep" => Err(JsonError::TooMuch("nested".to_owned())),
-            b"odd" => Err(JsonError::Unexpected("a list expected".to_owned())),
-            body => Ok(body.len()),
+    /// A try that failed, by its answer.
+    fn failed(answer: Result<Answer, NoAnswer>) -> Failed<Cause> {
+        let decode = |body: &[u8]| {
+            Err::<(), _>(match body {
+                b"cut" => JsonError::Truncated("here".to_owned()),
+                b"deep" => JsonError::TooMuch("nested".to_owned()),
+                _ => JsonError::Unexpected("a list expected".to_owned()),
+            })
         };
-        judge(&ENDPOINT, answer, Duration::from_secs(30), decode)
-            .map(|answered| answered.value)
-            .map_err(|failed| (failed.failure, failed.problem.to_string()))
+        judge(&ENDPOINT, answer, Duration::from_secs(30), decode).unwrap_err()
     }
 
     #[test]
-    fn a_200_is_decoded_and_a_204_is_empty() {
-        assert_eq!(judged(Ok(Answer::of(200, "four"))), Ok(Some(4)));
-        assert_eq!(judged(Ok(Answer::of(204, ""))), Ok(None));
-    }
-
-    #[test]
-    fn each_failure_has_a_meaning_for_the_policy_and_a_message() {
-        let again = Failure::Transient {
-            retry_after: Some(Duration::from_secs(7)),
-        };
-        for (try_, failure, message) in [
+    fn each_failure_has_a_message() {
+        let body = |text| Ok(Answer::of(200, text));
+        let status = |status| Ok(Answer::of(status, ""));
+        let none = |fault| Err(NoAnswer::of(fault));
+        for (answer, message) in [
+            (body("cut"), "incomplete response, it ends here"),
+            (body("deep"), "limit exceeded: nested"),
+            (body("odd"), "unexpected response: a list expected"),
+            (status(201), "unexpected response: status 201"),
             (
-                Ok(Answer::of(200, "cut")),
-                Failure::CutBody,
-                "incomplete response, it ends here",
-            ),
-            (
-                Ok(Answer::of(200, "deep")),
-                Failure::Final,
-                "limit exceeded: nested",
-            ),
-            (
-                Ok(Answer::of(200, "odd")),
-                Failure::Final,
-                "unexpected response: a list expected",
-            ),
-            (
-                Ok(Answer::of(201, "four")),
-                Failure::Final,
-                "unexpected response: status 201",
-            ),
-            (
-                Ok(Answer::of(302, "")),
-                Failure::Final,
+                status(302),
                 "302: redirect to another URL; not followed, because the token must not leave the API's host",
             ),
             (
-                Ok(Answer::of(400, "")),
-                Failure::Final,
+                status(400),
                 "400: the API rejected the request; this is a bug in the exporter or a change of the API",
             ),
+            (status(401), "401 although the access token is fresh"),
+            (status(403), "403"),
+            (status(404), "404"),
+            (status(429), "429, retry after 7s"),
             (
-                Ok(Answer::of(401, "")),
-                Failure::Unauthorized,
-                "401 although the access token is fresh",
-            ),
-            (Ok(Answer::of(403, "")), Failure::Final, "403"),
-            (Ok(Answer::of(404, "")), Failure::Final, "404"),
-            (Ok(Answer::of(429, "")), again, "429, retry after 7s"),
-            (
-                Ok(Answer::of(501, "")),
-                Failure::Final,
+                status(501),
                 "501, retry after 7s; the API has a problem, the next poll retries",
             ),
+            (status(600), "unexpected response: status 600"),
             (
-                Ok(Answer::of(503, "")),
-                again,
-                "503, retry after 7s; the API has a problem, the next poll retries",
-            ),
-            (
-                Ok(Answer::of(600, "")),
-                Failure::Final,
-                "unexpected response: status 600",
-            ),
-            (
-                Err(NoAnswer::of(Fault::Timeout)),
-                Failure::NoAnswer,
+                none(Fault::Timeout),
                 "no complete response within 30s; the API is slow, or elements.timeout or retry_deadline is too short",
             ),
             (
-                Err(NoAnswer::of(Fault::Connection("refused".to_owned()))),
-                Failure::NoAnswer,
+                none(Fault::Connection("refused".to_owned())),
                 "connection failed: refused",
             ),
             (
-                Err(NoAnswer::of(Fault::TooLarge { max_bytes: 5 })),
-                Failure::Final,
+                none(Fault::TooLarge { max_bytes: 5 }),
                 "limit exceeded: the response is larger than 5 bytes; see elements.limits.response_bytes",
             ),
-            (
-                Err(NoAnswer::of(Fault::Unreadable(JsonError::Truncated(
-                    "inside its gzip encoding".to_owned(),
-                )))),
-                Failure::CutBody,
-                "incomplete response, it ends inside its gzip encoding",
-            ),
-            (
-                Err(NoAnswer::of(Fault::Unreadable(JsonError::Unexpected(
-                    "broken".to_owned(),
-                )))),
-                Failure::Final,
-                "unexpected response: broken",
-            ),
         ] {
-            assert_eq!(judged(try_), Err((failure, message.to_owned())));
+            assert_eq!(failed(answer).problem.to_string(), message);
         }
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again() {
-        for status in 100..1000 {
-            let again = matches!(status, 429 | 500 | 502 | 503 | 504);
-            let failure = judged(Ok(Answer::of(status, "")))
-                .err()
-                .map(|(failure, _)| failure);
-            let is_again = matches!(failure, Some(Failure::Transient { .. }));
-            assert_eq!(is_again, again, "{status}");
+    fn only_a_401_refuses_the_token() {
+        for status in 300..1000 {
+            let refused = failed(Ok(Answer::of(status, ""))).failure == Failure::Unauthorized;
+            assert_eq!(refused, status == 401, "{status}");
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{PromDuration, Reason};
+use crate::domain::{Api, PromDuration, Reason};
 use crate::upstream::auth::TokenError;
 use crate::upstream::http::fault::Fault;
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::asked;
-use crate::upstream::http::stats::Api;
 
 /// A request that failed for good: all its tries are used up, or another try could not help.
 #[derive(Debug, Clone)]

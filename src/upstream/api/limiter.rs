@@ -15,7 +15,7 @@ use crate::domain::TargetId;
 
 use self::rate::Rate;
 
-/// Who waits for the rate looks at it so often: it may have risen meanwhile.
+/// How often a waiting request looks at the rate, which may have risen meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Keeps the requests to one host within its rate limit. At most one request of each target waits in the common
@@ -36,7 +36,7 @@ pub(super) struct Limiter {
 #[derive(Debug)]
 struct Lane {
     turn: tokio::sync::Mutex<()>,
-    /// Half of what may be under way at once, so that a host that hangs on one target does not hang on all.
+    /// Half of the requests that may be under way, so that a host that hangs on one target does not hang on all.
     under_way: Arc<Semaphore>,
     /// The host has asked for no requests about this target until then.
     paused_until: Mutex<Option<Instant>>,
@@ -52,7 +52,7 @@ pub(super) struct Slot {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Paused(pub(super) Duration);
 
-/// What became of the host's rate.
+/// The host's rate after an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RateNow {
     pub(super) per_second: f64,
@@ -80,7 +80,7 @@ impl Limiter {
         }
     }
 
-    /// Whatever the host asks for, no target is paused for longer than this.
+    /// No target is paused for longer than this, even if the host asks for more.
     pub(super) fn pause_at_most(&self, longest: Duration) {
         *locked(&self.longest_pause) = longest;
     }
@@ -94,7 +94,7 @@ impl Limiter {
         let of_lane = permit(&lane.under_way).await;
         let _turn = lane.turn.lock().await;
         loop {
-            // Before the queue: who is paused is in nobody's way.
+            // Before the queue, so that a paused target does not hold up others.
             while let Some(left) = lane.pause_left() {
                 if left > patience {
                     return Err(Paused(left));
@@ -194,7 +194,7 @@ async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     permit
 }
 
-/// What is locked so is left whole at any moment.
+/// The values are consistent at any moment, so a panic of another holder does no harm.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Where a listing goes on and where it ends. Pure: counts in, next step out.
+//! Where a listing continues and where it ends. Pure: counts in, next step out.
 
 use url::Url;
 

@@ -96,7 +96,7 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
-    /// Whether the service was asked. What was not is no token request, and no failure of one, so that in the
+    /// Whether the service was asked. Otherwise it counts neither as a token request nor as a failure, so that in the
     /// metrics there are never more failures than requests.
     pub(super) fn was_asked(&self) -> bool {
         !self.repeated && !self.problem.is_unsent()
@@ -169,7 +169,7 @@ impl Problem {
         }
     }
 
-    /// Whether nothing was sent, for want of something here.
+    /// Whether nothing was sent, because of a problem of the exporter's own.
     fn is_unsent(&self) -> bool {
         matches!(
             self,

@@ -30,7 +30,7 @@ mod files;
 mod recovery;
 mod state;
 
-/// A new token that could not be written is tried to be written again after so long, when it is used.
+/// The least time between two tries to write a new token that could not be written. Each use of the token tries.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a refresh token cannot be kept in a file.
@@ -74,7 +74,7 @@ pub struct RefreshTokenFile {
     /// As configured.
     path: PathBuf,
     files: Files,
-    /// What to begin with while there is no file.
+    /// The token to begin with while there is no file.
     first: std::sync::Mutex<Option<Secret>>,
     /// Held while a token is being exchanged: two exchanges at once would make one token out of two.
     state: Mutex<State>,
@@ -85,7 +85,7 @@ pub struct RefreshTokenFile {
 }
 
 impl RefreshTokenFile {
-    /// Locks the file, puts in order what an exporter before left there, and makes sure that a new token can be
+    /// Locks the file, cleans up after an earlier exporter, and makes sure that a new token can be
     /// written. `first` is the token to begin with while there is no file.
     ///
     /// # Errors
@@ -158,10 +158,10 @@ impl RefreshTokenFile {
         self.files.written()
     }
 
-    /// Waits until no exchange is under way or about to begin. Whoever ends the process waits for this a while, since what a service
-    /// hands out in an exchange that is cut short may be lost.
+    /// Waits until no exchange is under way or about to begin. The shutdown waits for this a while, since the new
+    /// token of an exchange that is cut short may be lost.
     pub async fn settled(&self) {
-        // Closed, it still takes tasks; only what is closed can be waited for.
+        // Only a closed tracker can be waited for. It still takes tasks.
         self.exchanging.close();
         self.exchanging.wait().await;
     }
@@ -186,7 +186,7 @@ impl RefreshTokenFile {
             return Err(refused);
         }
         let since = service.clock.now();
-        // A token that is in memory alone needs no note: the file's own has one, and is what a restart finds.
+        // A token that is in memory alone needs no note: the file's own has one, and a restart finds that.
         if state.unwritten.is_none() && state.lost_of(&hash).is_none() {
             let exchange = Exchange {
                 token: hash.clone(),
@@ -279,7 +279,7 @@ impl RefreshTokenFile {
         state.current(&self.files, first.as_ref())
     }
 
-    /// Writes the token that is not written yet, if there is one and it was last tried so long ago.
+    /// Writes the token that is not written yet, if there is one and the last try is at least `after` ago.
     fn write_again(&self, state: &mut State, service: &TokenService, after: Duration) {
         let due = |unwritten: &Unwritten| unwritten.tried.elapsed() >= after;
         if !state.unwritten.as_ref().is_some_and(due) {

@@ -96,7 +96,7 @@ impl TokenService {
         let mut tries = Tries::new(&self.policy, &self.stats, api, ROUTE);
         loop {
             let timeout = tries.begin(self.timeout);
-            // For each try anew, since an assertion is good for one only.
+            // Made for each try, since an assertion is good for one only.
             let body = self.body(grant).map_err(|problem| Denied {
                 error: self.error(problem),
                 in_doubt,
@@ -130,7 +130,7 @@ impl TokenService {
         }
     }
 
-    /// The access token of what was granted, if it is of use.
+    /// The access token of the grant, if it is of use.
     pub(super) fn access_token(&self, granted: Granted) -> Result<AccessToken, TokenError> {
         granted.access_token.map_err(|error| match error {
             JsonError::Truncated(text) | JsonError::TooMuch(text) | JsonError::Unexpected(text) => {
@@ -213,7 +213,7 @@ impl TokenService {
     }
 
     /// What a refusal means, by the closed list of error codes in RFC 6749, section 5.2, and the one that
-    /// Microsoft adds for a user who must sign in anew.
+    /// Microsoft adds for a user who must sign in again.
     fn refused(&self, status: u16, body: &[u8]) -> Problem {
         match Refusal::read(body).code() {
             Some("invalid_client" | "unauthorized_client") => Problem::InvalidClient {

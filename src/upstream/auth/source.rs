@@ -23,7 +23,7 @@ use super::service::{Grant, TokenService};
 /// A token is renewed when a tenth of its life is left, but not earlier than this before its end.
 const RENEW_AT_MOST_BEFORE: Duration = Duration::from_mins(5);
 
-/// After a failed token request nothing is asked for so long, and all who want a token share that failure:
+/// The pause after a failed token request. Until it ends, every request for a token gets the same failure:
 /// a thousand polls must not become a thousand refused sign-ins. For the same reason only one token that the
 /// API never accepted is thrown away in that time.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// Throws this token away, unless it is not in use any more, or the API refuses tokens whatever they are.
+    /// Throws this token away, unless it is not in use any more, or the API refuses every token.
     fn reject(&mut self, refused: &Arc<Token>) {
         let in_use = self
             .token
@@ -242,7 +242,7 @@ impl TokenSource {
         }
     }
 
-    /// Says that the API refuses this token; the next who asks gets another one, if that may help.
+    /// Says that the API refuses this token; the next request gets another one, if that may help.
     pub(in crate::upstream) fn reject(&self, refused: &Arc<Token>) {
         self.0.with_state(|state| state.reject(refused));
     }

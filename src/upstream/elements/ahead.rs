@@ -23,9 +23,9 @@ pub(super) struct Step {
     pub(super) last: u64,
 }
 
-/// Reads pages until the listing ends, and hands each to `take`, in order, which says where it goes on. Of those that
-/// the listing is known to have up to `at_once` are fetched at once. What is found is the same as with one after
-/// another: what was asked for ahead is used where the listing goes on there, and else dropped unread.
+/// Reads pages until the listing ends, and hands each to `take`, in order, which says where it continues. Up to
+/// `at_once` of the pages that the listing is known to have are fetched at once. The result is the same as with one
+/// page after another: a page that was requested ahead is used if the listing continues there, and else dropped unread.
 ///
 /// # Errors
 /// The first error in the order of the pages, of fetching or of taking.

@@ -12,10 +12,10 @@ use crate::upstream::http::verdict::Answered;
 
 use super::ahead::{Place, Step, read_in_order};
 
-/// The page size asked for: the largest that AvePoint documents. What comes may be less.
+/// The page size asked for: the largest that AvePoint documents. A page may have fewer rows.
 const PAGE_SIZE: u32 = 100;
 
-/// Pages of one listing that are asked for at once, as far as one tenant may have so many under way. With more, a
+/// Pages of one listing that are asked for at once, if one tenant may have that many under way. With more, a
 /// listing that ends early would waste more requests, and one listing alone would not be read much sooner: it shares
 /// the rate with all others.
 const PAGES_AT_ONCE: usize = 4;

@@ -81,7 +81,7 @@ fn a_row_that_nothing_tells_apart_fails_its_page() {
     );
 }
 
-/// How many allocations it takes to read a page of so many times this row.
+/// How many allocations it takes to read a page that repeats this row.
 #[track_caller]
 fn allocations<R: Rows>(reader: &R, row: &str, rows: usize) -> u64 {
     let body = format!(r#"{{"data": [{}]}}"#, vec![row; rows].join(","));

@@ -30,7 +30,7 @@ struct Large {
 }
 
 impl Body {
-    /// An empty one that takes `most` bytes at most, with room for what is expected.
+    /// An empty one that takes `most` bytes at most, with room for the expected bytes.
     pub(crate) fn new(most: usize, expected: u64) -> Self {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         Self {

@@ -19,7 +19,7 @@ pub(crate) enum JsonError {
     Truncated(String),
     /// The text nests deeper, or lists more, than any real answer.
     TooMuch(String),
-    /// The text is no JSON, or not of the expected shape.
+    /// The text is not valid JSON, or not of the expected shape.
     Unexpected(String),
 }
 

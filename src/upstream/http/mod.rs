@@ -15,4 +15,4 @@ pub(super) mod tries;
 pub(super) mod verdict;
 
 pub use request_id::RequestId;
-pub use stats::{Api, Capacity, Stats};
+pub use stats::{Capacity, Stats};

@@ -10,9 +10,7 @@ use prometheus::{
 };
 
 use crate::config::RateLimit;
-use crate::domain::Reason;
-
-pub use crate::domain::Api;
+use crate::domain::{Api, Reason};
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ const DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 pub struct Capacity {
     /// The configured rate.
     pub by_rate: f64,
-    /// What as many requests at once as may be can do; infinite before the first answer.
+    /// The rate that the most concurrent requests can reach; infinite before the first answer.
     pub by_concurrency: f64,
 }
 
@@ -232,7 +230,7 @@ impl Stats {
             .set(limit.requests_per_second);
     }
 
-    /// Shows no more of what Partner Center's client said of itself, for it is not in force any more. Counters stay.
+    /// Removes the gauges of Partner Center's client, which is not in force any more. Counters stay.
     pub fn end_partner_center(&self) {
         for gauges in [&self.rate_limit, &self.required_rate, &self.capacity] {
             let _ = gauges.remove_label_values(&[Api::PartnerCenter.as_str()]);
@@ -248,7 +246,7 @@ impl Stats {
         }
     }
 
-    /// Shows what is asked of an API, in requests per second, beside what it gives at the latency seen so far.
+    /// Shows the request rate that an API needs, next to the rate that it can reach at the latency seen so far.
     pub fn forecast(&self, api: Api, required: f64, limit: RateLimit) -> Capacity {
         let capacity = Capacity {
             by_rate: limit.requests_per_second,
@@ -264,7 +262,7 @@ impl Stats {
         capacity
     }
 
-    /// Takes in how long a request took, be it answered or not.
+    /// Takes in how long a request took, whether it was answered or not.
     pub(crate) fn took(&self, api: Api, route: &str, time: Duration) {
         let seconds = time.as_secs_f64();
         self.request_duration

@@ -14,19 +14,19 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::HttpSettings;
-use crate::domain::{Clock, PromDuration, Timestamp};
+use crate::domain::{Api, Clock, PromDuration, Timestamp};
 
 use super::body::{Body, TooLarge};
 use super::fault::Fault;
 use super::json::JsonError;
 use super::request_id::RequestId;
-use super::stats::{Api, Stats};
+use super::stats::Stats;
 
-/// Of an answer that is no success, at most this much is read (and thrown away), so that its connection
-/// can be used again.
+/// The most that is read (and thrown away) of an answer without success, so that its connection can be used
+/// again.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
-/// And for so long.
+/// The longest that reading it may take.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
 
 /// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
@@ -66,7 +66,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) retry_after: Option<Duration>,
-    /// Decoded. Of an answer that is no success it may be cut short.
+    /// Decoded. It may be cut short unless the answer is a success.
     pub(crate) body: Body,
 }
 
@@ -217,7 +217,7 @@ impl Transport {
         let body = if status.is_success() {
             whole_body(response, request.max_bytes).await?
         } else {
-            // It is of use for tokens only, and never needed: the status counts whatever comes of its body.
+            // It is of use for tokens only, and never needed: the status counts even if the body cannot be read.
             let body = whole_body(response, request.max_bytes.min(ERROR_BODY_BYTES));
             tokio::time::timeout(ERROR_BODY_TIME, body)
                 .await

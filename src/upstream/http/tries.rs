@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::PromDuration;
+use crate::domain::{Api, PromDuration};
 
 use super::request_id::RequestId;
 use super::retry::{self, Decision, Failure, History, Policy};
-use super::stats::{Api, Stats};
+use super::stats::Stats;
 
 /// A try that failed: what it means for the policy, and for people.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<P> Failed<P> {
     }
 }
 
-/// What is known about a request that has not succeeded yet.
+/// The tries so far of a request that has not succeeded yet.
 #[derive(Debug)]
 pub(crate) struct Tries<'a> {
     policy: &'a Policy,
@@ -54,7 +54,7 @@ impl<'a> Tries<'a> {
     }
 
     /// Call it right before sending: starts the deadline at the first try, and says how long this try may
-    /// take: `timeout` at most, and what is left until the deadline. A try that the rate limiter held back
+    /// take: at most `timeout`, and at most the time left until the deadline. A try that the rate limiter held back
     /// until then still gets a second, so that its failure tells of the API and not of the waiting.
     pub(crate) fn begin(&mut self, timeout: Duration) -> Duration {
         let start = *self.first_sent.get_or_insert_with(Instant::now);

@@ -52,3 +52,54 @@ fn read<T>(
         status => Err(Fault::Status(status, body)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::upstream::http::retry::Failure;
+
+    #[test]
+    fn only_a_200_is_decoded_and_only_what_may_pass_is_tried_again() {
+        let again = Failure::Transient {
+            retry_after: Some(Duration::from_secs(7)),
+        };
+        for status in 100..1000 {
+            let expected = match status {
+                200 => Ok(Some(4)),
+                204 => Ok(None),
+                429 | 500 | 502 | 503 | 504 => Err(again),
+                _ => Err(Failure::Final),
+            };
+            let read = verdict(Ok(Answer::of(status, "four")), |body| Ok(body.len()));
+            let read = read.map(|answered| answered.value);
+            assert_eq!(read.map_err(|failed| failed.failure), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_try_without_a_whole_answer_is_made_again_unless_it_would_meet_the_same() {
+        let text = String::new;
+        for (fault, expected) in [
+            (Fault::Timeout, Failure::NoAnswer),
+            (Fault::Connection(text()), Failure::NoAnswer),
+            (Fault::TooLarge { max_bytes: 5 }, Failure::Final),
+        ] {
+            let failed = verdict(Err(NoAnswer::of(fault)), |_| Ok(())).unwrap_err();
+            assert_eq!(failed.failure, expected);
+        }
+        for (error, expected) in [
+            (JsonError::Truncated(text()), Failure::CutBody),
+            (JsonError::TooMuch(text()), Failure::Final),
+            (JsonError::Unexpected(text()), Failure::Final),
+        ] {
+            let decoded = |_: &[u8]| Err::<(), _>(error.clone());
+            let failed = verdict(Ok(Answer::of(200, "")), decoded).unwrap_err();
+            assert_eq!(failed.failure, expected);
+            let unread = NoAnswer::of(Fault::Unreadable(error));
+            let failed = verdict(Err(unread), |_| Ok(())).unwrap_err();
+            assert_eq!(failed.failure, expected);
+        }
+    }
+}

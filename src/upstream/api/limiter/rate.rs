@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::config::RateLimit;
 use crate::domain::TargetId;
 
-/// Two targets that are throttled within this time are a sign that the host is, and not they. The rate falls once in
-/// such a time: so that what it fell to has shown its effect, and two targets that are always throttled do not bring
+/// Two targets that are throttled within this time show that the host is overloaded. The rate falls once in
+/// such a time: so that the lower rate has shown its effect, and two targets that are always throttled do not bring
 /// all others to a stop.
 const TOGETHER: Duration = Duration::from_secs(10);
 
@@ -102,7 +102,7 @@ impl Rate {
             .is_some_and(|fell| now.saturating_duration_since(fell) < TOGETHER);
         if (another || is_only_one) && !fell_just_now {
             self.fill(now);
-            // What was saved up is not for a host that has too much already.
+            // A burst would be too much for a host that is overloaded already.
             self.tokens = self.tokens.min(1.0);
             self.per_second = (self.per_second * FALL).max(self.configured * LOWEST);
             self.changed = now;

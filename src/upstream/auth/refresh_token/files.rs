@@ -140,7 +140,7 @@ impl Files {
         Ok(file)
     }
 
-    /// The token; `None` while there is no file. What others could read of it, they cannot from now on.
+    /// The token; `None` while there is no file. From now on nobody else can read it.
     pub(super) fn read(&self) -> Result<Option<Secret>, FileError> {
         let path = &self.token;
         let failed = |step| failed(step, path);
@@ -211,7 +211,7 @@ impl Files {
         self.sync_directory()
     }
 
-    /// Removes what is left of a new token that was not written to its end.
+    /// Removes the remains of a new token that was not written to its end.
     pub(super) fn discard_rotated(&self) -> Result<(), FileError> {
         remove(&self.rotated)
     }

@@ -1,10 +1,10 @@
-//! Putting in order what an exporter left behind that was stopped while it exchanged the token.
+//! Cleaning up after an exporter that was stopped while it exchanged the token.
 
 use crate::domain::Secret;
 
 use super::files::{Exchange, FileError, Files, TokenHash};
 
-/// What was found.
+/// The state of the files.
 #[derive(Debug)]
 pub(super) struct Found {
     /// The token in the file.
@@ -13,7 +13,7 @@ pub(super) struct Found {
     pub(super) lost: Option<Exchange>,
 }
 
-/// Puts a new token in place that came to be written, and removes what is left of others. `first` is the token to
+/// Puts a new token in place if it was written whole, and removes the remains of others. `first` is the token to
 /// be used while there is no file.
 pub(super) fn recover(files: &Files, first: Option<&Secret>) -> Result<Found, FileError> {
     let mut token = files.read()?;

@@ -1,4 +1,4 @@
-//! What is known of a refresh token in memory: which is the newest, and what became of exchanging it.
+//! The state of a refresh token in memory: the newest token, and the outcome of its exchange.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::upstream::auth::error::{LostRotation, TokenError};
 
 use super::files::{Files, TokenHash};
 
-/// After the service has refused a token, it is not asked again with that one for so long.
+/// The least time between two tries of a token that the service has refused.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(super) struct Refused {
 }
 
 impl State {
-    /// The token to use: the newest of ours, unless a person has replaced the file since. `first` is what to begin
-    /// with while there is no file.
+    /// The token to use: the newest of ours, unless a person has replaced the file since. `first` is the one
+    /// to begin with while there is no file.
     pub(super) fn current(
         &mut self,
         files: &Files,
