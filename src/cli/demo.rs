@@ -271,7 +271,7 @@ fn config_text(simulator: &Simulator) -> String {
     let mut text = elements_text(simulator);
     let _ = writeln!(
         text,
-        "# To enable all collectors and discovery, remove the # below and write {FIRST_REFRESH_TOKEN} to \
+        "# To enable all collectors and discovery, remove the # below and write {FIRST_REFRESH_TOKEN} into \
          {REFRESH_TOKEN_FILE}."
     );
     let off = Collector::configured().filter(|one| !one.is_on_by_default());
