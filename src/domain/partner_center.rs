@@ -56,7 +56,7 @@ macro_rules! word {
 word!(
     /// Whether a user exists. Source: Partner Center's `state`.
     UserState {
-        /// The user exists, be it that signing in is allowed or not.
+        /// The user exists, whether or not signing in is allowed.
         Active => "active",
         /// The user was deleted, and is kept for 30 days.
         Inactive => "inactive",

@@ -29,7 +29,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No token is to be had.
+    /// The exporter cannot get a token.
     Credential => "credential",
     /// 401 with a fresh token.
     Unauthorized => "unauthorized",

@@ -110,13 +110,13 @@ impl Job {
     }
 
     /// Another client asks from now on: a poll in quarantine need not wait any longer than its next slot.
-    fn begin_anew(&mut self, now: Timestamp) {
+    fn begin_again(&mut self, now: Timestamp) {
         if self.quarantine.is_on()
             && let State::Due(due) = &mut self.state
         {
             *due = self.slots.at_or_after(now).min(*due);
         }
-        self.quarantine = self.quarantine.begun_anew();
+        self.quarantine = self.quarantine.begun_again();
     }
 
     /// Goes on with these slots. What is overdue or runs is not put off, and discovery never is.
@@ -142,7 +142,7 @@ impl Job {
 }
 
 impl Watched {
-    /// A target that is new: all is due at once, but for a listing that is matched against the others.
+    /// A target that is new: everything is due at once, except a listing that is matched against the others.
     pub(super) fn new(config: TargetConfig, now: Timestamp) -> Self {
         let nothing = Self {
             snapshot: Arc::new(TargetSnapshot {
@@ -176,7 +176,7 @@ impl Watched {
 
     /// The target by another configuration. A collector that stays what it was keeps its figures, its counters and
     /// its place in the schedule; one whose options changed keeps its counters, since its figures would mean
-    /// something else; others begin anew or are no more.
+    /// something else; others start again or are gone.
     pub(super) fn renewed(self, config: TargetConfig, now: Timestamp) -> Self {
         let before = TargetSnapshot::clone(&self.snapshot).collectors;
         let now_on: Vec<_> = config.collectors.iter().map(|one| one.kind).collect();
@@ -237,7 +237,7 @@ impl Watched {
             jobs,
             references,
         };
-        renewed.match_anew(&lost);
+        renewed.match_again(&lost);
         renewed.start_those_who_waited(now);
         for (snapshot, job) in renewed.collectors_mut() {
             snapshot.next_poll = job.state.due();
@@ -247,7 +247,7 @@ impl Watched {
 
     /// Forgets what came of matching a listing with these, and lets it wait for those of them that are still on, or
     /// for all when it was never polled.
-    fn match_anew(&mut self, lost: &[Collector]) {
+    fn match_again(&mut self, lost: &[Collector]) {
         let mut others = self.snapshot.collectors.iter().filter(|one| {
             let collector = one.collector();
             !collector.comes_last() && !one.was_polled()
@@ -267,7 +267,7 @@ impl Watched {
         }
     }
 
-    /// Lets a poll that runs be due again, for it is to be given up.
+    /// Makes a running poll due again, since it will be aborted.
     pub(super) fn begin_again(&mut self, collector: Collector) {
         if let Some((_, job)) = self.of(collector)
             && let State::Running { due } = job.state
@@ -277,14 +277,14 @@ impl Watched {
     }
 
     /// Another client asks for these collectors from now on, which may be given what was refused.
-    pub(super) fn ask_anew(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
+    pub(super) fn ask_again(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
         for (snapshot, job) in self.collectors_mut() {
             let collector = snapshot.collector();
             if is_asked(collector) {
                 if collector.is_discovery() {
                     job.state = State::Due(now);
                 }
-                job.begin_anew(now);
+                job.begin_again(now);
                 snapshot.quarantined = job.quarantine.is_on();
                 snapshot.next_poll = job.state.due();
             }

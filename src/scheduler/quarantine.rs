@@ -35,7 +35,7 @@ impl Quarantine {
 
     /// Somebody else asks now, who may be allowed to: that counts as the first refusal at most.
     #[must_use]
-    pub(super) fn begun_anew(self) -> Self {
+    pub(super) fn begun_again(self) -> Self {
         Self {
             refusals: self.refusals.min(ENTERED_AT - 1),
         }
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_anew_is_refused_once_at_the_usual_distance_at_most() {
+    fn whoever_asks_again_is_refused_once_at_the_usual_distance_at_most() {
         let mut quarantine = Quarantine::default();
-        assert_eq!(quarantine.begun_anew(), quarantine);
+        assert_eq!(quarantine.begun_again(), quarantine);
         for _ in 0..5 {
             quarantine = quarantine.after(Some(Reason::Forbidden));
         }
-        quarantine = quarantine.begun_anew();
+        quarantine = quarantine.begun_again();
         assert!(!quarantine.is_on());
         assert_eq!(quarantine.intervals(MINUTES), 1);
         quarantine = quarantine.after(Some(Reason::Forbidden));

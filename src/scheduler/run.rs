@@ -33,7 +33,7 @@ const LISTINGS_PER_REQUEST: usize = 2;
 /// The longest sleep between two looks at the clock, should it be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// After a poll the forecast is made anew, but not for each of them.
+/// The forecast is made again after polls, but at most once in this time.
 const FORECAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the scheduler goes by. It changes as a whole when the configuration is read again.
@@ -77,7 +77,7 @@ pub struct Scheduler {
     poll_failures: IntCounterVec,
     stats: Stats,
     forecast: Forecast,
-    /// When the forecast is to be made anew; `None` while nothing has changed.
+    /// When the forecast is due next; `None` while nothing has changed.
     forecast_due: Option<Instant>,
 }
 
@@ -190,7 +190,7 @@ impl Scheduler {
             }
         }
         for watched in self.roster.all_mut() {
-            watched.ask_anew(|collector| !stays(collector.api()), now);
+            watched.ask_again(|collector| !stays(collector.api()), now);
         }
         self.change_roster().log();
     }

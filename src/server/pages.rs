@@ -225,7 +225,7 @@ fn not_found() -> Response<Parts> {
     text(StatusCode::NOT_FOUND, "not found; / lists all pages\n")
 }
 
-/// The page at a path, but for the exposition, whose path is configured.
+/// The page at a path, except the exposition, whose path is configured.
 fn handler(path: &str) -> Option<&'static str> {
     match path {
         "/" => Some("root"),

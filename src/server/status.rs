@@ -52,7 +52,7 @@ struct Status<'a> {
     now: Time,
     totals: Totals,
     discovery: Option<DiscoveryStatus<'a>>,
-    /// The collectors of the partner, but for that of discovery.
+    /// The collectors of the partner, except discovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     partner: Vec<CollectorStatus<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -164,7 +164,7 @@ impl StateDir {
         self.on_its_way().map(drop)
     }
 
-    /// An empty file beside the one that is to be replaced, for its owner alone. It goes when it is dropped.
+    /// An empty file next to the one to replace, readable by its owner only. Dropping it deletes it.
     fn on_its_way(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
             .prefix(ON_ITS_WAY)

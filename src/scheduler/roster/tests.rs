@@ -258,7 +258,7 @@ fn another_interval_moves_the_next_poll_to_a_slot_of_its_own_and_nothing_else() 
 }
 
 #[test]
-fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_anew() {
+fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_again() {
     let mut watching = Watching::polled();
     watching.config = config("security_users: { exclude_test_users: true }");
     let running = State::Running { due: at(12) };
@@ -545,7 +545,7 @@ fn another_client_asks_at_the_next_slot_for_what_is_in_quarantine_and_for_nothin
     let planned = due(&mut watching, FOUND, 3001);
     let protected = watching.state(OWN, ProtectedUsers);
     let watched = watching.roster.get_mut(OWN).unwrap();
-    watched.ask_anew(|collector| collector == Security, at(3002));
+    watched.ask_again(|collector| collector == Security, at(3002));
     let next = due(&mut watching, OWN, 3002).unwrap();
     assert!(next >= at(3002) && next <= at(3302), "{next:?}");
     let known = watching.known(OWN, Security);
@@ -553,7 +553,7 @@ fn another_client_asks_at_the_next_slot_for_what_is_in_quarantine_and_for_nothin
     assert_eq!(watching.state(OWN, ProtectedUsers), protected);
 
     let watched = watching.roster.get_mut(FOUND).unwrap();
-    watched.ask_anew(|collector| collector != Security, at(3002));
+    watched.ask_again(|collector| collector != Security, at(3002));
     assert_eq!(due(&mut watching, FOUND, 3002), planned);
     assert!(watching.known(FOUND, Security).quarantined);
 }

@@ -46,7 +46,7 @@ pub(crate) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Result<T, JsonError>
     Ok(object)
 }
 
-/// Says where and what, but for the text that was found there.
+/// Says where and what, without the text that was found there.
 fn describe(error: &serde_json::Error) -> JsonError {
     let place = format!("at line {} column {}", error.line(), error.column());
     let message = error.to_string();
