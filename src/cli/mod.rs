@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,7 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = ASSUMED_USERS)]
         assume_users: u64,
         #[command(flatten)]
-        flags: ServeFlags,
+        serve: Serve,
     },
     /// Poll everything once and print the metrics on stdout
     Poll(ConfigFlags),
@@ -90,21 +90,25 @@ struct Serve {
 
 impl Arguments {
     /// Reads the command line, which begins with the name of the program. Flags before the command mean the same as
-    /// those after it.
+    /// those after it; of one that stands on both sides, the latter counts.
     ///
     /// # Errors
     /// What to print instead: help, the version, or which argument is wrong.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(command_first(arguments.into_iter().collect()))
+        let mut arguments: Vec<_> = arguments.into_iter().collect();
+        let are_moved = command_first(&mut arguments);
+        let command = Self::command().args_override_self(are_moved);
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
 }
 
-/// Moves the command before the flags that precede it: clap would take these for the default command's.
-fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+/// Moves the command before the flags that precede it: clap would take these for the default command's. Returns whether
+/// there are such flags.
+fn command_first(arguments: &mut [OsString]) -> bool {
     let before = clap::Command::new("before the command").allow_external_subcommands(true);
     let before = LogFlags::augment_args(Serve::augment_args(before));
     // Help and wrong flags stay where they are, for the answer to be the program's and not a command's.
-    if let Ok(found) = before.try_get_matches_from(&arguments)
+    if let Ok(found) = before.try_get_matches_from(&*arguments)
         && let Some((command, after)) = found.subcommand()
         && Arguments::command().find_subcommand(command).is_some()
     {
@@ -112,9 +116,10 @@ fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
         let place = arguments.len().saturating_sub(after + 1);
         if let Some(flags_and_command) = arguments.get_mut(1..=place) {
             flags_and_command.rotate_right(1);
+            return place > 1;
         }
     }
-    arguments
+    false
 }
 
 /// Does what was asked for, until it is done or the shutdown comes.
@@ -137,8 +142,8 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
         Command::Serve(Serve { flags, .. }) => serve(&flags, shutdown).await,
         Command::Check {
             assume_users,
-            flags,
-        } => check(&flags.config, assume_users),
+            serve,
+        } => check(&serve.flags.config, assume_users),
         Command::Poll(config) => poll(&config, &progress, shutdown).await,
         Command::Demo { simulation, web } => {
             Box::pin(demo(&web, &simulation, &progress, shutdown)).await

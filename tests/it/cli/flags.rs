@@ -29,7 +29,10 @@ const SIMULATION: &[&str] = &[
 /// All flags of each command but `--help`.
 const COMMANDS: [(&str, &[&[&str]]); 6] = [
     ("serve", &[&["config.check"], CONFIG, WEB, SERVE, LOG]),
-    ("check", &[&["assume-users"], CONFIG, WEB, SERVE, LOG]),
+    (
+        "check",
+        &[&["assume-users", "config.check"], CONFIG, WEB, SERVE, LOG],
+    ),
     ("poll", &[CONFIG, LOG]),
     ("demo", &[SIMULATION, WEB, LOG]),
     ("simulate", &[SIMULATION, LOG]),
@@ -128,6 +131,26 @@ fn flags_before_and_after_the_command_mean_the_same() {
         addresses.contains("port: 1") && addresses.contains("port: 2"),
         "{addresses}"
     );
+}
+
+#[test]
+fn of_a_flag_on_both_sides_of_the_command_the_one_behind_it_counts() {
+    let around = parsed(&["--log.level=warn", "poll", "--log.level=debug"]);
+    assert_eq!(around, parsed(&["poll", "--log.level=debug"]));
+    let around = parsed(&["--config.check", "check", "--config.check"]);
+    assert_eq!(around, parsed(&["check", "--config.check"]));
+}
+
+#[tokio::test]
+async fn a_flag_that_is_given_twice_in_a_row_is_refused_with_exit_status_64() {
+    for side in [
+        &["--log.level=warn", "--log.level=info", "check"][..],
+        &["check", "--log.level=warn", "--log.level=info"],
+    ] {
+        let ended = run(side).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""), "{side:?}");
+        assert!(ended.stderr.contains("multiple times"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test]
