@@ -16,6 +16,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// What discovery found before does not count any more: that all tenants are excluded is said after each success.
+    pub(super) fn forget(&mut self) {
+        self.discovered = None;
+    }
+
     /// Takes in a fleet, and logs what is new and needs a look.
     pub(super) fn tell(&mut self, fleet: &Fleet) {
         let excluded = fleet.excluded.len() as u64;

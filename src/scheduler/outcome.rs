@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::collectors::{Found, Polled, ReferenceUsers};
+use crate::collectors::{Found, Polled, ReferenceUsers, Totals};
 use crate::domain::{Collector, Reason, Timestamp};
 use crate::snapshot::{Figures, LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
@@ -49,12 +49,7 @@ pub(super) fn conclude(
             figures: totals,
             users,
         }) => {
-            let duration_seconds = duration.as_secs_f64();
-            if was_failing {
-                tracing::info!(rows = size.rows, duration_seconds, "{what} succeeded again");
-            } else {
-                tracing::debug!(rows = size.rows, duration_seconds, "{what} succeeded");
-            }
+            log_success(what, &totals, size, duration, was_failing);
             let figures = Figures {
                 at: now,
                 pages: size.pages,
@@ -93,6 +88,26 @@ pub(super) fn log_quarantine(is_on: bool, failure: Option<Reason>, next_poll: Ti
             "listing quarantined after repeated refusals; polled less often until a poll succeeds"
         ),
         _ => tracing::info!(%next_poll, "listing no longer quarantined; polled on schedule again"),
+    }
+}
+
+fn log_success(
+    what: &str,
+    totals: &Totals,
+    size: ListingSize,
+    duration: Duration,
+    was_failing: bool,
+) {
+    // Of customers each counts once, though it may have several rows.
+    let (customers, rows) = match totals {
+        Totals::Customers(found) => (Some(found.customers.len()), None),
+        _ => (None, Some(size.rows)),
+    };
+    let duration_seconds = duration.as_secs_f64();
+    if was_failing {
+        tracing::info!(customers, rows, duration_seconds, "{what} succeeded again");
+    } else {
+        tracing::debug!(customers, rows, duration_seconds, "{what} succeeded");
     }
 }
 

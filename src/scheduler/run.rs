@@ -347,6 +347,9 @@ impl Scheduler {
         match outcome {
             Ok((figures, users)) => {
                 snapshot.figures = Some(figures);
+                if is_discovery {
+                    self.told.forget();
+                }
                 if let Some(users) = users {
                     watched.references.insert(poll.collector, users);
                 }

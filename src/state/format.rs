@@ -239,8 +239,10 @@ impl CollectorState<Unread> {
             }
             None => None,
         };
+        // Discovery that never succeeded starts as if it had never been tried.
+        let counts = figures.is_some() || !collector.is_discovery();
         Some(CollectorSnapshot {
-            last_poll: self.last_poll,
+            last_poll: self.last_poll.filter(|_| counts),
             figures,
             ..CollectorSnapshot::new(self.config)
         })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collect, Found, Poll, References};
 use crate::config::NoOptions;
-use crate::domain::{BackupStatus, CustomerId, ManagementMode, Timestamp};
+use crate::domain::{Api, BackupStatus, CustomerId, ManagementMode, Timestamp};
 use crate::metric::FiguresMetric;
 use crate::upstream::{ApiError, Cause, Page};
 
@@ -53,7 +53,6 @@ impl Collect for Customers {
     }
 
     async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
-        let elements = &poll.clients.elements;
         let earlier = poll
             .earlier
             .map(|(figures, _)| figures.customers.as_slice());
@@ -61,8 +60,13 @@ impl Collect for Customers {
         poll.list(&wire::ENDPOINT, &CustomerRows, |page| fold.page(page))
             .await?;
         let customers: Vec<_> = fold.by_id.into_values().collect();
-        check_plausible(earlier.unwrap_or_default(), &customers)
-            .map_err(|cause| elements.failed(&wire::ENDPOINT, cause, None, None))?;
+        check_plausible(earlier.unwrap_or_default(), &customers).map_err(|cause| ApiError {
+            api: Api::Elements,
+            route: "",
+            cause,
+            request_id: None,
+            correlation_id: None,
+        })?;
         Ok(Found {
             figures: Figures { customers },
             users: None,

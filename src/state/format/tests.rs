@@ -66,6 +66,22 @@ fn what_is_written_of_every_collector_is_read_again_but_for_counters_schedule_an
 }
 
 #[test]
+fn discovery_that_only_failed_starts_as_if_it_had_never_been_tried() {
+    let mut snapshot = snapshot();
+    for target in &mut snapshot.targets {
+        for collector in &mut Arc::make_mut(target).collectors {
+            collector.figures = None;
+        }
+    }
+    let saved = read(&write(&snapshot, at(1000)).unwrap(), at(2000)).unwrap();
+    let mut collectors = saved.targets.iter().flat_map(|one| &one.collectors);
+    let tried = collectors.find(|one| one.last_poll.is_some()).unwrap();
+    assert!(!tried.collector().is_discovery());
+    let discovery = saved.targets[0].collector(Collector::Customers).unwrap();
+    assert_eq!(discovery.last_poll, None);
+}
+
+#[test]
 fn an_exporter_that_knows_nothing_writes_that() {
     let text = write(&Snapshot::default(), at(0)).unwrap();
     let saved = read(&text, at(0)).unwrap();

@@ -15,7 +15,7 @@ use crate::upstream::http::retry::asked;
 pub struct ApiError {
     /// Who was asked.
     pub api: Api,
-    /// The endpoint's path with placeholders for ids.
+    /// The endpoint's path with placeholders for ids; empty where no single answer is to blame.
     pub route: &'static str,
     /// What went wrong.
     pub cause: Cause,
@@ -39,7 +39,10 @@ impl fmt::Display for ApiError {
         let Self {
             api, route, cause, ..
         } = self;
-        write!(f, "{route}: {cause}")?;
+        if !route.is_empty() {
+            write!(f, "{route}: ")?;
+        }
+        write!(f, "{cause}")?;
         match self.api {
             Api::PartnerCenter | Api::MicrosoftIdentity => partner_center_advice(cause, f),
             Api::Elements | Api::ElementsIdentity => elements_advice(cause, f),

@@ -87,3 +87,31 @@ async fn a_listing_in_quarantine_is_said_once_with_its_reason_and_its_next_poll_
     assert_eq!(log.matches("listing quarantined").count(), 1, "{log}");
     assert_eq!(log.matches("polled on schedule again").count(), 1, "{log}");
 }
+
+#[tokio::test]
+async fn each_discovery_that_finds_only_excluded_tenants_is_said_and_counts_its_customers() {
+    let upstream = simulator(Options::new(World::seeded(1, 2, 20))).await;
+    let config = |limit| {
+        let sections = "discovery: { enabled: true, exclude: { tenant_name: '.*' } }\n";
+        let limit = format!("  rate_limit: {{ requests_per_second: {limit} }}\n");
+        let text = config_text(&upstream, &limit, sections);
+        let (without_tenants, _) = text.split_once("tenants:\n").unwrap();
+        without_tenants.to_owned()
+    };
+    let folder = Folder::with(&config(40));
+    let (program, _) = serve(&folder, &["--log.level=debug"]).await;
+    let line = until_said(&program, "no tenants to poll").await;
+    assert!(line.contains("excluded=2"), "{line}");
+    let line = until_said(&program, "discovery succeeded").await;
+    assert!(line.contains("customers=2"), "{line}");
+    // Another client discovers at once.
+    fs::write(folder.config(), config(41)).unwrap();
+    program.signal("HUP");
+    until("the second time", async || {
+        let log = program.stderr();
+        (log.matches("no tenants to poll").count() == 2).then_some(())
+    })
+    .await;
+    program.signal("TERM");
+    program.end().await;
+}

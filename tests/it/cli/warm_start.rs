@@ -171,7 +171,13 @@ async fn discovery_that_fails_or_finds_nothing_after_a_restart_changes_nothing()
         .await;
         let name = [("m365_tenant_name", "fabrikam")];
         assert!(shown.of(FOUND, "avepoint_backup_users", &name).is_some());
-        end(program).await;
+        let log = end(program).await;
+        if reason == "implausible" {
+            assert!(
+                log.contains("error=\"implausible response: no customers any more; "),
+                "{log}"
+            );
+        }
     }
     // Now it is right, and the operator says so.
     fs::remove_file(file(&folder)).unwrap();
