@@ -12,13 +12,11 @@ use super::checker::Checker;
 use super::files::{self, Wanted};
 use super::problem::KeyPath;
 use super::raw::{self, SecretText, Text};
+use super::watched::MAX_FILE;
 use crate::domain::{Secret, Timestamp};
 
 mod pem;
 mod pkcs12;
-
-/// A certificate with a long chain takes a hundredth of this.
-const MAX_FILE: u64 = 1 << 20;
 
 /// A certificate that was made just now on a machine whose clock is ahead is valid soon enough.
 const CLOCK_SKEW: Duration = Duration::from_mins(5);
@@ -224,14 +222,14 @@ fn content(
     key: &'static str,
     name: &str,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    if name.is_empty() {
+        return Err(Fault::new(key, format!("is empty; {EXPECTED_FILE}")));
+    }
     let place = files::file_shown(checker, name);
-    let bytes = match checker.read_file(&checker.source.base_dir.join(name), MAX_FILE) {
-        _ if name.is_empty() => Err(format!("is empty; {EXPECTED_FILE}")),
-        Err(cause) => Err(format!("{place} cannot be read: {cause}; {EXPECTED_FILE}")),
-        Ok(None) => Err(format!("{place} is larger than 1MiB; {EXPECTED_FILE}")),
-        Ok(Some(bytes)) => Ok(Zeroizing::new(bytes)),
-    };
-    bytes.map_err(|message| Fault::new(key, message))
+    let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED_FILE);
+    bytes
+        .map(Zeroizing::new)
+        .map_err(|message| Fault::new(key, message))
 }
 
 /// The first certificate that one of the keys fits, if it is valid now.

@@ -2,17 +2,15 @@
 //! run finds all of it. A method returns `None` when it has reported a problem.
 
 use std::fmt;
-use std::io;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
 use super::source::Source;
-use super::watched::{ReadFile, read_capped};
-use crate::domain::PromDuration;
+use super::watched::{self, ReadFile};
+use crate::domain::{ByteSize, PromDuration};
 
 /// The longest name, id or label value, in characters.
 pub(super) const MAX_NAME: usize = 256;
@@ -35,13 +33,18 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The bytes of a file that the configuration names, or `None` when there are more than `max`. A change of the
-    /// file will be noticed.
-    pub(super) fn read_file(&mut self, file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
-        let bytes = read_capped(file, max)?;
-        if let Some(bytes) = &bytes {
-            self.files.push(ReadFile::new(file, bytes));
-        }
+    /// The bytes of a file that the configuration names, or what is wrong with the file, which is `place` in messages.
+    /// A change of the file will be noticed.
+    pub(super) fn read_file(
+        &mut self,
+        place: &str,
+        name: &str,
+        max: ByteSize,
+        expected: &str,
+    ) -> Result<Vec<u8>, String> {
+        let file = self.source.base_dir.join(name);
+        let bytes = watched::content(place, &file, max, expected)?;
+        self.files.push(ReadFile::new(&file, &bytes));
         Ok(bytes)
     }
 

@@ -8,14 +8,11 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::checker::Checker;
-use super::problem::KeyPath;
-use crate::domain::Secret;
+use super::watched::MAX_FILE;
+use crate::domain::{ByteSize, Secret};
 
 /// No secret is longer; a larger file is the wrong file.
-const MAX_SECRET: u64 = 64 << 10;
-
-/// All public authorities together take a quarter of this.
-const MAX_CA: u64 = 1 << 20;
+pub(super) const MAX_SECRET: ByteSize = ByteSize(64 << 10);
 
 /// Which secret is read, as messages speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +34,7 @@ pub(super) fn secret_from_file(
         return Err(format!("is empty; {expected}"));
     }
     let place = file_shown(checker, name);
-    let file = checker.source.base_dir.join(name);
-    let bytes = checker
-        .read_file(&file, MAX_SECRET)
-        .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
-        .ok_or_else(|| format!("{place} is larger than 64KiB; {expected}"))?;
+    let bytes = checker.read_file(&place, name, MAX_SECRET, &expected)?;
     let text =
         String::from_utf8(bytes).map_err(|_| format!("{place} is not UTF-8 text; {expected}"))?;
     one_line(&text).map_err(|wrong| format!("{place} {wrong}; {expected}"))
@@ -117,20 +110,8 @@ pub(super) fn variable_shown(name: &str, wanted: Wanted) -> Result<String, Strin
     })
 }
 
-/// The PEM text of a file with at least one certificate.
-pub(super) fn ca(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Vec<u8>> {
-    let pem = ca_from_file(checker, &checker.source.base_dir.join(name));
-    checker.take(path, pem)
-}
-
 /// The folder for what is kept over a restart: one that is there, or that can be made later.
-pub(super) fn state_dir(checker: &mut Checker<'_>, name: &str) -> Option<PathBuf> {
-    let path = KeyPath::default().key("state_dir");
-    let folder = folder_or_nothing(checker.source.base_dir, name);
-    checker.take(&path, folder)
-}
-
-fn folder_or_nothing(base: &Path, name: &str) -> Result<PathBuf, String> {
+pub(super) fn state_dir(base: &Path, name: &str) -> Result<PathBuf, String> {
     const EXPECTED: &str = "expected a writable directory, or one that the exporter can create";
     if name.trim().is_empty() {
         return Err(format!("is empty; {EXPECTED}"));
@@ -156,24 +137,19 @@ fn quoted(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }
 
-fn ca_from_file(checker: &mut Checker<'_>, path: &Path) -> Result<Vec<u8>, String> {
+/// The PEM text of a file with at least one certificate.
+pub(super) fn ca(checker: &mut Checker<'_>, name: &str) -> Result<Vec<u8>, String> {
     const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
-    let file = quoted(path);
-    let bytes = checker
-        .read_file(path, MAX_CA)
-        .map_err(|cause| format!("the file {file} cannot be read: {cause}; {EXPECTED}"))?
-        .ok_or_else(|| format!("the file {file} is larger than 1MiB; {EXPECTED}"))?;
+    let place = format!("the file {}", quoted(&checker.source.base_dir.join(name)));
+    let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED)?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         count += 1;
-        certificate.map_err(|_| {
-            format!("certificate {count} in the file {file} is invalid; {EXPECTED}")
-        })?;
+        certificate
+            .map_err(|_| format!("certificate {count} in {place} is invalid; {EXPECTED}"))?;
     }
     if count == 0 {
-        return Err(format!(
-            "the file {file} contains no certificate; {EXPECTED}"
-        ));
+        return Err(format!("{place} contains no certificate; {EXPECTED}"));
     }
     Ok(bytes)
 }

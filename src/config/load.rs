@@ -112,7 +112,10 @@ impl Config {
             tenants::report_none(&mut checker);
         }
         let tenants = tenants::check(&mut checker, raw_tenants, &collectors);
-        let state_dir = (raw.state_dir).and_then(|raw| files::state_dir(&mut checker, &raw.0));
+        let state_dir = raw.state_dir.and_then(|name| {
+            let folder = files::state_dir(source.base_dir, &name.0);
+            checker.take(&KeyPath::default().key("state_dir"), folder)
+        });
         let [of_partner, customers] =
             [Unit::Partner, Unit::Customer].map(|unit| collectors.in_force(unit));
         let all_are_off = (tenants.iter().map(|tenant| &tenant.collectors))

@@ -5,10 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checker::{Checker, shown};
-use super::files::{Wanted, file_shown, secret_from_env, variable_shown};
+use super::files::{MAX_SECRET, Wanted, file_shown, secret_from_env, variable_shown};
 use super::problem::KeyPath;
-use super::watched::read_capped;
-use super::{PartnerCenter, api, credential, raw};
+use super::{PartnerCenter, api, credential, raw, watched};
 use crate::domain::{Api, Collector, Secret, TenantId};
 
 const API_URL: &str = "https://api.partnercenter.microsoft.com";
@@ -18,9 +17,6 @@ const REFRESH_TOKEN: Wanted = Wanted {
     what: "refresh token",
     variable: "PC_REFRESH_TOKEN",
 };
-
-/// No refresh token is longer; a larger file is the wrong file.
-const MAX_TOKEN: u64 = 64 << 10;
 
 /// Reports collectors that need the section while there is none.
 pub(super) fn check_collectors(checker: &mut Checker<'_>, raw: &raw::File) {
@@ -188,9 +184,7 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
         Err(cause) => return Err(format!("{place} cannot be read: {cause}; {EXPECTED}")),
     };
     if exists {
-        let bytes = read_capped(&file, MAX_TOKEN)
-            .map_err(|cause| format!("{place} cannot be read: {cause}; {EXPECTED}"))?
-            .ok_or_else(|| format!("{place} is larger than 64KiB; {EXPECTED}"))?;
+        let bytes = watched::content(&place, &file, MAX_SECRET, EXPECTED)?;
         let text = Secret::from(
             String::from_utf8(bytes)
                 .map_err(|_| format!("{place} is not UTF-8 text; {EXPECTED}"))?,

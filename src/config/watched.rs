@@ -6,26 +6,40 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// No file that a configuration names is read if it is larger.
-pub(super) const MAX_FILE: u64 = 1 << 20;
+use crate::domain::ByteSize;
+
+/// No file that a configuration names is read if it is larger. All public authorities together take a quarter of this.
+pub(super) const MAX_FILE: ByteSize = ByteSize(1 << 20);
 
 /// A file's bytes, or `None` when there are more than `max`.
 ///
 /// # Errors
 ///
 /// What the operating system says.
-pub(super) fn read_capped(file: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_capped(file: &Path, max: ByteSize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    let read = File::open(file)?.take(max + 1).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(read)
-        .is_ok_and(|read| read <= max)
-        .then_some(bytes))
+    let file = File::open(file)?;
+    file.take(max.0 as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= max.0).then_some(bytes))
+}
+
+/// A file's bytes, or what is wrong with the file, which is `place` in messages.
+pub(super) fn content(
+    place: &str,
+    file: &Path,
+    max: ByteSize,
+    expected: &str,
+) -> Result<Vec<u8>, String> {
+    read_capped(file, max)
+        .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
+        .ok_or_else(|| format!("{place} is larger than {max}; {expected}"))
 }
 
 /// A file that the configuration names, such as that of a client secret, as it was read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReadFile {
-    path: PathBuf,
+    /// Where it lies.
+    pub path: PathBuf,
     digest: u64,
 }
 
@@ -35,11 +49,6 @@ impl ReadFile {
             path: path.to_owned(),
             digest: digest(bytes),
         }
-    }
-
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Whether it holds something else now. A file that is gone or cannot be read has not changed: it may be in
@@ -75,7 +84,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.secret");
         fs::write(&path, "one").unwrap();
-        let file = ReadFile::new(&path, &read_capped(&path, 10).unwrap().unwrap());
+        let file = ReadFile::new(&path, &read_capped(&path, MAX_FILE).unwrap().unwrap());
         assert!(!file.has_changed());
         fs::write(&path, "one").unwrap();
         assert!(!file.has_changed());

@@ -18,7 +18,7 @@ fn a_config_notices_new_secrets_and_no_other_changes() {
     let names: Vec<_> = config
         .files
         .iter()
-        .map(|file| file.path().file_name().unwrap())
+        .map(|file| file.path.file_name().unwrap())
         .collect();
     assert_eq!(names, ["app.secret", "pc.secret"]);
     assert!(!config.files_changed());
@@ -71,11 +71,11 @@ fn a_certificate_is_watched_with_its_password() {
         "elements: {{ client_id: app, certificate: {{ file: app.pfx, password_file: password }} }}\n{TENANT}"
     );
     let config = Config::parse(&text, &source).unwrap();
-    let mut names: Vec<_> = config.files.iter().map(ReadFile::path).collect();
+    let mut names: Vec<_> = config.files.iter().map(|file| &file.path).collect();
     names.sort();
     assert_eq!(
         names,
-        ["app.pfx", "password"].map(|name| source.base_dir.join(name))
+        ["app.pfx", "password"].map(|name| source.base_dir.join(name)).each_ref()
     );
     assert!(!config.files_changed());
 }
