@@ -73,18 +73,8 @@ enum Unreadable {
     Other(String),
 }
 
-/// What is wrong with which key of the section.
-struct Fault {
-    key: &'static str,
-    message: String,
-}
-
-impl Fault {
-    fn new(key: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { key, message }
-    }
-}
+/// The key of the section that is wrong, and what is wrong with it.
+type Fault = (&'static str, String);
 
 /// Reads the certificate that the section at the path names.
 pub(super) fn check(
@@ -92,33 +82,22 @@ pub(super) fn check(
     path: &KeyPath,
     raw: raw::Certificate,
 ) -> Option<Certificate> {
-    let Password { key, secret } = password(checker, path, raw.password_file, raw.password_env)?;
+    let (key, secret) = password(checker, path, raw.password_file, raw.password_env)?;
     let certificate = read(checker, raw.file, raw.key_file, key, secret.as_ref());
     certificate
-        .map_err(|Fault { key, message }| checker.report(&path.key(key), message))
+        .map_err(|(key, message)| checker.report(&path.key(key), message))
         .ok()
 }
 
-struct Password {
-    /// The key that it stands at, or would.
-    key: &'static str,
-    secret: Option<Secret>,
-}
-
-/// The password, if the section names one; `None` when that was reported.
+/// The password, if the section names one, and the key that it stands at, or would; `None` when that was reported.
 fn password(
     checker: &mut Checker<'_>,
     path: &KeyPath,
     file: Option<Text>,
     env: Option<SecretText>,
-) -> Option<Password> {
+) -> Option<(&'static str, Option<Secret>)> {
     let (key, secret) = match (file, env) {
-        (None, None) => {
-            return Some(Password {
-                key: "password_file",
-                secret: None,
-            });
-        }
+        (None, None) => return Some(("password_file", None)),
         (Some(file), None) => (
             "password_file",
             files::secret_from_file(checker, &file.0, PASSWORD),
@@ -136,8 +115,8 @@ fn password(
             return None;
         }
     };
-    let secret = Some(checker.take(&path.key(key), secret)?);
-    Some(Password { key, secret })
+    let secret = checker.take(&path.key(key), secret)?;
+    Some((key, Some(secret)))
 }
 
 fn read(
@@ -148,35 +127,37 @@ fn read(
     password: Option<&Secret>,
 ) -> Result<Certificate, Fault> {
     let Some(file) = file else {
-        return Err(Fault::new("file", format!("is missing; {EXPECTED_FILE}")));
+        return Err(("file", format!("is missing; {EXPECTED_FILE}")));
     };
     let unreadable = |key, place: &str, why| match why {
-        Unreadable::NoPassword => Fault::new(
+        Unreadable::NoPassword => (
             key,
             format!("{place} is protected by a password; expected password_file or password_env"),
         ),
-        Unreadable::WrongPassword => Fault::new(
+        Unreadable::WrongPassword => (
             password_key,
             format!("is not the password of {place}; expected the password that encrypts it"),
         ),
-        Unreadable::NothingEncrypted => Fault::new(
+        Unreadable::NothingEncrypted => (
             password_key,
             format!(
                 "is not needed, because the private key in {place} is not encrypted; expected no password"
             ),
         ),
-        Unreadable::Other(message) => Fault::new(key, message),
+        Unreadable::Other(message) => (key, message),
     };
     let place = files::file_shown(checker, &file.0);
     let bytes = content(checker, "file", &file.0)?;
     // Where the private key was looked for: at which key of the section, and in which file.
     let (mut key_key, mut key_place) = ("file", place.clone());
     let parts = match (pem::is_pem(&bytes), key_file) {
-        (true, None) => pem::read(&bytes, &place, password),
-        (true, Some(key_file)) => {
-            (key_key, key_place) = ("key_file", files::file_shown(checker, &key_file.0));
-            let key_bytes = content(checker, key_key, &key_file.0)?;
-            let keys = pem::keys(&key_bytes, &key_place, password)
+        (true, key_file) => {
+            let mut key_bytes = None;
+            if let Some(key_file) = key_file {
+                (key_key, key_place) = ("key_file", files::file_shown(checker, &key_file.0));
+                key_bytes = Some(content(checker, key_key, &key_file.0)?);
+            }
+            let keys = pem::keys(key_bytes.as_ref().unwrap_or(&bytes), &key_place, password)
                 .map_err(|why| unreadable(key_key, &key_place, why))?;
             pem::certificates(&bytes, &place).map(|certificates| Parts { certificates, keys })
         }
@@ -185,35 +166,35 @@ fn read(
             let message = format!(
                 "is only for PEM, but {place} is not PEM; expected no key_file, because PKCS#12 contains both"
             );
-            return Err(Fault::new("key_file", message));
+            return Err(("key_file", message));
         }
     };
     let Parts { certificates, keys } = parts.map_err(|why| unreadable("file", &place, why))?;
     if certificates.is_empty() {
         let message = format!("{place} contains no certificate; {EXPECTED_FILE}");
-        return Err(Fault::new("file", message));
+        return Err(("file", message));
     }
     if keys.is_empty() {
         let message = format!(
             "{key_place} contains no private key; expected it next to the certificate, or as PEM in the file of \
              key_file"
         );
-        return Err(Fault::new(key_key, message));
+        return Err((key_key, message));
     }
     let keys: Vec<_> = keys.into_iter().flatten().collect();
     if keys.is_empty() {
         let message = format!(
             "the private key in {key_place} cannot be used; expected an RSA key of 2048 to 8192 bits"
         );
-        return Err(Fault::new(key_key, message));
+        return Err((key_key, message));
     }
     let certificate = fitting(certificates, &keys, checker.source.now)
-        .map_err(|why| Fault::new("file", format!("the certificate in {place} {why}")))?;
+        .map_err(|why| ("file", format!("the certificate in {place} {why}")))?;
     certificate.ok_or_else(|| {
         let message = format!(
             "the private key in {key_place} does not belong to the certificate in {place}; expected its key"
         );
-        Fault::new(key_key, message)
+        (key_key, message)
     })
 }
 
@@ -223,13 +204,11 @@ fn content(
     name: &str,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if name.is_empty() {
-        return Err(Fault::new(key, format!("is empty; {EXPECTED_FILE}")));
+        return Err((key, format!("is empty; {EXPECTED_FILE}")));
     }
     let place = files::file_shown(checker, name);
     let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED_FILE);
-    bytes
-        .map(Zeroizing::new)
-        .map_err(|message| Fault::new(key, message))
+    bytes.map(Zeroizing::new).map_err(|message| (key, message))
 }
 
 /// The first certificate that one of the keys fits, if it is valid now.

@@ -29,55 +29,47 @@ pub(super) fn check(
 ) -> Option<ClientCredential> {
     const EXPECTED: &str =
         "expected exactly one of client_secret_file, client_secret_env, client_secret, certificate";
-    let file_path = path.key("client_secret_file");
-    let env_path = path.key("client_secret_env");
-    let inline_path = path.key("client_secret");
-    let certificate_path = path.key("certificate");
     let Written {
         client_secret: inline,
         client_secret_file: file,
         client_secret_env: env,
         certificate,
     } = written;
-    match (file, env, inline, certificate) {
-        (Some(file), None, None, None) => {
-            let secret = files::secret_from_file(checker, &file.0, CLIENT_SECRET);
-            checker
-                .take(&file_path, secret)
-                .map(ClientCredential::Secret)
-        }
-        (None, Some(env), None, None) => {
-            let secret = files::secret_from_env(checker, env.0.expose(), CLIENT_SECRET);
-            checker
-                .take(&env_path, secret)
-                .map(ClientCredential::Secret)
-        }
-        (None, None, Some(secret), None) => {
-            let secret = not_empty(secret.0);
-            checker
-                .take(&inline_path, secret)
-                .map(ClientCredential::Secret)
-        }
+    let (key, secret) = match (file, env, inline, certificate) {
+        (Some(file), None, None, None) => (
+            "client_secret_file",
+            files::secret_from_file(checker, &file.0, CLIENT_SECRET),
+        ),
+        (None, Some(env), None, None) => (
+            "client_secret_env",
+            files::secret_from_env(checker, env.0.expose(), CLIENT_SECRET),
+        ),
+        (None, None, Some(inline), None) => ("client_secret", not_empty(inline.0)),
         (None, None, None, Some(raw)) => {
-            certificate::check(checker, &certificate_path, raw).map(ClientCredential::Certificate)
+            return certificate::check(checker, &path.key("certificate"), raw)
+                .map(ClientCredential::Certificate);
         }
         (None, None, None, None) => {
             checker.report(path, format!("has no credential; {EXPECTED}"));
-            None
+            return None;
         }
         (file, env, inline, certificate) => {
             let given = [
-                file.map(|_| file_path),
-                env.map(|_| env_path),
-                inline.map(|_| inline_path),
-                certificate.map(|_| certificate_path),
+                file.map(|_| "client_secret_file"),
+                env.map(|_| "client_secret_env"),
+                inline.map(|_| "client_secret"),
+                certificate.map(|_| "certificate"),
             ];
-            for path in given.into_iter().flatten() {
-                checker.report(&path, format!("is not the only credential; {EXPECTED}"));
+            for key in given.into_iter().flatten() {
+                let message = format!("is not the only credential; {EXPECTED}");
+                checker.report(&path.key(key), message);
             }
-            None
+            return None;
         }
-    }
+    };
+    checker
+        .take(&path.key(key), secret)
+        .map(ClientCredential::Secret)
 }
 
 fn not_empty(secret: Secret) -> Result<Secret, String> {

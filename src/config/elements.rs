@@ -74,7 +74,10 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         &raw.limits.unwrap_or_default(),
     );
     let ca_pem = match raw.ca_file {
-        Some(file) => { let pem = files::ca(checker, &file.0); checker.take(&path.key("ca_file"), pem).map(Some) },
+        Some(file) => {
+            let pem = files::ca(checker, &file.0);
+            checker.take(&path.key("ca_file"), pem).map(Some)
+        }
         None => Some(None),
     };
     let proxy_url = match raw.proxy_url {

@@ -8,7 +8,7 @@ use pkcs8::der::Decode as _;
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use zeroize::Zeroizing;
 
-use super::{Parts, Unreadable};
+use super::Unreadable;
 use crate::domain::Secret;
 
 /// One section, as DER.
@@ -30,18 +30,6 @@ pub(super) fn is_pem(bytes: &[u8]) -> bool {
     bytes
         .windows(BEGIN.len())
         .any(|window| window == BEGIN.as_bytes())
-}
-
-/// Certificates and private keys.
-pub(super) fn read(
-    bytes: &[u8],
-    place: &str,
-    password: Option<&Secret>,
-) -> Result<Parts, Unreadable> {
-    Ok(Parts {
-        keys: keys(bytes, place, password)?,
-        certificates: certificates(bytes, place)?,
-    })
 }
 
 /// The certificates, as DER.

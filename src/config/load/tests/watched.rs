@@ -75,7 +75,9 @@ fn a_certificate_is_watched_with_its_password() {
     names.sort();
     assert_eq!(
         names,
-        ["app.pfx", "password"].map(|name| source.base_dir.join(name)).each_ref()
+        ["app.pfx", "password"]
+            .map(|name| source.base_dir.join(name))
+            .each_ref()
     );
     assert!(!config.files_changed());
 }
