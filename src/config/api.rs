@@ -31,10 +31,12 @@ pub(super) fn base_url(
     text: Option<&str>,
     default: &str,
 ) -> Option<Url> {
-    let mut url = https_url(checker, &path.key("api_url"), text, default)?;
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&base);
-    Some(url)
+    let url = https_url(text, default).map(|mut url| {
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&base);
+        url
+    });
+    checker.take(&path.key("api_url"), url)
 }
 
 /// The token endpoint.
@@ -44,30 +46,22 @@ pub(super) fn token_url(
     text: Option<&str>,
     default: &str,
 ) -> Option<Url> {
-    https_url(checker, &path.key("token_url"), text, default)
+    checker.take(&path.key("token_url"), https_url(text, default))
 }
 
 /// A URL to send credentials to. No message shows the text: what is not allowed in it may be a password.
-fn https_url(
-    checker: &mut Checker<'_>,
-    path: &KeyPath,
-    text: Option<&str>,
-    default: &str,
-) -> Option<Url> {
-    checker.take(path, parse(text.unwrap_or(default), default))
-}
-
-fn parse(text: &str, example: &str) -> Result<Url, String> {
-    let url = Url::parse(text)
-        .map_err(|error| format!("is not a URL ({error}); expected one such as {example}"))?;
+fn https_url(text: Option<&str>, default: &str) -> Result<Url, String> {
+    let url = Url::parse(text.unwrap_or(default))
+        .map_err(|error| format!("is not a URL ({error}); expected one such as {default}"))?;
     let loopback = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     };
+    let has_user_info = !url.username().is_empty() || url.password().is_some();
     let fault = match url.scheme() {
-        "https" | "http" if has_user_info(&url) => "contains a user name or password",
+        "https" | "http" if has_user_info => "contains a user name or password",
         "https" | "http" if url.query().is_some() => "contains a query (?)",
         "https" | "http" if url.fragment().is_some() => "contains a fragment (#)",
         "https" => return Ok(url),
@@ -76,12 +70,8 @@ fn parse(text: &str, example: &str) -> Result<Url, String> {
         _ => "does not start with https://",
     };
     Err(format!(
-        "{fault}; expected a URL such as {example} (http:// only to a loopback address)"
+        "{fault}; expected a URL such as {default} (http:// only to a loopback address)"
     ))
-}
-
-fn has_user_info(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
 }
 
 /// How often the API may be asked.

@@ -212,14 +212,6 @@ impl<T> Value<T> {
         }
     }
 
-    /// This value, or the default if the file has none; `None` if it is wrong.
-    pub(super) fn unless_absent(self, default: T) -> Option<T> {
-        match self {
-            Self::Absent => Some(default),
-            present => present.given(),
-        }
-    }
-
     /// This value if the file has it, else the other.
     pub(super) fn or(self, other: Self) -> Self {
         match self {

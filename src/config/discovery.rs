@@ -15,7 +15,7 @@ const MAX_PATTERN: usize = 4096;
 /// What one pattern may take in memory when compiled, in bytes: a long pattern with some classes of Unicode.
 const MAX_COMPILED: usize = 1 << 20;
 
-/// Checks `discovery`; `None` when it is off, or something of it was reported.
+/// Checks `discovery`; `None` when it is off. It is only complete when nothing was reported.
 pub(super) fn check(
     checker: &mut Checker<'_>,
     raw: raw::Discovery,
@@ -25,15 +25,16 @@ pub(super) fn check(
     let interval = checker.duration(&path.key("interval"), raw.interval.as_deref(), INTERVALS);
     let include = patterns(checker, &path.key("include"), raw.include);
     let exclude = patterns(checker, &path.key("exclude"), raw.exclude);
-    let interval = interval.unless_absent(Collector::Customers.default_interval())?;
+    let default = Collector::Customers.default_interval();
+    let interval = interval.given().unwrap_or(default);
     let discovery = Discovery {
         collector: CollectorConfig {
             interval,
             stale_after: interval * STALE_INTERVALS,
             kind: CollectorKind::Customers(NoOptions),
         },
-        include: include?,
-        exclude: exclude?,
+        include,
+        exclude,
         collectors: collectors.in_force(Unit::Tenant),
     };
     raw.enabled.unwrap_or(false).then_some(discovery)
@@ -43,21 +44,16 @@ fn patterns(
     checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: Option<raw::NamePatterns>,
-) -> Option<NamePatterns> {
+) -> NamePatterns {
     let raw = raw.unwrap_or_default();
-    let mut pattern = |key, text: Option<raw::Text>| match text {
-        Some(text) => {
-            let pattern = whole_name(&text.0);
-            checker.take(&path.key(key), pattern).map(Some)
-        }
-        None => Some(None),
+    let mut pattern = |key, text: Option<raw::Text>| {
+        let pattern = whole_name(&text?.0);
+        checker.take(&path.key(key), pattern)
     };
-    let customer_name = pattern("customer_name", raw.customer_name);
-    let tenant_name = pattern("tenant_name", raw.tenant_name);
-    Some(NamePatterns {
-        customer_name: customer_name?,
-        tenant_name: tenant_name?,
-    })
+    NamePatterns {
+        customer_name: pattern("customer_name", raw.customer_name),
+        tenant_name: pattern("tenant_name", raw.tenant_name),
+    }
 }
 
 /// A pattern for a whole name.

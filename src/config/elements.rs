@@ -49,7 +49,7 @@ const RETRY_DEADLINE: Duration = Duration::from_mins(1);
 /// Bounds of the three deadlines, in milliseconds: above zero, and at most a day, since more is a slip of the pen.
 const DEADLINES: RangeInclusive<u64> = 1..=24 * 3_600_000;
 
-/// Checks `elements`; `None` when something of it was reported.
+/// Checks `elements`; what it returns is only complete when nothing was reported.
 pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Elements> {
     let path = KeyPath::default().key("elements");
     // All parts are checked before the first `?`, so that each reports what is wrong with it.
@@ -73,17 +73,13 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         &path.key("limits"),
         &raw.limits.unwrap_or_default(),
     );
-    let ca_pem = match raw.ca_file {
-        Some(file) => {
-            let pem = files::ca(checker, &file.0);
-            checker.take(&path.key("ca_file"), pem).map(Some)
-        }
-        None => Some(None),
-    };
-    let proxy_url = match raw.proxy_url {
-        Some(url) => proxy(checker, &path.key("proxy_url"), url.0).map(Some),
-        None => Some(None),
-    };
+    let ca_pem = raw.ca_file.and_then(|file| {
+        let pem = files::ca(checker, &file.0);
+        checker.take(&path.key("ca_file"), pem)
+    });
+    let proxy_url = raw
+        .proxy_url
+        .and_then(|url| proxy(checker, &path.key("proxy_url"), url.0));
     let [api_url, token_url] = urls?;
     let [connect_timeout, timeout, retry_deadline] = deadlines?;
     Some(Elements {
@@ -95,8 +91,8 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
             timeout,
             connect_timeout,
             retry_deadline,
-            ca_pem: ca_pem?,
-            proxy_url: proxy_url?,
+            ca_pem,
+            proxy_url,
         },
         rate_limit: rate_limit?,
         limits: limits?,
@@ -106,12 +102,10 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
 fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Option<[Url; 2]> {
     let environment = raw.environment.as_deref();
     let environment = checker.word(&path.key("environment"), environment, &ENVIRONMENTS);
-    let environment = environment.unless_absent(ENVIRONMENTS[0].1);
     // With an unknown environment the explicit URLs are still checked.
-    let [api_default, token_default] = environment.unwrap_or(ENVIRONMENTS[0].1);
+    let [api_default, token_default] = environment.given().unwrap_or(ENVIRONMENTS[0].1);
     let api_url = api::base_url(checker, path, raw.api_url.as_deref(), api_default);
     let token_url = api::token_url(checker, path, raw.token_url.as_deref(), token_default);
-    environment?;
     Some([api_url?, token_url?])
 }
 
@@ -157,22 +151,19 @@ fn deadlines(
     let connect = connect.given().unwrap_or(CONNECT_TIMEOUT.min(timeout));
     let retry = retry.given().unwrap_or(RETRY_DEADLINE.max(timeout * 2));
     let [connect_text, timeout_text, retry_text] = [connect, timeout, retry].map(PromDuration);
-    let mut in_order = true;
     if connect > timeout {
-        in_order = false;
         checker.report(
             &connect_path,
             format!("{connect_text} is longer than {timeout_path} ({timeout_text}); expected connect_timeout <= timeout"),
         );
     }
     if timeout > retry {
-        in_order = false;
         checker.report(
             &retry_path,
             format!("{retry_text} is shorter than {timeout_path} ({timeout_text}); expected timeout <= retry_deadline"),
         );
     }
-    in_order.then_some([connect, timeout, retry])
+    Some([connect, timeout, retry])
 }
 
 fn limits(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Limits) -> Option<Limits> {

@@ -108,10 +108,7 @@ impl Config {
         let is_discovering = raw_discovery.enabled == Some(true);
         let discovery = discovery::check(&mut checker, raw_discovery, &collectors);
         let raw_tenants = raw.tenants.unwrap_or_default();
-        if raw_tenants.is_empty() && !is_discovering {
-            tenants::report_none(&mut checker);
-        }
-        let tenants = tenants::check(&mut checker, raw_tenants, &collectors);
+        let tenants = tenants::check(&mut checker, raw_tenants, &collectors, is_discovering);
         let state_dir = raw.state_dir.and_then(|name| {
             let folder = files::state_dir(source.base_dir, &name.0);
             checker.take(&KeyPath::default().key("state_dir"), folder)

@@ -63,25 +63,20 @@ const RESERVED_LABELS: [&str; 48] = [
     "version",
 ];
 
-fn path() -> KeyPath {
-    KeyPath::default().key("tenants")
-}
-
-/// Reports that nobody is watched.
-pub(super) fn report_none(checker: &mut Checker<'_>) {
-    checker.report(
-        &path(),
-        "has no tenants; expected at least one with customer_id and tenant_id, or discovery.enabled: true",
-    );
-}
-
 /// Checks `tenants`; what it returns is only complete when nothing was reported.
 pub(super) fn check(
     checker: &mut Checker<'_>,
     raw: Vec<raw::Tenant>,
     collectors: &Collectors,
+    is_discovering: bool,
 ) -> Vec<TenantConfig> {
-    let path = path();
+    let path = KeyPath::default().key("tenants");
+    if raw.is_empty() && !is_discovering {
+        checker.report(
+            &path,
+            "has no tenants; expected at least one with customer_id and tenant_id, or discovery.enabled: true",
+        );
+    }
     let mut lines = HashMap::new();
     let mut tenants = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
@@ -117,10 +112,10 @@ fn check_one(
     }
     let customer_name = raw
         .customer_name
-        .map(|name| checker.name(&path.key("customer_name"), name.0));
+        .and_then(|name| checker.name(&path.key("customer_name"), name.0));
     let tenant_name = raw
         .tenant_name
-        .map(|name| checker.name(&path.key("tenant_name"), name.0));
+        .and_then(|name| checker.name(&path.key("tenant_name"), name.0));
     let labels = labels(checker, &path.key("labels"), raw.labels.unwrap_or_default());
     let collectors = collectors.for_tenant(
         checker,
@@ -132,8 +127,8 @@ fn check_one(
         tenant: Arc::new(Tenant {
             customer_id,
             tenant_id,
-            customer_name: customer_name.flatten(),
-            tenant_name: tenant_name.flatten(),
+            customer_name,
+            tenant_name,
             labels,
             source: TenantSource::Config,
         }),
