@@ -23,7 +23,6 @@ mod problem;
 mod raw;
 mod read;
 mod schedule;
-mod section;
 mod source;
 mod tenants;
 mod watched;

@@ -10,7 +10,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::options::{self, Options};
-use super::section::{Schedule, Section};
 use crate::domain::{Collector, Secret, collectors};
 
 /// The whole file.
@@ -96,6 +95,14 @@ pub(super) struct Limits {
     pub(super) rows: Option<f64>,
 }
 
+/// The keys that the section of every collector has.
+#[derive(Default)]
+pub(super) struct Schedule<'a> {
+    pub(super) enabled: Option<bool>,
+    pub(super) interval: Option<&'a str>,
+    pub(super) stale_after: Option<&'a str>,
+}
+
 macro_rules! sections {
     ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// `collectors`, for all targets or for one tenant.
@@ -109,7 +116,11 @@ macro_rules! sections {
             /// When this collector polls, if it has a section.
             pub(super) fn schedule(&self, collector: Collector) -> Option<Schedule<'_>> {
                 match collector {
-                    $(Collector::$variant => self.$key.as_ref().map(Section::schedule),)*
+                    $(Collector::$variant => self.$key.as_ref().map(|section| Schedule {
+                        enabled: section.enabled,
+                        interval: section.interval.as_deref(),
+                        stale_after: section.stale_after.as_deref(),
+                    }),)*
                     // It has none here.
                     _ => None,
                 }
@@ -203,10 +214,6 @@ impl Visitor<'_> for TextVisitor {
         Ok(text.to_owned())
     }
 
-    fn visit_string<E: Error>(self, text: String) -> Result<String, E> {
-        Ok(text)
-    }
-
     fn visit_bool<E: Error>(self, _: bool) -> Result<String, E> {
         Self::refuse("is true or false")
     }
@@ -216,14 +223,6 @@ impl Visitor<'_> for TextVisitor {
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<String, E> {
-        Self::refuse("is a number")
-    }
-
-    fn visit_i128<E: Error>(self, _: i128) -> Result<String, E> {
-        Self::refuse("is a number")
-    }
-
-    fn visit_u128<E: Error>(self, _: u128) -> Result<String, E> {
         Self::refuse("is a number")
     }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::Checker;
 use super::problem::KeyPath;
-use super::section::{Section, section};
 
 pub use self::partner_center::PartnerCenterOptions;
 pub use self::security_users::{SecurityEndpoint, SecurityMode, SecurityOptions, StatusEncoding};
@@ -15,7 +14,7 @@ pub use self::security_users::{SecurityEndpoint, SecurityMode, SecurityOptions, 
 /// The options of a collector.
 pub(super) trait Options: Copy {
     /// The collector's section as written.
-    type Section: Section;
+    type Section;
     /// The options as one place of the file sets them.
     type Written: std::fmt::Debug + Clone;
 
@@ -41,10 +40,14 @@ pub(super) trait Options: Copy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoOptions;
 
-section!(
-    /// The section of a collector without options of its own.
-    ScheduleOnly {}
-);
+/// The section of a collector without options of its own.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(in crate::config) struct ScheduleOnly {
+    pub(in crate::config) enabled: Option<bool>,
+    pub(in crate::config) interval: Option<String>,
+    pub(in crate::config) stale_after: Option<String>,
+}
 
 impl Options for NoOptions {
     type Section = ScheduleOnly;

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Options;
-use crate::config::checker::{Checker, Value};
+use crate::config::checker::Checker;
 use crate::config::problem::KeyPath;
-use crate::config::section::section;
 
 /// There are 249 country codes.
 const MOST_LOCATIONS: u32 = 250;
@@ -18,39 +17,37 @@ pub struct PartnerCenterOptions {
     pub top_usage_locations: usize,
 }
 
-section!(
-    /// `collectors.partner_center`.
-    PartnerCenterSection {
-        top_usage_locations: f64,
-    }
-);
+/// `collectors.partner_center`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(in crate::config) struct PartnerCenterSection {
+    pub(in crate::config) enabled: Option<bool>,
+    pub(in crate::config) interval: Option<String>,
+    pub(in crate::config) stale_after: Option<String>,
+    top_usage_locations: Option<f64>,
+}
 
 impl Options for PartnerCenterOptions {
     type Section = PartnerCenterSection;
-    type Written = Value<usize>;
+    type Written = Option<usize>;
 
     fn check(
         checker: &mut Checker<'_>,
         path: &KeyPath,
         section: Option<&PartnerCenterSection>,
-    ) -> Value<usize> {
-        Value::of(
-            section.and_then(|section| section.top_usage_locations),
-            |top| {
-                let top =
-                    checker.whole(&path.key("top_usage_locations"), top, 0..=MOST_LOCATIONS)?;
-                usize::try_from(top).ok()
-            },
-        )
+    ) -> Option<usize> {
+        let top = section?.top_usage_locations?;
+        let top = checker.whole(&path.key("top_usage_locations"), top, 0..=MOST_LOCATIONS)?;
+        usize::try_from(top).ok()
     }
 
-    fn over(own: &Value<usize>, base: &Value<usize>) -> Value<usize> {
+    fn over(own: &Option<usize>, base: &Option<usize>) -> Option<usize> {
         own.or(*base)
     }
 
-    fn in_force(top: &Value<usize>) -> Self {
+    fn in_force(top: &Option<usize>) -> Self {
         Self {
-            top_usage_locations: top.given().unwrap_or(TOP_LOCATIONS),
+            top_usage_locations: top.unwrap_or(TOP_LOCATIONS),
         }
     }
 }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::Options;
 use crate::config::checker::{Checker, Value};
 use crate::config::problem::KeyPath;
-use crate::config::section::section;
 
 /// The options of the collector `security_users`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,15 +52,18 @@ pub enum SecurityMode {
     Counts,
 }
 
-section!(
-    /// `collectors.security_users`.
-    SecurityUsersSection {
-        endpoint: String,
-        mode: String,
-        status_encoding: String,
-        exclude_test_users: bool,
-    }
-);
+/// `collectors.security_users`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
+pub(in crate::config) struct SecurityUsersSection {
+    pub(in crate::config) enabled: Option<bool>,
+    pub(in crate::config) interval: Option<String>,
+    pub(in crate::config) stale_after: Option<String>,
+    endpoint: Option<String>,
+    mode: Option<String>,
+    status_encoding: Option<String>,
+    exclude_test_users: Option<bool>,
+}
 
 /// The options as one place of the file sets them.
 #[derive(Debug, Clone)]
@@ -71,7 +73,7 @@ pub(in crate::config) struct Written {
     mode: Value<Mode>,
     /// `None` is `auto`.
     status_encoding: Value<Option<StatusEncoding>>,
-    exclude_test_users: Value<bool>,
+    exclude_test_users: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,28 +102,16 @@ impl Options for SecurityOptions {
         path: &KeyPath,
         section: Option<&SecurityUsersSection>,
     ) -> Written {
-        let mut options = Written {
+        let empty = SecurityUsersSection::default();
+        let raw = section.unwrap_or(&empty);
+        let encoding = raw.status_encoding.as_deref();
+        Written {
             path: path.clone(),
-            endpoint: Value::Absent,
-            mode: Value::Absent,
-            status_encoding: Value::Absent,
-            exclude_test_users: Value::Absent,
-        };
-        if let Some(raw) = section {
-            let at = |key| options.path.key(key);
-            options = Written {
-                endpoint: checker.word(&at("endpoint"), raw.endpoint.as_deref(), &ENDPOINTS),
-                mode: checker.word(&at("mode"), raw.mode.as_deref(), &MODES),
-                status_encoding: checker.word(
-                    &at("status_encoding"),
-                    raw.status_encoding.as_deref(),
-                    &ENCODINGS,
-                ),
-                exclude_test_users: Value::of(raw.exclude_test_users, Some),
-                ..options
-            };
+            endpoint: checker.word(&path.key("endpoint"), raw.endpoint.as_deref(), &ENDPOINTS),
+            mode: checker.word(&path.key("mode"), raw.mode.as_deref(), &MODES),
+            status_encoding: checker.word(&path.key("status_encoding"), encoding, &ENCODINGS),
+            exclude_test_users: raw.exclude_test_users,
         }
-        options
     }
 
     fn over(own: &Written, base: &Written) -> Written {
@@ -154,8 +144,8 @@ impl Options for SecurityOptions {
                 "contradict each other: counts reads no user's status; expected mode scan, or status_encoding auto",
             ),
             (
-                merged.exclude_test_users == Value::Given(true),
-                own.exclude_test_users != Value::Absent,
+                merged.exclude_test_users == Some(true),
+                own.exclude_test_users.is_some(),
                 "exclude_test_users",
                 "contradict each other: counts reads no users, so it cannot ignore any; expected mode scan, or \
                  exclude_test_users false",
@@ -182,7 +172,7 @@ impl Options for SecurityOptions {
             encoding: (written.status_encoding.given().flatten()).unwrap_or(by_endpoint),
             mode: match written.mode.given().unwrap_or(Mode::Scan) {
                 Mode::Scan => SecurityMode::Scan {
-                    exclude_test_users: written.exclude_test_users.given().unwrap_or(false),
+                    exclude_test_users: written.exclude_test_users.unwrap_or(false),
                 },
                 Mode::Counts => SecurityMode::Counts,
             },
