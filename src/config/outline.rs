@@ -186,12 +186,9 @@ impl<'text> Reader<'text> {
             }
         };
         if tag.is_some_and(|tag: std::borrow::Cow<'_, Tag>| !tag.is_yaml_core_schema()) {
-            self.problems.push(Problem {
-                place,
-                key: path.to_string(),
-                message: "starts with an exclamation mark, so it is a YAML tag; expected a value without a tag, or in \
-                          quotes".to_owned(),
-            });
+            let message = "starts with an exclamation mark, so it is a YAML tag; expected a value without a tag, or in \
+                           quotes";
+            self.problems.push(Problem::new(place, path, message));
         }
         let node = self.outline.nodes.len();
         self.outline.nodes.push(Node { place, content });
@@ -240,21 +237,14 @@ impl<'text> Reader<'text> {
                 })
             );
             if is_null && !is_section(&key) && is_plain_key(&key) {
-                self.problems.push(Problem {
-                    place: key_place,
-                    key: path.to_string(),
-                    message: "has no value; expected a value, or no key (a value that starts with one of # & * ! needs \
-                              quotes)".to_owned(),
-                });
+                let message = "has no value; expected a value, or no key (a value that starts with one of # & * ! needs \
+                               quotes)";
+                self.problems.push(Problem::new(key_place, &path, message));
             }
             if let Some(Place { line, .. }) = places.insert(key.clone(), key_place) {
-                self.problems.push(Problem {
-                    place: key_place,
-                    key: path.to_string(),
-                    message: format!(
-                        "is a duplicate key, first on line {line}; expected each key once"
-                    ),
-                });
+                let message =
+                    format!("is a duplicate key, first on line {line}; expected each key once");
+                self.problems.push(Problem::new(key_place, &path, message));
             }
             entries.insert(key, node);
         }

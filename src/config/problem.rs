@@ -92,13 +92,17 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// A problem of the document as a whole.
-    pub(super) fn of_document(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn new(place: Place, key: &KeyPath, message: impl Into<String>) -> Self {
         Self {
             place,
-            key: String::new(),
+            key: key.to_string(),
             message: message.into(),
         }
+    }
+
+    /// A problem of the document as a whole.
+    pub(super) fn of_document(place: Place, message: impl Into<String>) -> Self {
+        Self::new(place, &KeyPath::default(), message)
     }
 }
 
