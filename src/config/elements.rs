@@ -53,7 +53,12 @@ const DEADLINES: RangeInclusive<u64> = 1..=24 * 3_600_000;
 pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Elements> {
     let path = KeyPath::default().key("elements");
     // All parts are checked before the first `?`, so that each reports what is wrong with it.
-    let urls = urls(checker, &path, &raw);
+    let environment = raw.environment.as_deref();
+    let environment = checker.word(&path.key("environment"), environment, &ENVIRONMENTS);
+    // With an unknown environment the explicit URLs are still checked.
+    let [api_default, token_default] = environment.given().unwrap_or(ENVIRONMENTS[0].1);
+    let api_url = api::base_url(checker, &path, raw.api_url.as_deref(), api_default);
+    let token_url = api::token_url(checker, &path, raw.token_url.as_deref(), token_default);
     let client_id = api::client_id(checker, &path, raw.client_id);
     let deadlines = deadlines(
         checker,
@@ -79,12 +84,11 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
     });
     let proxy_url = raw
         .proxy_url
-        .and_then(|url| proxy(checker, &path.key("proxy_url"), url.0));
-    let [api_url, token_url] = urls?;
+        .and_then(|url| checker.take(&path.key("proxy_url"), proxy(url.0)));
     let [connect_timeout, timeout, retry_deadline] = deadlines?;
     Some(Elements {
-        api_url,
-        token_url,
+        api_url: api_url?,
+        token_url: token_url?,
         client_id: client_id?,
         credential: credential?,
         http: HttpSettings {
@@ -99,18 +103,8 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
     })
 }
 
-fn urls(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Elements) -> Option<[Url; 2]> {
-    let environment = raw.environment.as_deref();
-    let environment = checker.word(&path.key("environment"), environment, &ENVIRONMENTS);
-    // With an unknown environment the explicit URLs are still checked.
-    let [api_default, token_default] = environment.given().unwrap_or(ENVIRONMENTS[0].1);
-    let api_url = api::base_url(checker, path, raw.api_url.as_deref(), api_default);
-    let token_url = api::token_url(checker, path, raw.token_url.as_deref(), token_default);
-    Some([api_url?, token_url?])
-}
-
 /// A proxy's URL; it may hold a password, so no message shows it.
-fn proxy(checker: &mut Checker<'_>, path: &KeyPath, secret: Secret) -> Option<Secret> {
+fn proxy(secret: Secret) -> Result<Secret, String> {
     const EXPECTED: &str = "expected a URL such as http://proxy:3128";
     let fault = match Url::parse(secret.expose()) {
         Err(error) => format!("is not a URL ({error})"),
@@ -120,10 +114,9 @@ fn proxy(checker: &mut Checker<'_>, path: &KeyPath, secret: Secret) -> Option<Se
         Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
             "contains more than host and port".to_owned()
         }
-        Ok(_) => return Some(secret),
+        Ok(_) => return Ok(secret),
     };
-    checker.report(path, format!("{fault}; {EXPECTED}"));
-    None
+    Err(format!("{fault}; {EXPECTED}"))
 }
 
 /// The three deadlines, shortest first. One that is left out follows the others, so that setting one alone is
