@@ -3,17 +3,30 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
-use super::source::Source;
 use super::watched::{self, ReadFile};
-use crate::domain::{ByteSize, PromDuration};
+use crate::domain::{ByteSize, PromDuration, Timestamp};
 
 /// The longest name, id or label value, in characters.
 pub(super) const MAX_NAME: usize = 256;
+
+/// What surrounds a configuration's text.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The file's name in messages.
+    pub name: &'a str,
+    /// The directory that relative paths start from; for a file, its own.
+    pub base_dir: &'a Path,
+    /// Answers with the value of an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The time of day that certificates must be valid at.
+    pub now: Timestamp,
+}
 
 /// Collects what is wrong, and which files were read.
 pub(super) struct Checker<'a> {
@@ -50,11 +63,8 @@ impl<'a> Checker<'a> {
 
     /// Notes that something is wrong with the value at the path.
     pub(super) fn report(&mut self, path: &KeyPath, message: impl Into<String>) {
-        self.problems.push(Problem {
-            place: self.place(path),
-            key: path.to_string(),
-            message: message.into(),
-        });
+        let place = self.place(path);
+        self.problems.push(Problem::new(place, path, message));
     }
 
     /// Where the value at the path stands, or where it would.

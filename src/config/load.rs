@@ -4,10 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::checker::Checker;
+use super::checker::{Checker, Source};
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
-use super::source::Source;
 use super::watched::{MAX_FILE, ReadFile, read_capped};
 use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
 use crate::domain::{Clock, Unit};
@@ -78,15 +77,6 @@ impl fmt::Debug for ConfigFile {
 }
 
 impl Config {
-    /// Reads the file, and the secrets from where it says they are.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`ConfigFile::read`] and of [`Config::parse`].
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        ConfigFile::read(path)?.parse()
-    }
-
     /// Reads the text of a configuration, and the secrets from where it says they are.
     ///
     /// # Errors

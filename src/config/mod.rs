@@ -4,8 +4,7 @@
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
 //! `partner_center` (with `api` and `credential` for what these two share), `collectors` (with `schedule` and
 //! `options`), `discovery` and `tenants` turn it into the types below by means of `checker`, with `files` and
-//! `certificate` for what is only named. `watched` notices when that changes; `source` is what surrounds the text,
-//! `problem` what they report.
+//! `certificate` for what is only named. `watched` notices when that changes; `problem` is what they report.
 
 mod api;
 mod certificate;
@@ -23,7 +22,6 @@ mod problem;
 mod raw;
 mod read;
 mod schedule;
-mod source;
 mod tenants;
 mod watched;
 mod words;
@@ -37,13 +35,13 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::certificate::Certificate;
+pub use self::checker::Source;
 pub use self::load::ConfigFile;
 pub use self::options::{
     NoOptions, PartnerCenterOptions, SecurityEndpoint, SecurityMode, SecurityOptions,
     StatusEncoding,
 };
 pub use self::problem::{ConfigError, Problems};
-pub use self::source::Source;
 pub use self::watched::ReadFile;
 use crate::domain::{Api, Collector, Secret, Tenant, collectors};
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use avepoint_exporter::config::Config;
+use avepoint_exporter::config::ConfigFile;
 
 const EXAMPLE: &str = "config.example.yaml";
 
@@ -143,7 +143,8 @@ fn load(folder: &Path, text: &str) -> Result<String, String> {
         .replace("/var/lib/avepoint-exporter/", "");
     let file = folder.join("config.yaml");
     fs::write(&file, text).unwrap();
-    Config::load(&file)
+    ConfigFile::read(&file)
+        .and_then(|file| file.parse())
         .map(|config| format!("{config:#?}"))
         .map_err(|error| error.to_string())
 }

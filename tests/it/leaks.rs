@@ -431,7 +431,7 @@ async fn debug_shows_neither_users_nor_secrets() {
         now: Timestamp::default(),
     };
     let config = Config::parse(&text, &source).unwrap();
-    let mut shown = format!("{source:?} {config:?} {config:#?}");
+    let mut shown = format!("{config:?} {config:#?}");
     let stats = Stats::register(&prometheus::Registry::new()).unwrap();
     let permissions = [
         "elements.um.user.read.all",

@@ -33,6 +33,11 @@ fn parse_in(folder: &Path, text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, &source)
 }
 
+/// Reads a file and what it names.
+fn load(file: &Path) -> Result<Config, ConfigError> {
+    ConfigFile::read(file)?.parse()
+}
+
 fn client_secret(elements: &Elements) -> &str {
     let ClientCredential::Secret(secret) = &elements.credential else {
         panic!("no client secret")
@@ -206,10 +211,10 @@ fn an_anchor_may_be_used_again() {
 #[test]
 fn a_missing_file_is_told_from_an_unreadable_one() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = Config::load(&folder.path().join("config.yaml")).unwrap_err();
+    let missing = load(&folder.path().join("config.yaml")).unwrap_err();
     assert!(matches!(&missing, ConfigError::NotFound { file } if file.ends_with("config.yaml")));
     assert!(missing.to_string().ends_with("config.yaml: no such file"));
-    let unreadable = Config::load(folder.path()).unwrap_err();
+    let unreadable = load(folder.path()).unwrap_err();
     assert!(matches!(unreadable, ConfigError::Unreadable { .. }));
 }
 
@@ -220,10 +225,10 @@ fn a_file_is_read_up_to_its_bound_and_as_utf_8() {
     let text = format!("elements: {{ client_id: app, client_secret: s3cr3t }}\n{TENANT}#");
     let filled = text.clone() + &"x".repeat((1 << 20) - text.len());
     fs::write(&file, &filled).unwrap();
-    assert!(Config::load(&file).is_ok());
+    assert!(load(&file).is_ok());
     let check = |bytes: Vec<u8>, expected: &str| {
         fs::write(&file, bytes).unwrap();
-        let message = Config::load(&file).unwrap_err().to_string();
+        let message = load(&file).unwrap_err().to_string();
         assert_eq!(message, format!("{}:{expected}", file.display()));
     };
     check(
@@ -249,7 +254,7 @@ fn a_secret_file_lies_beside_the_config_and_loses_one_line_break() {
     .unwrap();
     let secret = |text: &[u8]| {
         fs::write(folder.path().join("app.secret"), text).unwrap();
-        Config::load(&file).map(|config| client_secret(&config.elements).to_owned())
+        load(&file).map(|config| client_secret(&config.elements).to_owned())
     };
     assert_eq!(secret(b"s3cr3t").unwrap(), "s3cr3t");
     assert_eq!(secret(b"s3cr3t\n").unwrap(), "s3cr3t");

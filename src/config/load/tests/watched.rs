@@ -14,7 +14,7 @@ fn a_config_notices_new_secrets_and_no_other_changes() {
     for name in ["app.secret", "pc.secret", "pc.token"] {
         write(name, "one");
     }
-    let config = Config::load(&file).unwrap();
+    let config = load(&file).unwrap();
     let names: Vec<_> = config
         .files
         .iter()
