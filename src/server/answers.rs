@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, VARY,
+    ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{Response, StatusCode};
 
@@ -32,8 +32,7 @@ pub(super) fn respond(
 ) -> Response<Parts> {
     let mut response = Response::new(Parts::new([Piece::Ready(body.into())]));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    with_header(response, CONTENT_TYPE, content_type)
 }
 
 /// An answer that comes compressed to those who accept that.
@@ -49,29 +48,27 @@ pub(super) fn encoded(body: Parts, content_type: HeaderValue, gzip: bool) -> Res
 }
 
 pub(super) fn moved(to: HeaderValue) -> Response<Parts> {
-    let mut response = text(
-        StatusCode::PERMANENT_REDIRECT,
-        "add a slash at the end of the path\n",
-    );
-    response.headers_mut().insert(LOCATION, to);
-    response
+    let why = "add a slash at the end of the path\n";
+    with_header(text(StatusCode::PERMANENT_REDIRECT, why), LOCATION, to)
 }
 
 pub(super) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Parts> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, why);
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
-    response
+    let allowed = HeaderValue::from_static(allowed);
+    with_header(text(StatusCode::METHOD_NOT_ALLOWED, why), ALLOW, allowed)
 }
 
 pub(super) fn too_many() -> Response<Parts> {
-    let mut response = text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "too many concurrent scrapes; see --web.max-requests\n",
-    );
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    let why = "too many concurrent scrapes; see --web.max-requests\n";
+    let response = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    with_header(response, RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// The answer with one more header.
+pub(super) fn with_header(
+    mut response: Response<Parts>,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Response<Parts> {
+    response.headers_mut().insert(name, value);
     response
 }

@@ -7,10 +7,9 @@ use http::header::HeaderValue;
 use http::{Response, StatusCode};
 
 use crate::bundle::{FOLDERS, File, Folder};
-use crate::exposition::{self, Packed};
 
 use super::answers::{JSON, TEXT, encoded, html, moved, respond};
-use super::parts::{Parts, Piece};
+use super::parts::Parts;
 
 /// Not `application/yaml`, which browsers save where they show this.
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
@@ -53,21 +52,12 @@ fn list(folder: &Folder) -> Response<Parts> {
 }
 
 fn content(file: &File, gzip: bool) -> Response<Parts> {
-    let text = file.text.as_bytes();
-    let pieces = if gzip {
-        exposition::gzip([&Packed::new(text)])
-    } else {
-        vec![Bytes::from_static(text)]
-    };
     let content_type = match file.name.rsplit_once('.') {
         Some((_, "json")) => JSON,
         // Browsers would save Markdown if it were called so.
         Some((_, "md")) => TEXT,
         _ => YAML,
     };
-    encoded(
-        Parts::new(pieces.into_iter().map(Piece::Ready)),
-        content_type,
-        gzip,
-    )
+    let text = Bytes::from_static(file.text.as_bytes());
+    encoded(Parts::of_text(text, gzip), content_type, gzip)
 }

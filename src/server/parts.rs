@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::exposition::Packed;
+use crate::exposition::{self, Packed};
 
 /// A piece of a body.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Piece {
 }
 
 /// A body made of pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parts {
     pieces: VecDeque<Piece>,
     /// Given back when the last piece is handed to the connection, or the client is gone.
@@ -46,17 +46,22 @@ impl Parts {
         }
     }
 
+    /// One text, compressed or as it is.
+    pub(super) fn of_text(text: Bytes, gzip: bool) -> Self {
+        let pieces = if gzip {
+            exposition::gzip([&Packed::new(&text)])
+        } else {
+            vec![text]
+        };
+        Self::new(pieces.into_iter().map(Piece::Ready))
+    }
+
     /// Holds the permit until the body is sent.
     pub(super) fn holding(self, permit: OwnedSemaphorePermit) -> Self {
         Self {
             _permit: Some(permit),
             ..self
         }
-    }
-
-    /// How many bytes are left to send.
-    pub(super) fn len(&self) -> usize {
-        self.pieces.iter().map(Piece::len).sum()
     }
 }
 
@@ -80,6 +85,7 @@ impl Body for Parts {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.len() as u64)
+        let left: usize = self.pieces.iter().map(Piece::len).sum();
+        SizeHint::with_exact(left as u64)
     }
 }
