@@ -7,7 +7,6 @@ mod encoding;
 mod files;
 mod pages;
 mod parts;
-mod ready;
 mod reload;
 mod status;
 

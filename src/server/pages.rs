@@ -2,27 +2,34 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
-use prometheus::{IntCounterVec, Registry, opts};
+use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::bundle::{FOLDERS, Folder};
-use crate::domain::Clock;
+use crate::domain::{Clock, Timestamp};
 use crate::exposition::{self, Body, Packed};
 use crate::snapshot::Snapshots;
 
-use super::answers::{JSON, TEXT, encoded, html, not_allowed, respond, text, too_many};
+use super::answers::{
+    JSON, TEXT, encoded, html, not_allowed, respond, text, too_many, with_header,
+};
 use super::encoding::accepts_gzip;
 use super::files;
 use super::parts::{Parts, Piece};
-use super::ready::Ready;
 use super::reload::Reload;
 use super::status;
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
+/// being scraped.
+const READY_AFTER: Duration = Duration::from_secs(120);
 
 /// What the pages show.
 #[derive(Debug)]
@@ -45,7 +52,9 @@ pub struct Pages {
     sources: Sources,
     telemetry_path: String,
     scrapes: Arc<Semaphore>,
-    ready: Ready,
+    started: Timestamp,
+    /// Once ready, always ready.
+    was_ready: AtomicBool,
     requests: IntCounterVec,
 }
 
@@ -60,20 +69,18 @@ impl Pages {
         telemetry_path: String,
         max_requests: usize,
     ) -> prometheus::Result<Self> {
-        let requests = IntCounterVec::new(
-            opts!(
-                "avepoint_exporter_http_requests_total",
-                "HTTP requests that the exporter answered."
-            ),
+        let requests = register_int_counter_vec_with_registry!(
+            "avepoint_exporter_http_requests_total",
+            "HTTP requests that the exporter answered.",
             &["handler", "code"],
+            sources.registry
         )?;
-        sources.registry.register(Box::new(requests.clone()))?;
-        let ready = Ready::new(sources.clock.now());
         Ok(Self {
+            started: sources.clock.now(),
+            was_ready: AtomicBool::new(false),
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
-            ready,
             requests,
         })
     }
@@ -88,7 +95,7 @@ impl Pages {
             handler(path).unwrap_or("other")
         };
         let reads = matches!(request.method, Method::GET | Method::HEAD);
-        let mut response = match handler {
+        let response = match handler {
             "other" => not_found(),
             "reload" if request.method == Method::POST => self.reload().await,
             "reload" => not_allowed("POST", "only POST is allowed\n"),
@@ -102,13 +109,11 @@ impl Pages {
                 files::answer(folder, rest, accepts_gzip(&request.headers))
             }),
         };
-        response
-            .headers_mut()
-            .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         self.requests
             .with_label_values(&[handler, response.status().as_str()])
             .inc();
-        response
+        let nosniff = HeaderValue::from_static("nosniff");
+        with_header(response, X_CONTENT_TYPE_OPTIONS, nosniff)
     }
 
     async fn reload(&self) -> Response<Parts> {
@@ -161,22 +166,18 @@ impl Pages {
         // Some megabytes for a large fleet, which are not to hold up the scrapes.
         let rendered = tokio::task::spawn_blocking(move || {
             let json = status::render(&snapshot, now).ok()?;
-            let body = if gzip {
-                exposition::gzip([&Packed::new(&json)])
-            } else {
-                vec![json.into()]
-            };
-            Some(Parts::new(body.into_iter().map(Piece::Ready)).holding(permit))
+            Some(Parts::of_text(json.into(), gzip).holding(permit))
         });
         let Ok(Some(body)) = rendered.await else {
             let why = "failed to render the status; see the log\n";
             return text(StatusCode::INTERNAL_SERVER_ERROR, why);
         };
-        let mut response = encoded(body, JSON, gzip);
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        let response = encoded(body, JSON, gzip);
+        with_header(
+            response,
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        )
     }
 
     /// A place among the large answers that are rendered and sent at once.
@@ -187,7 +188,9 @@ impl Pages {
     fn ready(&self) -> Response<Parts> {
         // By the pages that are served, not by the snapshot: it is rendered a moment later.
         let has_figures = self.sources.tenants.borrow().is_ready;
-        if self.ready.is_ready(has_figures, self.sources.clock.now()) {
+        let is_late = self.sources.clock.now().since(self.started) >= READY_AFTER;
+        let is_ready = has_figures || is_late;
+        if self.was_ready.fetch_or(is_ready, Ordering::Relaxed) || is_ready {
             text(StatusCode::OK, "avepoint-exporter is ready\n")
         } else {
             text(
