@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{IntGauge, Registry, opts};
+use prometheus::{Registry, opts, register_int_gauge_with_registry};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -238,7 +238,7 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
 
 /// Registers what the exporter was built from.
 fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
-    let build_info = IntGauge::with_opts(
+    let build_info = register_int_gauge_with_registry!(
         opts!(
             "avepoint_exporter_build_info",
             "Always 1: version and build of the exporter in the labels."
@@ -247,7 +247,8 @@ fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
         .const_label("revision", env!("BUILD_REVISION"))
         .const_label("rustc_version", env!("BUILD_RUSTC_VERSION"))
         .const_label("target_triple", env!("BUILD_TARGET")),
+        registry
     )?;
     build_info.set(1);
-    registry.register(Box::new(build_info))
+    Ok(())
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{Gauge, IntGauge, Registry};
+use prometheus::{
+    Gauge, IntGauge, Registry, register_gauge_with_registry, register_int_gauge_with_registry,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -44,18 +46,18 @@ impl Reloader {
         clock: Clock,
         registry: &Registry,
     ) -> anyhow::Result<Self> {
-        let successful = IntGauge::new(
+        let successful = register_int_gauge_with_registry!(
             "avepoint_exporter_config_last_reload_successful",
             "1 if the last read configuration and its files were accepted, 0 if not.",
+            registry
         )?;
         successful.set(1);
-        let succeeded_at = Gauge::new(
+        let succeeded_at = register_gauge_with_registry!(
             "avepoint_exporter_config_last_reload_success_timestamp_seconds",
             "Time at which the configuration in force was read, in seconds since the Unix epoch.",
+            registry
         )?;
         succeeded_at.set(clock.now().as_secs_f64());
-        registry.register(Box::new(successful.clone()))?;
-        registry.register(Box::new(succeeded_at.clone()))?;
         let shared = Shared::new(stats, clock);
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
