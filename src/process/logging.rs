@@ -9,7 +9,6 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -30,7 +29,7 @@ pub fn init(format: Format, level: Level, progress: MultiProgress) -> Result<(),
     let filter = Targets::new()
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_default(LevelFilter::OFF);
-    let writer = AboveProgress(progress);
+    let writer = move || AboveProgress(progress.clone());
     let layer = match format {
         Format::Logfmt => tracing_logfmt::builder()
             .with_target(false)
@@ -57,7 +56,6 @@ pub fn init(format: Format, level: Level, progress: MultiProgress) -> Result<(),
 }
 
 /// Writes to stderr, above the progress bar if there is one.
-#[derive(Debug, Clone)]
 struct AboveProgress(MultiProgress);
 
 impl Write for AboveProgress {
@@ -68,13 +66,5 @@ impl Write for AboveProgress {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
-    }
-}
-
-impl MakeWriter<'_> for AboveProgress {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }
