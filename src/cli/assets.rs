@@ -1,6 +1,5 @@
 //! The command `assets`: writes the files that come with the program into a folder.
 
-use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,30 +9,12 @@ use anyhow::Context as _;
 
 use crate::bundle::{ALERTMANAGER, FOLDERS, File};
 
-/// A file that was written.
-#[derive(Debug)]
-pub(super) struct Written {
-    path: PathBuf,
-    /// Where the one is that was there and was another.
-    kept: Option<PathBuf>,
-}
-
-impl fmt::Display for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        match &self.kept {
-            Some(kept) => write!(f, " (previous file kept as {})", kept.display()),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Writes all files below `out`, in place of those that are there. One of another version, or that somebody has
-/// changed, is kept with `.old` after its name.
+/// changed, is kept with `.old` after its name. Returns a line of text for each.
 ///
 /// # Errors
 /// Which file or folder could not be written, and why.
-pub(super) fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
+pub(super) fn write(out: &Path) -> anyhow::Result<Vec<String>> {
     let mut written = Vec::new();
     for folder in FOLDERS {
         let path = out.join(folder.name);
@@ -52,7 +33,7 @@ pub(super) fn write(out: &Path) -> anyhow::Result<Vec<Written>> {
 }
 
 /// Replaces a file as a whole: at any moment it is the one before or this one.
-fn replace(folder: &Path, file: &File) -> anyhow::Result<Written> {
+fn replace(folder: &Path, file: &File) -> anyhow::Result<String> {
     let path = folder.join(file.name);
     let replaced = || -> io::Result<Option<PathBuf>> {
         let mut new = tempfile::Builder::new()
@@ -79,5 +60,9 @@ fn replace(folder: &Path, file: &File) -> anyhow::Result<Written> {
             path.display()
         )
     })?;
-    Ok(Written { path, kept })
+    let path = path.display();
+    Ok(match kept {
+        Some(kept) => format!("{path} (previous file kept as {})", kept.display()),
+        None => path.to_string(),
+    })
 }
