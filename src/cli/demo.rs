@@ -87,30 +87,39 @@ fn faults_help() -> String {
 
 impl Simulation {
     /// A tick of the world, unless it stands still.
-    fn tick(&self) -> Option<Duration> {
-        self.evolve
-            .map(|tick| tick.0)
-            .filter(|tick| !tick.is_zero())
+    fn tick(&self, default: Option<Duration>) -> Option<Duration> {
+        let tick = self.evolve.map(|tick| tick.0).or(default);
+        tick.filter(|tick| !tick.is_zero())
     }
 
-    /// The same for the demo's world, which moves unless it is told not to.
-    pub(super) fn demo_tick(&self) -> Option<Duration> {
-        match self.evolve {
-            None => Some(DEMO_TICK),
-            Some(_) => self.tick(),
-        }
+    /// A tick of the demo's world, which moves unless it is told not to.
+    fn demo_tick(&self) -> Option<Duration> {
+        self.tick(Some(DEMO_TICK))
     }
 
-    fn options(&self, shutdown: CancellationToken) -> Options {
-        Options {
+    /// Starts the simulated upstream, at this port unless the flags name an address.
+    async fn start(
+        &self,
+        default_port: u16,
+        tick: Option<Duration>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Simulator> {
+        let default = SocketAddr::from(([127, 0, 0, 1], default_port));
+        let address = self.listen.unwrap_or(default);
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| {
+            format!("failed to listen on {address}; choose another with --listen")
+        })?;
+        let options = Options {
             rules: self.faults.clone(),
             latency: self.latency.0,
             page_limit: self.page_limit,
-            evolve: self.tick(),
+            evolve: tick,
             calm_after: self.calm_after.map(|calm| calm.0),
             shutdown,
             ..Options::new(World::seeded(self.seed, self.tenants, self.users))
-        }
+        };
+        Simulator::start(listener, options).context("failed to start the simulated upstream")
     }
 
     /// Serves the simulated upstream until the shutdown. Prints a configuration for it on stdout.
@@ -118,10 +127,8 @@ impl Simulation {
     /// # Errors
     /// When the address is taken.
     pub(super) async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let address = self
-            .listen
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 10045)));
-        let simulator = self.start(address, self.options(shutdown.clone())).await?;
+        let tick = self.tick(None);
+        let simulator = self.start(10045, tick, shutdown.clone()).await?;
         let text = format!(
             "# For the simulated AvePoint Elements at {}, which stops with its process. To poll it once:\n\
              #   avepoint-exporter poll --config.file=<file with this text>\n{}",
@@ -139,17 +146,12 @@ impl Simulation {
     ///
     /// # Errors
     /// When the address is taken, or the folder cannot be written to.
-    pub(super) async fn start_demo(
+    async fn start_demo(
         &self,
         folder: &Path,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Simulator, Config)> {
-        let options = Options {
-            evolve: self.demo_tick(),
-            ..self.options(shutdown)
-        };
-        let address = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let simulator = self.start(address, options).await?;
+        let simulator = self.start(0, self.demo_tick(), shutdown).await?;
         write_private(&folder.join(REFRESH_TOKEN_FILE), FIRST_REFRESH_TOKEN)
             .context("failed to write the demo's refresh token")?;
         let text = elements_text(&simulator)
@@ -163,14 +165,6 @@ impl Simulation {
         };
         let config = Config::parse(&text, &source)?;
         Ok((simulator, config))
-    }
-
-    async fn start(&self, address: SocketAddr, options: Options) -> anyhow::Result<Simulator> {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| {
-            format!("failed to listen on {address}; choose another with --listen")
-        })?;
-        Simulator::start(listener, options).context("failed to start the simulated upstream")
     }
 }
 
