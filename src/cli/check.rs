@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::collectors::{self, References};
 use crate::config::{CollectorKind, Config, RateLimit};
-use crate::domain::{Api, Collector, PromDuration, TargetId, TenantSource, Timestamp, Unit};
+use crate::domain::{Api, Collector, PromDuration, TargetId, TenantSource, Timestamp};
 use crate::exposition;
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
@@ -181,7 +181,6 @@ impl<'a> Sizes<'a> {
 }
 
 fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> String {
-    let all = fleet.tenants().count();
     let listed = fleet.tenants();
     let listed = listed.filter(|(tenant, _)| tenant.source == TenantSource::Config);
     let listed = listed.count();
@@ -192,7 +191,7 @@ fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> 
     match discovered_at {
         Some(at) => format!(
             "{listed} listed, {} discovered {at}; discovery every {every}",
-            all - listed
+            fleet.tenants().count() - listed
         ),
         None => {
             format!("{listed} listed, not counting discovered tenants; discovery every {every}")
@@ -206,14 +205,15 @@ fn every(config: &Config, fleet: &Fleet, collector: Collector, is_discovered: bo
     let all = fleet.targets.iter().flat_map(|target| &target.collectors);
     let of_collector = all.filter(|one| one.kind.collector() == collector);
     let mut intervals: Vec<_> = of_collector.map(|one| one.interval).collect();
-    let tenants = number_of(collector.unit(), intervals.len());
     intervals.sort_unstable();
+    let plural = if intervals.len() == 1 { "" } else { "s" };
+    let targets = format!("{} {}{plural}", intervals.len(), collector.unit());
     let listed = match (intervals.first(), intervals.last()) {
         (Some(shortest), Some(longest)) if shortest == longest => {
-            Some(format!("{tenants}, every {}", PromDuration(*shortest)))
+            Some(format!("{targets}, every {}", PromDuration(*shortest)))
         }
         (Some(shortest), Some(longest)) => Some(format!(
-            "{tenants}, every {} to {}",
+            "{targets}, every {} to {}",
             PromDuration(*shortest),
             PromDuration(*longest)
         )),
@@ -237,11 +237,6 @@ fn every(config: &Config, fleet: &Fleet, collector: Collector, is_discovered: bo
     } else {
         all.join("; ")
     }
-}
-
-fn number_of(unit: Unit, targets: usize) -> String {
-    let plural = if targets == 1 { "" } else { "s" };
-    format!("{targets} {unit}{plural}")
 }
 
 /// How many series the targets and these customers have, when each listing was read and holds no unknown codes:
