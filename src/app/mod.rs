@@ -1,7 +1,7 @@
 //! The exporter put together: polls on one side, pages on the other, the snapshot between them.
 
-pub mod reload;
-pub mod saving;
+mod reload;
+mod saving;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,23 +75,20 @@ impl Exporter {
     /// # Errors
     /// As [`Exporter::new`].
     pub fn warm(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let (folder, saved) = match &config.state_dir {
-            Some(folder) => {
-                let (folder, saved) = StateDir::open(folder, clock.now());
-                (Some(folder), saved)
-            }
-            None => (None, None),
-        };
+        let folder = config.state_dir.as_ref();
+        let opened = folder.map(|folder| StateDir::open(folder, clock.now()));
+        let (folder, saved) = opened.unzip();
+        let saved = saved.flatten();
         if let Some(saved) = &saved {
             tracing::info!(saved_at = %saved.written_at, tenants = saved.tenants().count(), "warm start");
         }
         let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
-        let saving = Saving::new(
+        let saving = Saving {
             folder,
-            exporter.reloader.in_force(),
-            exporter.snapshots(),
-            exporter.clock.clone(),
-        );
+            in_force: exporter.reloader.in_force(),
+            snapshots: exporter.snapshots(),
+            clock: exporter.clock.clone(),
+        };
         Ok(Self {
             saving: Some(saving),
             ..exporter

@@ -19,12 +19,12 @@ use crate::server::Asked;
 use crate::upstream::{Client, Clients, RefreshTokenFile, Shared, Stats};
 
 /// The time between two looks at the files of secrets.
-pub const LOOK_EVERY: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Puts configurations in force: the first one, and each later one that is read when somebody asks for it or when files
 /// that the text names have changed. One reading follows the other, and one that fails changes nothing.
 #[derive(Debug)]
-pub struct Reloader {
+pub(super) struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
     successful: IntGauge,
@@ -40,7 +40,7 @@ impl Reloader {
     ///
     /// # Errors
     /// When TLS or the proxy cannot be set up as configured; when the registry holds the same series already.
-    pub fn new(
+    pub(super) fn new(
         config: &Config,
         stats: Stats,
         clock: Clock,
@@ -72,13 +72,18 @@ impl Reloader {
     }
 
     /// The configuration in force and its clients, now and later.
-    pub fn in_force(&self) -> watch::Receiver<Arc<InForce>> {
+    pub(super) fn in_force(&self) -> watch::Receiver<Arc<InForce>> {
         self.in_force.subscribe()
     }
 
     /// Reads the file at this path again whenever somebody asks for it, and looks at the files that its text names every
     /// [`LOOK_EVERY`]. `file` is the text in force.
-    pub async fn run(mut self, path: &Path, file: ConfigFile, mut asked: mpsc::Receiver<Asked>) {
+    pub(super) async fn run(
+        mut self,
+        path: &Path,
+        file: ConfigFile,
+        mut asked: mpsc::Receiver<Asked>,
+    ) {
         let mut file = Arc::new(file);
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,38 +13,24 @@ use crate::snapshot::Snapshots;
 use crate::state::StateDir;
 
 /// At most this much time is lost when the exporter is killed.
-pub const SAVE_EVERY: Duration = Duration::from_secs(300);
+const SAVE_EVERY: Duration = Duration::from_secs(300);
 
 /// How long the shutdown waits for the disk: shorter than the time after which it is ended in any case.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Writes what is known to where the configuration in force says, if it does.
 #[derive(Debug)]
-pub struct Saving {
-    folder: Option<StateDir>,
-    in_force: watch::Receiver<Arc<InForce>>,
-    snapshots: Snapshots,
-    clock: Clock,
+pub(super) struct Saving {
+    /// Where it begins to write; opened already.
+    pub(super) folder: Option<StateDir>,
+    pub(super) in_force: watch::Receiver<Arc<InForce>>,
+    pub(super) snapshots: Snapshots,
+    pub(super) clock: Clock,
 }
 
 impl Saving {
-    /// Begins with this folder, which was opened already.
-    pub fn new(
-        folder: Option<StateDir>,
-        in_force: watch::Receiver<Arc<InForce>>,
-        snapshots: Snapshots,
-        clock: Clock,
-    ) -> Self {
-        Self {
-            folder,
-            in_force,
-            snapshots,
-            clock,
-        }
-    }
-
     /// Writes every [`SAVE_EVERY`] while something changes, and a last time when the polls have ended.
-    pub async fn run(mut self, mut polls_ended: oneshot::Receiver<()>) {
+    pub(super) async fn run(mut self, mut polls_ended: oneshot::Receiver<()>) {
         let mut saves = tokio::time::interval_at(Instant::now() + SAVE_EVERY, SAVE_EVERY);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -56,7 +56,12 @@ impl Kept {
         let opened = opened.map(|path| StateDir::open(path, clock.now()).0);
         let (in_force, changes) = watch::channel(first);
         let (polls_ended, ended) = oneshot::channel();
-        let saving = Saving::new(opened, changes, read, clock);
+        let saving = Saving {
+            folder: opened,
+            in_force: changes,
+            snapshots: read,
+            clock,
+        };
         Self {
             folder,
             snapshots,
