@@ -65,17 +65,11 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
             },
         ),
     );
-    let apis = [
-        (Api::Elements, Some(config.elements.rate_limit)),
-        (
-            Api::PartnerCenter,
-            config.asked_partner_center().map(|it| it.rate_limit),
-        ),
-    ];
-    for (api, limit) in apis {
-        if let Some(limit) = limit {
-            requests(&mut text, &fleet, api, limit, &sizes);
-        }
+    let limit = config.elements.rate_limit;
+    requests(&mut text, &fleet, Api::Elements, limit, &sizes);
+    if let Some(partner_center) = config.asked_partner_center() {
+        let limit = partner_center.rate_limit;
+        requests(&mut text, &fleet, Api::PartnerCenter, limit, &sizes);
     }
     text
 }
