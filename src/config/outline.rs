@@ -81,7 +81,7 @@ impl Outline {
     pub(super) fn place(&self, path: &KeyPath) -> Place {
         let mut place = Place::START;
         let mut next = Some(self.root);
-        let mut steps = path.steps().iter();
+        let mut steps = path.0.iter();
         while let Some(node) = next.and_then(|index| self.nodes.get(index)) {
             place = node.place;
             next = match (steps.next(), &node.content) {

@@ -118,7 +118,7 @@ impl fmt::Display for Problem {
 
 /// The way from the document's root to a key, such as `tenants[2].labels.sla`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeyPath(Vec<Step>);
+pub(super) struct KeyPath(pub(super) Vec<Step>);
 
 /// One step of a [`KeyPath`].
 #[derive(Debug, Clone)]
@@ -136,10 +136,6 @@ impl KeyPath {
     /// The path of an item of this list.
     pub(super) fn index(&self, index: usize) -> Self {
         self.join(Step::Index(index))
-    }
-
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.0
     }
 
     fn join(&self, step: Step) -> Self {

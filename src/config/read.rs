@@ -40,12 +40,9 @@ fn foreign_character(text: &str) -> Option<Problem> {
 /// The place of a byte offset in a text.
 pub(super) fn place_of(text: &str, at: usize) -> Place {
     let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.rsplit('\n').next().unwrap_or(before);
     Place {
         line: before.matches('\n').count() + 1,
-        column: before
-            .get(line_start..)
-            .map_or(0, |line| line.chars().count())
-            + 1,
+        column: line.chars().count() + 1,
     }
 }
