@@ -17,13 +17,15 @@ fn with_partner_center(all: &str, own: &str) -> Vec<CollectorConfig> {
         .collectors
 }
 
-fn kinds(all: &str, own: &str) -> Vec<CollectorKind> {
-    let collectors = with_partner_center(all, own);
-    collectors.iter().map(|config| config.kind).collect()
+/// The options of the security users with these keys, for all tenants and for the one.
+fn security_options(all: &str, own: &str) -> SecurityOptions {
+    let all = format!("security_users: {{ {all} }}");
+    let own = format!("security_users: {{ {own} }}");
+    match collectors(&all, &own)[0].kind {
+        CollectorKind::SecurityUsers(options) => options,
+        other => panic!("{other:?}"),
+    }
 }
-
-const OTHERS_OFF: &str =
-    "security_users: { enabled: false }, protected_users: { enabled: false }, ";
 
 #[test]
 fn all_collectors_can_be_on_at_once_and_keep_their_order() {
@@ -55,9 +57,10 @@ fn a_tenant_has_its_own_number_of_usage_locations() {
         let expected = CollectorKind::PartnerCenter(PartnerCenterOptions {
             top_usage_locations,
         });
-        let all = format!("{OTHERS_OFF} partner_center: {{ enabled: true, {all} }}");
+        let all = format!("partner_center: {{ enabled: true, {all} }}");
         let own = format!("partner_center: {{ {own} }}");
-        assert_eq!(kinds(&all, &own), [expected]);
+        let found = with_partner_center(&all, &own);
+        assert!(found.iter().any(|one| one.kind == expected), "{found:?}");
     }
     check("", "", 10);
     check("top_usage_locations: 3", "", 3);
@@ -71,18 +74,8 @@ fn what_a_status_means_follows_the_endpoint_unless_it_is_set() {
     use StatusEncoding::{Codes, Flags};
     #[track_caller]
     fn check(all: &str, own: &str, expected: (SecurityEndpoint, StatusEncoding)) {
-        let all = format!("security_users: {{ {all} }}, protected_users: {{ enabled: false }}");
-        let (endpoint, encoding) = expected;
-        let mode = SecurityMode::Scan {
-            exclude_test_users: false,
-        };
-        let expected = CollectorKind::SecurityUsers(SecurityOptions {
-            endpoint,
-            encoding,
-            mode,
-        });
-        let own = format!("security_users: {{ {own} }}");
-        assert_eq!(kinds(&all, &own), [expected], "{all} {own}");
+        let found = security_options(all, own);
+        assert_eq!((found.endpoint, found.encoding), expected, "{all} {own}");
     }
     check("", "", (V3, Codes));
     check("endpoint: v3, status_encoding: flags", "", (V3, Flags));
@@ -104,14 +97,12 @@ fn what_a_status_means_follows_the_endpoint_unless_it_is_set() {
 fn a_tenant_is_counted_when_it_takes_back_what_contradicts_that() {
     #[track_caller]
     fn check(all: &str, own: &str) {
-        let all = format!("security_users: {{ {all} }}, protected_users: {{ enabled: false }}");
-        let own = format!("security_users: {{ {own} }}");
-        let counts = CollectorKind::SecurityUsers(SecurityOptions {
+        let counts = SecurityOptions {
             endpoint: SecurityEndpoint::V3,
             encoding: StatusEncoding::Codes,
             mode: SecurityMode::Counts,
-        });
-        assert_eq!(kinds(&all, &own), [counts], "{all} {own}");
+        };
+        assert_eq!(security_options(all, own), counts, "{all} {own}");
     }
     check("mode: counts", "");
     check("", "mode: counts");

@@ -46,9 +46,10 @@ fn the_text_in_force_can_be_read_again_with_the_secrets_of_now() {
     fs::write(&secret, "one").unwrap();
     let file = ConfigFile::read(&path).unwrap();
     fs::write(&path, "not valid").unwrap();
-    assert_eq!(client_secret(&file.parse().unwrap().elements), "one");
+    let secret_in_force = || client_secret(&file.parse().unwrap().elements.credential).to_owned();
+    assert_eq!(secret_in_force(), "one");
     fs::write(&secret, "two").unwrap();
-    assert_eq!(client_secret(&file.parse().unwrap().elements), "two");
+    assert_eq!(secret_in_force(), "two");
     fs::write(&secret, "").unwrap();
     let message = file.parse().unwrap_err().to_string();
     assert!(
