@@ -7,6 +7,8 @@ mod partner;
 pub(super) use elements::Metadata;
 pub(super) use partner::Links;
 
+use serde::Serialize;
+
 /// JSON in the making.
 pub(super) struct Writer {
     out: Vec<u8>,
@@ -47,29 +49,38 @@ impl Writer {
         self.raw("{");
     }
 
-    fn text(&mut self, key: &str, value: Option<&str>) {
+    /// A field; what is missing is written as the row's index has it.
+    fn field(&mut self, key: &str, value: Option<impl Serialize>) {
         let Some(value) = value else {
             return self.nothing(key);
         };
         self.key(key);
-        // Writing text into memory cannot fail.
-        serde_json::to_writer(&mut self.out, value).unwrap_or_default();
+        // Writing text and numbers into memory cannot fail.
+        serde_json::to_writer(&mut self.out, &value).unwrap_or_default();
     }
 
-    fn number(&mut self, key: &str, value: Option<impl itoa::Integer>) {
-        let Some(value) = value else {
-            return self.nothing(key);
-        };
+    /// A field that is an object with these fields.
+    fn object(&mut self, key: &str, fields: impl FnOnce(&mut Self)) {
         self.key(key);
-        self.raw(itoa::Buffer::new().format(value));
+        self.raw("{");
+        fields(self);
+        self.raw("}");
     }
 
-    fn boolean(&mut self, key: &str, value: Option<bool>) {
-        let Some(value) = value else {
+    /// A field that is an array of objects, each with these fields.
+    fn objects<T>(&mut self, key: &str, items: Option<&[T]>, fields: impl Fn(&mut Self, &T)) {
+        let Some(items) = items else {
             return self.nothing(key);
         };
         self.key(key);
-        self.raw(if value { "true" } else { "false" });
+        self.raw("[");
+        for item in items {
+            self.comma();
+            self.raw("{");
+            fields(self, item);
+            self.raw("}");
+        }
+        self.raw("]");
     }
 
     fn nothing(&mut self, key: &str) {

@@ -27,14 +27,13 @@ impl Writer {
     /// Ends the array of rows and the answer.
     pub(in super::super) fn end(mut self, metadata: Metadata, next: Option<&str>) -> Vec<u8> {
         self.raw("]");
-        self.key("metadata");
-        self.raw("{");
-        self.number("pageIndex", Some(metadata.page_index));
-        self.number("pageSize", Some(metadata.page_size));
         self.nulls = false;
-        self.number("totalCount", metadata.total_count);
-        self.raw("}");
-        self.text("nextLink", next);
+        self.object("metadata", |object| {
+            object.field("pageIndex", Some(metadata.page_index));
+            object.field("pageSize", Some(metadata.page_size));
+            object.field("totalCount", metadata.total_count);
+        });
+        self.field("nextLink", next);
         self.raw("}");
         self.out
     }
@@ -53,11 +52,11 @@ impl Writer {
         self.row(k);
         self.user(&row.user);
         let millis = |date: &Option<String>| date.as_deref().map(dates::millis);
-        self.number("startDate", millis(&row.user.start_date));
-        self.number("endDate", millis(&row.user.end_date));
-        self.text("countryRegion", row.user.country_or_region.as_deref());
-        self.text("officePhone", row.office_phone.as_deref());
-        self.number("status", row.status);
+        self.field("startDate", millis(&row.user.start_date));
+        self.field("endDate", millis(&row.user.end_date));
+        self.field("countryRegion", row.user.country_or_region.as_deref());
+        self.field("officePhone", row.office_phone.as_deref());
+        self.field("status", row.status);
         self.raw("}");
     }
 
@@ -66,97 +65,69 @@ impl Writer {
         self.row(k);
         self.user(&row.user);
         self.dates_and_country(&row.user);
-        self.text("officePhone", row.office_phone.as_deref());
+        self.field("officePhone", row.office_phone.as_deref());
         self.statuses(row.user.statuses.as_ref());
         self.raw("}");
     }
 
     /// What all forms of a user say alike.
     fn user(&mut self, row: &SecurityUser) {
-        self.text("id", row.id.as_deref());
-        self.text("userPrincipalName", row.user_principal_name.as_deref());
-        self.text("mail", row.mail.as_deref());
-        self.text("displayName", row.display_name.as_deref());
-        self.text("firstName", row.first_name.as_deref());
-        self.text("lastName", row.last_name.as_deref());
-        self.text("employeeId", row.employee_id.as_deref());
-        self.text("location", row.location.as_deref());
-        self.text("company", row.company.as_deref());
-        self.text("department", row.department.as_deref());
-        self.text("mobile", row.mobile.as_deref());
-        self.text("jobTitle", row.job_title.as_deref());
-        self.boolean("isTestUser", row.is_test_user);
-        self.number("age", row.age);
+        self.field("id", row.id.as_deref());
+        self.field("userPrincipalName", row.user_principal_name.as_deref());
+        self.field("mail", row.mail.as_deref());
+        self.field("displayName", row.display_name.as_deref());
+        self.field("firstName", row.first_name.as_deref());
+        self.field("lastName", row.last_name.as_deref());
+        self.field("employeeId", row.employee_id.as_deref());
+        self.field("location", row.location.as_deref());
+        self.field("company", row.company.as_deref());
+        self.field("department", row.department.as_deref());
+        self.field("mobile", row.mobile.as_deref());
+        self.field("jobTitle", row.job_title.as_deref());
+        self.field("isTestUser", row.is_test_user);
+        self.field("age", row.age);
     }
 
     fn dates_and_country(&mut self, row: &SecurityUser) {
-        self.text("startDate", row.start_date.as_deref());
-        self.text("endDate", row.end_date.as_deref());
-        self.text("countryOrRegion", row.country_or_region.as_deref());
+        self.field("startDate", row.start_date.as_deref());
+        self.field("endDate", row.end_date.as_deref());
+        self.field("countryOrRegion", row.country_or_region.as_deref());
     }
 
     fn statuses(&mut self, statuses: Option<&Statuses>) {
         match statuses {
             None => self.nothing("status"),
-            Some(Statuses::One(code)) => self.number("status", Some(*code)),
-            Some(Statuses::Codes(codes)) => {
-                self.key("status");
-                self.raw("[");
-                for code in codes {
-                    self.comma();
-                    self.raw(itoa::Buffer::new().format(*code));
-                }
-                self.raw("]");
-            }
+            Some(Statuses::One(code)) => self.field("status", Some(code)),
+            Some(Statuses::Codes(codes)) => self.field("status", Some(codes)),
         }
     }
 
     /// A row of the backup listing; `k` is its index in it.
     pub(in super::super) fn protected_user(&mut self, row: &ProtectedUser, k: usize) {
         self.row(k);
-        self.text("id", row.id.as_deref());
-        self.text("email", row.email.as_deref());
-        self.text("displayName", row.display_name.as_deref());
-        if let Some(modules) = &row.modules {
-            self.key("moduleStatus");
-            self.raw("[");
-            for module in modules {
-                self.comma();
-                self.raw("{");
-                self.number("module", Some(module.module));
-                self.boolean("isProtected", Some(module.is_protected));
-                self.raw("}");
-            }
-            self.raw("]");
-        } else {
-            self.nothing("moduleStatus");
-        }
+        self.field("id", row.id.as_deref());
+        self.field("email", row.email.as_deref());
+        self.field("displayName", row.display_name.as_deref());
+        self.objects("moduleStatus", row.modules.as_deref(), |object, module| {
+            object.field("module", Some(module.module));
+            object.field("isProtected", Some(module.is_protected));
+        });
         self.raw("}");
     }
 
     /// A row of the listing of customers; `k` is its index in it.
     pub(in super::super) fn customer(&mut self, row: &Customer, k: usize) {
         self.row(k);
-        self.text("id", row.id.as_deref());
-        self.text("organization", row.organization.as_deref());
-        self.text("ownerEmail", row.owner_email.as_deref());
-        self.number("jobStatus", row.job_status);
-        self.text("countryOrRegion", row.country_or_region.as_deref());
-        self.number("managementMode", row.management_mode);
-        if let Some(tenants) = &row.tenants {
-            self.key("tenants");
-            self.raw("[");
-            for tenant in tenants {
-                self.comma();
-                self.raw("{");
-                self.text("id", tenant.id.as_deref());
-                self.text("name", tenant.name.as_deref());
-                self.raw("}");
-            }
-            self.raw("]");
-        } else {
-            self.nothing("tenants");
-        }
+        self.field("id", row.id.as_deref());
+        self.field("organization", row.organization.as_deref());
+        self.field("ownerEmail", row.owner_email.as_deref());
+        self.field("jobStatus", row.job_status);
+        self.field("countryOrRegion", row.country_or_region.as_deref());
+        self.field("managementMode", row.management_mode);
+        self.objects("tenants", row.tenants.as_deref(), |object, tenant| {
+            object.field("id", tenant.id.as_deref());
+            object.field("name", tenant.name.as_deref());
+        });
         self.raw("}");
     }
 }

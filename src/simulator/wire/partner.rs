@@ -22,7 +22,7 @@ impl Writer {
     /// Starts the answer and its array of rows, as `start` does for AvePoint.
     pub(in super::super) fn start_items(&mut self, depth: usize, total: Option<usize>) {
         self.raw("\u{feff}{");
-        self.number("totalCount", total);
+        self.field("totalCount", total);
         self.extension(depth);
         self.key("items");
         self.raw("[");
@@ -32,19 +32,17 @@ impl Writer {
     pub(in super::super) fn end_items(mut self, links: Links<'_>) -> Vec<u8> {
         self.raw("]");
         self.nulls = false;
-        self.text("continuationToken", links.next.map(|(_, token)| token));
-        self.key("links");
-        self.raw("{");
-        self.link("self", links.this, &[]);
-        if let Some((uri, token)) = links.next {
-            let mut headers = links.more_headers.to_vec();
-            headers.push(("MS-ContinuationToken", token));
-            self.link("next", uri, &headers);
-        } else if links.empty_next {
-            self.key("next");
-            self.raw("{}");
-        }
-        self.raw("}");
+        self.field("continuationToken", links.next.map(|(_, token)| token));
+        self.object("links", |object| {
+            object.link("self", links.this, &[]);
+            if let Some((uri, token)) = links.next {
+                let mut headers = links.more_headers.to_vec();
+                headers.push(("MS-ContinuationToken", token));
+                object.link("next", uri, &headers);
+            } else if links.empty_next {
+                object.object("next", |_| {});
+            }
+        });
         self.object_type("Collection");
         self.raw("}");
         self.out
@@ -53,35 +51,32 @@ impl Writer {
     /// A row of either listing of users; `k` is its index in it.
     pub(in super::super) fn partner_user(&mut self, row: &PartnerUser, k: usize, tenant: TenantId) {
         self.row(k);
-        self.text("id", row.id.as_deref());
-        self.text("userPrincipalName", row.user_principal_name.as_deref());
-        self.text("displayName", row.display_name.as_deref());
-        self.text("firstName", row.first_name.as_deref());
-        self.text("lastName", row.last_name.as_deref());
-        self.text("usageLocation", row.usage_location.as_deref());
+        self.field("id", row.id.as_deref());
+        self.field("userPrincipalName", row.user_principal_name.as_deref());
+        self.field("displayName", row.display_name.as_deref());
+        self.field("firstName", row.first_name.as_deref());
+        self.field("lastName", row.last_name.as_deref());
+        self.field("usageLocation", row.usage_location.as_deref());
         self.word("state", row.state.as_ref());
         self.word("userDomainType", row.user_domain_type.as_ref());
-        self.text("immutableId", row.immutable_id.as_deref());
-        self.text("phoneNumber", row.phone_number.as_deref());
-        self.text(
+        self.field("immutableId", row.immutable_id.as_deref());
+        self.field("phoneNumber", row.phone_number.as_deref());
+        self.field(
             "lastDirectorySyncTime",
             row.last_directory_sync_time.as_deref(),
         );
-        self.text("softDeletionTime", row.soft_deletion_time.as_deref());
+        self.field("softDeletionTime", row.soft_deletion_time.as_deref());
         if row.force_change_password.is_some() || row.password.is_some() {
-            self.key("passwordProfile");
-            self.raw("{");
-            self.boolean("forceChangePassword", row.force_change_password);
-            self.text("password", row.password.as_deref());
-            self.raw("}");
+            self.object("passwordProfile", |object| {
+                object.field("forceChangePassword", row.force_change_password);
+                object.field("password", row.password.as_deref());
+            });
         } else {
             self.nothing("passwordProfile");
         }
-        self.key("links");
-        self.raw("{");
         let id = row.id.as_deref().unwrap_or_default();
-        self.link("self", &format!("/customers/{tenant}/users/{id}"), &[]);
-        self.raw("}");
+        let this = format!("/customers/{tenant}/users/{id}");
+        self.object("links", |object| object.link("self", &this, &[]));
         self.object_type("CustomerUser");
         self.raw("}");
     }
@@ -89,33 +84,26 @@ impl Writer {
     fn word(&mut self, key: &str, word: Option<&Word>) {
         match word {
             None => self.nothing(key),
-            Some(Word::Text(text)) => self.text(key, Some(text)),
-            Some(Word::Number(number)) => self.number(key, Some(*number)),
+            Some(Word::Text(text)) => self.field(key, Some(text)),
+            Some(Word::Number(number)) => self.field(key, Some(*number)),
         }
     }
 
     fn link(&mut self, key: &str, uri: &str, headers: &[(&str, &str)]) {
-        self.key(key);
-        self.raw("{");
-        self.text("uri", Some(uri));
-        self.text("method", Some("GET"));
-        self.key("headers");
-        self.raw("[");
-        for (name, value) in headers {
-            self.comma();
-            self.raw("{");
-            self.text("key", Some(name));
-            self.text("value", Some(value));
-            self.raw("}");
-        }
-        self.raw("]}");
+        self.object(key, |object| {
+            object.field("uri", Some(uri));
+            object.field("method", Some("GET"));
+            object.objects("headers", Some(headers), |object, (name, value)| {
+                object.field("key", Some(name));
+                object.field("value", Some(value));
+            });
+        });
     }
 
     fn object_type(&mut self, name: &str) {
-        self.key("attributes");
-        self.raw("{");
-        self.text("objectType", Some(name));
-        self.raw("}");
+        self.object("attributes", |object| {
+            object.field("objectType", Some(name));
+        });
     }
 }
 
