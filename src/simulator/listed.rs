@@ -3,7 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::distort;
+use super::distort::{
+    null_customer_fields, null_directory_fields, null_older_fields, null_partner_fields,
+    null_protected_fields, null_security_fields, unknown_customer_codes,
+    unknown_directory_statuses, unknown_flags, unknown_modules, unknown_partner_words,
+    unknown_statuses,
+};
 use super::faults::{Fault, Listing};
 use super::rows::Customer;
 use super::tenant::{Tenant, again};
@@ -105,11 +110,8 @@ impl Listed<'_> {
         match *self {
             Self::Customers(rows) => {
                 let row = again(rows, k).map(Cow::Borrowed);
-                let (unknown, nulls) = (
-                    distort::unknown_customer_codes,
-                    distort::null_customer_fields,
-                );
-                writer.customer(&*bent.row(row, unknown, nulls)?, k);
+                let row = bent.row(row, unknown_customer_codes, null_customer_fields)?;
+                writer.customer(&row, k);
             }
             Self::Users {
                 listing,
@@ -118,37 +120,30 @@ impl Listed<'_> {
             } => match listing {
                 Listing::Security => {
                     let row = tenant.endless_security_user(tick, k);
-                    let (unknown, nulls) =
-                        (distort::unknown_statuses, distort::null_security_fields);
-                    writer.security_user(&*bent.row(row, unknown, nulls)?, k);
+                    let row = bent.row(row, unknown_statuses, null_security_fields)?;
+                    writer.security_user(&row, k);
                 }
                 Listing::OlderSecurity => {
                     let row = tenant.endless_older_security_user(tick, k);
-                    let (unknown, nulls) = (distort::unknown_flags, distort::null_older_fields);
-                    writer.older_security_user(&*bent.row(row, unknown, nulls)?, k);
+                    let row = bent.row(row, unknown_flags, null_older_fields)?;
+                    writer.older_security_user(&row, k);
                 }
                 Listing::Directory => {
                     let row = tenant.endless_directory_user(tick, k);
-                    let (unknown, nulls) = (
-                        distort::unknown_directory_statuses,
-                        distort::null_directory_fields,
-                    );
-                    writer.directory_user(&*bent.row(row, unknown, nulls)?, k);
+                    let row = bent.row(row, unknown_directory_statuses, null_directory_fields)?;
+                    writer.directory_user(&row, k);
                 }
                 Listing::Protected => {
                     let row = tenant.endless_protected_user(tick, k);
-                    let (unknown, nulls) =
-                        (distort::unknown_modules, distort::null_protected_fields);
-                    writer.protected_user(&*bent.row(row, unknown, nulls)?, k);
+                    let row = bent.row(row, unknown_modules, null_protected_fields)?;
+                    writer.protected_user(&row, k);
                 }
                 Listing::Partner | Listing::DeletedPartner => {
                     let row = match listing {
                         Listing::Partner => tenant.endless_partner_user(tick, k),
                         _ => tenant.endless_deleted_partner_user(tick, k),
                     };
-                    let (unknown, nulls) =
-                        (distort::unknown_partner_words, distort::null_partner_fields);
-                    let row = bent.row(row, unknown, nulls)?;
+                    let row = bent.row(row, unknown_partner_words, null_partner_fields)?;
                     writer.partner_user(&row, k, tenant.tenant_id);
                 }
                 Listing::Customers | Listing::Token | Listing::PartnerToken => {}
