@@ -82,7 +82,8 @@ impl Upstream {
                 user.map(|user| format!("{:?} {:?}", user.user_principal_name, user.password))
             }
             Some(tenant) => tenant
-                .security_user(0, 0)
+                .security_users(0)
+                .next()
                 .and_then(|user| user.mail.clone().or(user.user_principal_name.clone())),
             None => {
                 let customer = world.customers().first();

@@ -147,13 +147,6 @@ impl Tenant {
         self.count(self.given.security.as_ref(), |s| s.security_count(tick))
     }
 
-    /// Row `k` of the security listing, counted from 0.
-    pub fn security_user(&self, tick: u64, k: usize) -> Option<Cow<'_, SecurityUser>> {
-        (k < self.security_count(tick))
-            .then(|| self.endless_security_user(tick, k))
-            .flatten()
-    }
-
     /// All rows of the security listing.
     pub fn security_users(&self, tick: u64) -> impl Iterator<Item = Cow<'_, SecurityUser>> {
         (0..self.security_count(tick)).filter_map(move |k| self.endless_security_user(tick, k))
@@ -183,15 +176,9 @@ impl Tenant {
 
     /// Makes so many more of its users high risk; returns how many now are.
     pub(super) fn raise_high_risk(&mut self, tick: u64, users: usize) -> Result<usize, CannotRise> {
-        match (&self.given, &mut self.seeded) {
-            (
-                Given {
-                    security: None,
-                    older: None,
-                    ..
-                },
-                Some(seeded),
-            ) => seeded
+        let are_given = self.given.security.is_some() || self.given.older.is_some();
+        match &mut self.seeded {
+            Some(seeded) if !are_given => seeded
                 .raise_high_risk(tick, users)
                 .map_err(CannotRise::TooMany),
             _ => Err(CannotRise::Given),
@@ -250,13 +237,6 @@ impl Tenant {
     /// How many rows the backup listing has; the same at every tick, only what they say changes.
     pub fn protected_count(&self) -> usize {
         self.count(self.given.protected.as_ref(), Seeded::protected_count)
-    }
-
-    /// Row `k` of the backup listing, counted from 0.
-    pub fn protected_user(&self, tick: u64, k: usize) -> Option<Cow<'_, ProtectedUser>> {
-        (k < self.protected_count())
-            .then(|| self.endless_protected_user(tick, k))
-            .flatten()
     }
 
     /// All rows of the backup listing.

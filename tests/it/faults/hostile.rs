@@ -72,7 +72,8 @@ async fn neither_token_nor_personal_data_of_an_answer_is_repeated() {
         );
         let (exposition, _) = exporter.unwrap().poll_once().await.unwrap();
         let user = simulator.world().tenants()[0]
-            .security_user(0, 0)
+            .security_users(0)
+            .next()
             .unwrap()
             .into_owned();
         for planted in [
