@@ -4,6 +4,7 @@
 use super::ask::Ask;
 use super::faults::Fault;
 use super::listed::Listed;
+use super::tenant::again;
 use super::wire::{Metadata, Writer};
 
 /// Rows move by so many places.
@@ -93,9 +94,7 @@ impl Window<'_> {
             }
             let row = match &self.picked {
                 None => Some(place),
-                Some(picked) => place
-                    .checked_rem(picked.len())
-                    .and_then(|place| picked.get(place).copied()),
+                Some(picked) => again(picked, place).copied(),
             };
             if let Some(k) = row {
                 self.listed.write(writer, k, self.strikes);

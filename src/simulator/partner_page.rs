@@ -8,7 +8,7 @@ use crate::domain::TenantId;
 
 use super::chance::mix;
 use super::faults::{Fault, Listing};
-use super::listed::{Filter, Listed};
+use super::listed::Listed;
 use super::page::{self, Window};
 use super::target::picks_deleted;
 use super::wire::Links;
@@ -116,7 +116,7 @@ impl PartnerAsk {
     ) -> Option<Vec<u8>> {
         let window = Window {
             listed,
-            picked: listed.picked(&Filter::All),
+            picked: None,
             start: self.start,
             size: page::size(self.size, limit, strikes),
             strikes,

@@ -22,10 +22,7 @@ pub(super) struct Place {
 pub(super) fn place(seed: u64, n: usize) -> Place {
     let second = n % 5 == 4;
     let customer = n - (n + 1) / 5;
-    let name = names::CUSTOMERS
-        .get(customer % names::CUSTOMERS.len())
-        .copied()
-        .unwrap_or("");
+    let name = pick(names::CUSTOMERS, customer as u64);
     let round = customer / names::CUSTOMERS.len() + 1;
     let mut customer_name = name.to_owned();
     let mut domain = name.replace(' ', "").to_ascii_lowercase();
