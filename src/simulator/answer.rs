@@ -15,7 +15,6 @@ use crate::domain::TenantId;
 
 use super::ask::{Ask, VIA_LINK};
 use super::body::AnswerBody;
-use super::chance::is_guid;
 use super::faults::{Fault, Listing};
 use super::form::Refusal;
 use super::grants::{Grant, Grants};
@@ -300,6 +299,11 @@ const BOM: &[u8; 3] = b"\xEF\xBB\xBF";
 
 fn bad(text: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, text)
+}
+
+/// Whether a text is that of a GUID, as a tenant's id is.
+fn is_guid(text: &str) -> bool {
+    text.parse::<TenantId>().is_ok()
 }
 
 fn unknown() -> Refused {
