@@ -2,7 +2,6 @@
 //! nothing of sockets and leaves the JSON of pages to `page` and `partner_page`.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -25,7 +24,7 @@ use super::reply::{
     Answer, FORM, JSON, REQUEST_ID, Refused, error, gzip, has_type, json, no_content, sent, set,
 };
 use super::server::Upstream;
-use super::stats::{Moment, NO_TENANT, PartnerRequest, STATS_PATH, Stats};
+use super::stats::{Moment, NO_TENANT, PartnerRequest, STATS_PATH};
 use super::target::Target;
 
 /// Bodies of requests are bounded.
@@ -119,7 +118,7 @@ impl Upstream {
                 correlation_id: sent(parts, &MS_CORRELATION_ID).map(str::to_owned),
             });
         }
-        Some(InFlight(&self.stats, listing, tenant))
+        Some(InFlight(self, listing, tenant))
     }
 
     /// The faults that strike at this request.
@@ -318,11 +317,11 @@ fn refused(refusal: Refusal) -> Refused {
 }
 
 /// A request that is being answered.
-struct InFlight<'a>(&'a Mutex<Stats>, Listing, TenantId);
+struct InFlight<'a>(&'a Upstream, Listing, TenantId);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let mut stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.0.stats();
         stats.in_flight -= 1;
         stats.log(Moment::Ended, self.1, self.2);
     }

@@ -46,11 +46,6 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// No body at all.
-    pub(super) const fn empty() -> Self {
-        Self::Whole(Bytes::new())
-    }
-
     /// The first half of these bytes, then the end of the connection.
     pub(super) fn cut(mut bytes: Bytes) -> Self {
         let promised = bytes.len() as u64;

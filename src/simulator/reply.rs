@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -47,7 +48,7 @@ pub(super) fn error(status: StatusCode, message: &str) -> Answer {
 }
 
 pub(super) fn no_content() -> Answer {
-    let mut answer = Answer::new(AnswerBody::empty());
+    let mut answer = Answer::new(AnswerBody::Whole(Bytes::new()));
     *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }

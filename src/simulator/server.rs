@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::{Clock, Timestamp};
 
@@ -98,7 +98,7 @@ pub(super) struct Upstream {
     /// Per rule, how many requests matched.
     pub(super) seen: Vec<AtomicU64>,
     pub(super) answered: AtomicU64,
-    pub(super) stats: Mutex<Stats>,
+    stats: Mutex<Stats>,
     start: Timestamp,
 }
 
@@ -149,7 +149,8 @@ pub struct Simulator {
     address: SocketAddr,
     world: Arc<World>,
     upstream: Arc<Upstream>,
-    shutdown: CancellationToken,
+    /// Ends the service when it is dropped.
+    _shutdown: DropGuard,
 }
 
 impl Simulator {
@@ -194,7 +195,7 @@ impl Simulator {
             address,
             world,
             upstream,
-            shutdown,
+            _shutdown: shutdown.drop_guard(),
         })
     }
 
@@ -254,12 +255,6 @@ impl Simulator {
     /// What the service has been asked so far.
     pub fn stats(&self) -> Stats {
         self.upstream.stats().clone()
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
     }
 }
 
