@@ -173,7 +173,17 @@ pub(super) mod tests {
             }
         }
 
-        pub(in super::super) fn sign(&self, header: &Value, claims: &Value) -> String {
+        /// What verifies by the certificate.
+        pub(in super::super) fn assertions(&self) -> Assertions {
+            Assertions::new(Certificate::read(&self.der).unwrap())
+        }
+
+        /// An assertion that is right.
+        pub(in super::super) fn assertion(&self, client: &str, audience: &str, id: &str) -> String {
+            self.sign(&self.header(), &claims(client, audience, id))
+        }
+
+        fn sign(&self, header: &Value, claims: &Value) -> String {
             let part = |value: &Value| BASE64URL.encode(value.to_string());
             let signed = format!("{}.{}", part(header), part(claims));
             let mut signature = vec![0; self.key.public_modulus_len()];
@@ -190,7 +200,7 @@ pub(super) mod tests {
         }
 
         /// The header that upstream asks for. The thumbprints are made here in another way than above.
-        pub(in super::super) fn header(&self) -> Value {
+        fn header(&self) -> Value {
             let thumbprint = digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der);
             let number = thumbprint.as_ref().iter();
             let kid = number.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
@@ -205,19 +215,11 @@ pub(super) mod tests {
     }
 
     /// Claims that are right.
-    pub(in super::super) fn claims(client_id: &str, audience: &str, jti: &str) -> Value {
+    fn claims(client_id: &str, audience: &str, jti: &str) -> Value {
         json!({
             "iss": client_id, "sub": client_id, "aud": audience, "jti": jti,
             "iat": NOW, "nbf": NOW, "exp": NOW + 300,
         })
-    }
-
-    /// The same value with other fields.
-    fn with(mut value: Value, fields: &Value) -> Value {
-        for (name, field) in fields.as_object().unwrap() {
-            value[name] = field.clone();
-        }
-        value
     }
 
     fn verify(assertions: &Assertions, assertion: &str) -> Result<(), &'static str> {
@@ -228,75 +230,43 @@ pub(super) mod tests {
     #[test]
     fn an_assertion_is_really_verified() {
         let signer = Signer::new();
-        let assertions = Assertions::new(Certificate::read(&signer.der).unwrap());
-        let right = claims("client", AUDIENCE, "1");
-        for (header, claims, expected) in [
-            (
-                json!({"typ": "at+jwt"}),
-                json!({}),
-                "it is not a JWT with RS256",
-            ),
-            (
-                json!({"alg": "none"}),
-                json!({}),
-                "it is not a JWT with RS256",
-            ),
-            (
-                json!({"kid": "00"}),
-                json!({}),
-                "its thumbprint is not the registered certificate's",
-            ),
-            (
-                json!({"x5t": "AA"}),
-                json!({}),
-                "its thumbprint is not the registered certificate's",
-            ),
-            (
-                json!({}),
-                json!({"iss": "x"}),
-                "its issuer or its subject is not the client",
-            ),
-            (
-                json!({}),
-                json!({"sub": "x"}),
-                "its issuer or its subject is not the client",
-            ),
-            (
-                json!({}),
-                json!({"aud": "http://127.0.0.1:1/"}),
-                "its audience is not this token service",
-            ),
-            (json!({}), json!({"nbf": NOW + 61}), "it is not valid yet"),
-            (json!({}), json!({"iat": NOW + 61}), "it is not valid yet"),
-            (json!({}), json!({"exp": NOW}), "it has expired"),
-            (
-                json!({}),
-                json!({"exp": NOW + 601}),
-                "it is valid for more than 10 minutes",
-            ),
-            (
-                json!({}),
-                json!({"iat": NOW - 301}),
-                "it is valid for more than 10 minutes",
-            ),
-            (json!({}), json!({"jti": null}), "its claims cannot be read"),
+        let assertions = signer.assertions();
+        let verify_with = |fields: &[(&str, Value)]| {
+            let (mut header, mut body) = (signer.header(), claims("client", AUDIENCE, "1"));
+            for (name, value) in fields {
+                let is_of_header = header.get(name).is_some();
+                let part = if is_of_header { &mut header } else { &mut body };
+                part[*name] = value.clone();
+            }
+            verify(&assertions, &signer.sign(&header, &body))
+        };
+        let thumbprint = "its thumbprint is not the registered certificate's";
+        let client = "its issuer or its subject is not the client";
+        let audience = "its audience is not this token service";
+        let long = "it is valid for more than 10 minutes";
+        for (name, value, expected) in [
+            ("typ", json!("at+jwt"), "it is not a JWT with RS256"),
+            ("alg", json!("none"), "it is not a JWT with RS256"),
+            ("kid", json!("00"), thumbprint),
+            ("x5t", json!("AA"), thumbprint),
+            ("iss", json!("x"), client),
+            ("sub", json!("x"), client),
+            ("aud", json!("http://127.0.0.1:1/"), audience),
+            ("nbf", json!(NOW + 61), "it is not valid yet"),
+            ("iat", json!(NOW + 61), "it is not valid yet"),
+            ("exp", json!(NOW), "it has expired"),
+            ("exp", json!(NOW + 601), long),
+            ("iat", json!(NOW - 301), long),
+            ("jti", json!(null), "its claims cannot be read"),
         ] {
-            let assertion = signer.sign(
-                &with(signer.header(), &header),
-                &with(right.clone(), &claims),
-            );
-            assert_eq!(
-                verify(&assertions, &assertion),
-                Err(expected),
-                "{header} {claims}"
-            );
+            assert_eq!(verify_with(&[(name, value)]), Err(expected), "{name}");
         }
         for text in ["", "a.b", "a.b.c"] {
             assert!(verify(&assertions, text).is_err(), "{text}");
         }
-        let ahead = with(right, &json!({"nbf": NOW + 60, "iat": NOW + 60}));
+        let ahead = json!(NOW + 60);
         assert_eq!(
-            verify(&assertions, &signer.sign(&signer.header(), &ahead)),
+            verify_with(&[("nbf", ahead.clone()), ("iat", ahead)]),
             Ok(())
         );
     }
@@ -304,37 +274,27 @@ pub(super) mod tests {
     #[test]
     fn an_assertion_of_another_key_is_refused() {
         let (signer, other) = (Signer::new(), Signer::new());
-        let assertions = Assertions::new(Certificate::read(&signer.der).unwrap());
+        let assertions = signer.assertions();
+        let [one, two] = ["1", "2"].map(|id| signer.assertion("client", AUDIENCE, id));
+        let (_, signature) = one.rsplit_once('.').unwrap();
+        let (text, _) = two.rsplit_once('.').unwrap();
+        let changed = format!("{text}.{signature}");
         let forged = other.sign(&signer.header(), &claims("client", AUDIENCE, "1"));
-        assert_eq!(verify(&assertions, &forged), Err("its signature is wrong"));
-        let mut changed = signer.sign(&signer.header(), &claims("client", AUDIENCE, "1"));
-        let body = BASE64URL.encode(claims("client", AUDIENCE, "2").to_string());
-        changed = changed
-            .split('.')
-            .enumerate()
-            .map(|(n, part)| if n == 1 { &body } else { part })
-            .collect::<Vec<_>>()
-            .join(".");
-        assert_eq!(verify(&assertions, &changed), Err("its signature is wrong"));
+        for assertion in [forged, changed] {
+            let verified = verify(&assertions, &assertion);
+            assert_eq!(verified, Err("its signature is wrong"));
+        }
     }
 
     #[test]
     fn an_assertion_is_good_once() {
         let signer = Signer::new();
-        let assertions = Assertions::new(Certificate::read(&signer.der).unwrap());
-        let assertion = signer.sign(&signer.header(), &claims("client", AUDIENCE, "1"));
+        let assertions = signer.assertions();
+        let assertion = signer.assertion("client", AUDIENCE, "1");
         assert_eq!(verify(&assertions, &assertion), Ok(()));
-        assert_eq!(
-            verify(&assertions, &assertion),
-            Err("its id was used before")
-        );
-        let next = signer.sign(&signer.header(), &claims("client", AUDIENCE, "2"));
+        let used = Err("its id was used before");
+        assert_eq!(verify(&assertions, &assertion), used);
+        let next = signer.assertion("client", AUDIENCE, "2");
         assert_eq!(verify(&assertions, &next), Ok(()));
-    }
-
-    #[test]
-    fn what_is_no_certificate_is_refused() {
-        let error = Certificate::read(b"-----BEGIN").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

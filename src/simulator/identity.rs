@@ -62,10 +62,8 @@ impl Identity {
 mod tests {
     use std::time::Duration;
 
-    use super::super::assertion::{
-        Assertions, Certificate,
-        tests::{NOW, Signer, claims},
-    };
+    use super::super::assertion::Assertions;
+    use super::super::assertion::tests::{NOW, Signer};
     use super::super::credential::ASSERTION_TYPE;
     use super::*;
     use crate::domain::Clock;
@@ -73,13 +71,12 @@ mod tests {
     const HERE: &str = "http://127.0.0.1:1/connect/token";
     const NOW_HERE: Timestamp = Timestamp::from_unix(Duration::from_secs(NOW));
 
-    fn identity(certificate: Option<&[u8]>) -> Identity {
-        let certificate = certificate.map(|der| Certificate::read(der).unwrap());
+    fn identity(assertions: Option<Assertions>) -> Identity {
         Identity {
             credential: Credential {
                 id: CLIENT_ID,
                 secret: CLIENT_SECRET,
-                assertions: certificate.map(Assertions::new),
+                assertions,
             },
             permissions: vec!["a.read".to_owned(), "b.read".to_owned()],
             grants: Grants::new("token", Duration::from_mins(1), Clock::system()),
@@ -138,13 +135,13 @@ mod tests {
     fn a_signed_assertion_is_as_good_as_the_secret() {
         let signer = Signer::new();
         let form = |audience: &str, jti: &str, kind: &str| {
-            let assertion = signer.sign(&signer.header(), &claims(CLIENT_ID, audience, jti));
+            let assertion = signer.assertion(CLIENT_ID, audience, jti);
             format!(
                 "grant_type=client_credentials&client_id={CLIENT_ID}&scope=a.read\
                  &client_assertion_type={kind}&client_assertion={assertion}"
             )
         };
-        let service = identity(Some(&signer.der));
+        let service = identity(Some(signer.assertions()));
         let right = form(HERE, "1", ASSERTION_TYPE);
         assert_eq!(asked(&service, &right), Ok("a.read".to_owned()));
         assert_eq!(

@@ -113,63 +113,14 @@ impl PartnerIdentity {
 mod tests {
     use std::time::Duration;
 
-    use super::super::assertion::{
-        Assertions, Certificate,
-        tests::{NOW, Signer, claims},
-    };
-    use super::super::credential::ASSERTION_TYPE;
     use super::*;
     use crate::domain::Clock;
-
-    const HERE: &str = "http://127.0.0.1:1/partner/oauth2/v2.0/token";
-
-    fn identity(certificate: Option<&[u8]>) -> PartnerIdentity {
-        let certificate = certificate.map(|der| Certificate::read(der).unwrap());
-        PartnerIdentity {
-            credential: Credential {
-                id: PARTNER_CLIENT_ID,
-                secret: PARTNER_CLIENT_SECRET,
-                assertions: certificate.map(Assertions::new),
-            },
-            grants: Grants::new("token", Duration::from_mins(1), Clock::system()),
-            tokens: RefreshTokens::default(),
-        }
-    }
-
-    /// The refresh token that was given, or `error` of the refusal.
-    fn asked(identity: &PartnerIdentity, form: &str, strict: bool) -> Result<String, &'static str> {
-        let now = Timestamp::from_unix(Duration::from_secs(NOW));
-        let given = identity.refresh(form.as_bytes(), HERE, now, strict);
-        given
-            .map(|(_, token)| token)
-            .map_err(|refusal| refusal.name)
-    }
 
     fn with_token(token: &str) -> String {
         format!(
             "grant_type=refresh_token&client_id={PARTNER_CLIENT_ID}&client_secret={PARTNER_CLIENT_SECRET}\
              &scope={SCOPE}&refresh_token={token}"
         )
-    }
-
-    #[test]
-    fn each_refresh_gives_a_new_token_and_the_old_one_stays_good() {
-        let identity = identity(None);
-        let second = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), false);
-        assert_eq!(second.as_deref(), Ok("simulated-refresh-token-2"));
-        let third = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), false);
-        assert_eq!(third.as_deref(), Ok("simulated-refresh-token-3"));
-        assert_eq!(identity.tokens.good().len(), 3);
-    }
-
-    #[test]
-    fn a_strict_service_kills_the_old_token_at_once() {
-        let identity = identity(None);
-        let second = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), true).unwrap();
-        assert_eq!(identity.tokens.good(), [second.as_str()]);
-        let dead = asked(&identity, &with_token(FIRST_REFRESH_TOKEN), true);
-        assert_eq!(dead, Err("invalid_grant"));
-        assert!(asked(&identity, &with_token(&second), true).is_ok());
     }
 
     #[test]
@@ -192,31 +143,17 @@ mod tests {
                 "unsupported_grant_type",
             ),
         ] {
-            assert_eq!(
-                asked(&identity(None), &form, false),
-                Err(expected),
-                "{form}"
-            );
+            let service = PartnerIdentity {
+                credential: Credential {
+                    id: PARTNER_CLIENT_ID,
+                    secret: PARTNER_CLIENT_SECRET,
+                    assertions: None,
+                },
+                grants: Grants::new("token", Duration::from_mins(1), Clock::system()),
+                tokens: RefreshTokens::default(),
+            };
+            let given = service.refresh(form.as_bytes(), "", Timestamp::default(), false);
+            assert_eq!(given.unwrap_err().name, expected, "{form}");
         }
-    }
-
-    #[test]
-    fn a_signed_assertion_is_as_good_as_the_secret() {
-        let signer = Signer::new();
-        let assertion = signer.sign(&signer.header(), &claims(PARTNER_CLIENT_ID, HERE, "1"));
-        let assertion =
-            format!("client_assertion_type={ASSERTION_TYPE}&client_assertion={assertion}");
-        let form = with_token(FIRST_REFRESH_TOKEN).replace(
-            &format!("client_secret={PARTNER_CLIENT_SECRET}"),
-            &assertion,
-        );
-        let service = identity(Some(&signer.der));
-        assert!(asked(&service, &form, false).is_ok());
-        assert_eq!(
-            asked(&service, &form, false),
-            Err("invalid_client"),
-            "it was used"
-        );
-        assert_eq!(asked(&identity(None), &form, false), Err("invalid_client"));
     }
 }

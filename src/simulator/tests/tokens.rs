@@ -1,6 +1,6 @@
 //! Tokens of AvePoint, and certificates.
 
-use super::super::assertion::tests::{NOW, Signer, claims};
+use super::super::assertion::tests::{NOW, Signer};
 use super::*;
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn a_certificate_signs_in_at_the_address_that_is_asked() {
     options.clock = Clock::from_fn(|| Timestamp::from_unix(Duration::from_secs(NOW)));
     let setup = start(options).await;
     let ask = async |url: String, audience: &str, id: &str, jti: &str, rest: &str| {
-        let assertion = signer.sign(&signer.header(), &claims(id, audience, jti));
+        let assertion = signer.assertion(id, audience, jti);
         let form = format!(
             "{rest}&client_id={id}&client_assertion={assertion}\
              &client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
