@@ -87,21 +87,14 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::tests::clock;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    fn grants(seconds: &Arc<AtomicU64>) -> Grants {
-        let seconds = Arc::clone(seconds);
-        let clock = Clock::from_fn(move || {
-            Timestamp::from_unix(Duration::from_secs(seconds.load(Ordering::Relaxed)))
-        });
-        Grants::new("token", Duration::from_mins(1), clock)
-    }
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_token_is_good_until_it_expires_or_is_revoked() {
         let seconds = Arc::default();
-        let grants = grants(&seconds);
+        let grants = Grants::new("token", Duration::from_mins(1), clock(&seconds));
         let grant = grants.give("a.read");
         assert!(grant.allows("a.read") && !grant.allows("b.read"));
         assert!(grants.check("another").is_none());
@@ -116,7 +109,7 @@ mod tests {
 
     #[test]
     fn only_so_many_tokens_are_remembered() {
-        let grants = grants(&Arc::default());
+        let grants = Grants::new("token", Duration::from_mins(1), Clock::system());
         let first = grants.give("a.read");
         for _ in 0..REMEMBERED {
             grants.give("a.read");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, StatusCode, header, redirect::Policy};
+use reqwest::{Body, Client, Method, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -42,15 +42,27 @@ async fn start(options: Options) -> Setup {
         customer,
         tenant,
     };
-    let answer = json(setup.ask_token(CLIENT_SECRET, SCOPES).await).await;
-    setup.token = answer["access_token"].as_str().unwrap_or("").to_owned();
+    setup.sign_in(SCOPES).await;
     setup
 }
 
-async fn start_with(fault: Fault) -> Setup {
+/// A simulator that breaks these rules.
+async fn start_with_rules(rules: Vec<Rule>) -> Setup {
     let mut options = Options::new(World::seeded(1, 2, 250));
-    options.rules = vec![Rule::new(fault, When::always())];
+    options.rules = rules;
     start(options).await
+}
+
+async fn start_with(fault: Fault) -> Setup {
+    start_with_rules(vec![Rule::new(fault, When::always())]).await
+}
+
+/// A clock that shows these seconds.
+pub(super) fn clock(seconds: &Arc<AtomicU64>) -> Clock {
+    let seconds = Arc::clone(seconds);
+    Clock::from_fn(move || {
+        Timestamp::from_unix(Duration::from_secs(seconds.load(Ordering::Relaxed)))
+    })
 }
 
 impl Setup {
@@ -61,6 +73,12 @@ impl Setup {
         let request = self.client.post(self.simulator.token_url()).body(form);
         let request = request.header(header::CONTENT_TYPE, FORM);
         request.send().await.unwrap()
+    }
+
+    /// Takes a token for these scopes; none where they are refused.
+    async fn sign_in(&mut self, scopes: &str) {
+        let answer = json(self.ask_token(CLIENT_SECRET, scopes).await).await;
+        self.token = answer["access_token"].as_str().unwrap_or("").to_owned();
     }
 
     fn path(&self, listing: Listing) -> String {
@@ -92,7 +110,7 @@ impl Setup {
     }
 
     /// Asks for a page of AvePoint, in the way of its listing.
-    async fn ask(&self, listing: Listing, query: &str, body: &'static str) -> Response {
+    async fn ask(&self, listing: Listing, query: &str, body: impl Into<Body>) -> Response {
         let url = format!("{}{query}", self.path(listing));
         let request = match listing {
             Listing::Security | Listing::OlderSecurity => self.client.get(url),
@@ -103,6 +121,21 @@ impl Setup {
                 .body(body),
         };
         request.bearer_auth(&self.token).send().await.unwrap()
+    }
+
+    /// The page of the security listing that is asked for so.
+    async fn page(&self, query: &str) -> Value {
+        json(self.get(query).await).await
+    }
+
+    /// The page of any listing of AvePoint that is asked for so.
+    async fn page_of(&self, listing: Listing, query: &str) -> Value {
+        json(self.ask(listing, query, "{}").await).await
+    }
+
+    /// The first page of a listing of AvePoint that is filtered by a body.
+    async fn filtered(&self, listing: Listing, body: impl Into<Body>) -> Value {
+        json(self.ask(listing, "", body).await).await
     }
 
     fn tenant(&self) -> &Tenant {
@@ -134,7 +167,7 @@ async fn many_connections_are_served_at_once() {
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let setup = Arc::clone(&setup);
-        clients.spawn(async move { json(setup.get("").await).await["data"].is_array() });
+        clients.spawn(async move { setup.page("").await["data"].is_array() });
     }
     assert!(clients.join_all().await.into_iter().all(|whole| whole));
     assert_eq!(setup.simulator.stats().total_requests(), 200);
@@ -146,15 +179,12 @@ async fn the_clock_moves_the_world_and_ends_tokens() {
     let seconds = Arc::new(AtomicU64::new(1_000));
     let mut options = Options::new(World::seeded(1, 1, 2_000));
     options.evolve = Some(Duration::from_secs(5));
-    let now = Arc::clone(&seconds);
-    options.clock = Clock::from_fn(move || {
-        Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
-    });
+    options.clock = clock(&seconds);
     let setup = start(options).await;
     assert_eq!(setup.simulator.tick(), 0);
     seconds.store(1_104, Ordering::Relaxed);
     assert_eq!(setup.simulator.tick(), 20);
-    let total = json(setup.get("").await).await["metadata"]["totalCount"].clone();
+    let total = setup.page("").await["metadata"]["totalCount"].clone();
     assert_eq!(total, setup.tenant().security_count(20));
     assert_ne!(total, setup.tenant().security_count(0));
     seconds.store(1_000 + 3_600, Ordering::Relaxed);
@@ -168,10 +198,7 @@ async fn after_a_time_faults_strike_no_more_and_the_world_stands_still() {
     options.evolve = Some(Duration::from_secs(5));
     options.calm_after = Some(Duration::from_secs(100));
     options.rules = vec![Rule::new(Fault::Unavailable, When::always())];
-    let now = Arc::clone(&seconds);
-    options.clock = Clock::from_fn(move || {
-        Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
-    });
+    options.clock = clock(&seconds);
     let setup = start(options).await;
     let mut seen = Vec::new();
     for at in [1_000, 1_099, 1_100, 1_500] {
@@ -186,9 +213,7 @@ async fn after_a_time_faults_strike_no_more_and_the_world_stands_still() {
 
 #[tokio::test]
 async fn other_processes_see_what_the_service_was_asked() {
-    let mut options = Options::new(World::seeded(1, 1, 10));
-    options.rules = vec![Rule::new(Fault::Unavailable, When::first(1))];
-    let setup = start(options).await;
+    let setup = start_with_rules(vec![Rule::new(Fault::Unavailable, When::first(1))]).await;
     for _ in 0..3 {
         setup.get("").await;
     }
@@ -203,7 +228,7 @@ async fn other_processes_see_what_the_service_was_asked() {
 async fn users_become_high_risk_when_other_processes_ask_for_it() {
     let setup = start(Options::new(World::seeded(1, 1, 400))).await;
     let high_risk = async || {
-        let page = json(setup.get("?status=3&pageSize=1").await).await;
+        let page = setup.page("?status=3&pageSize=1").await;
         page["metadata"]["totalCount"].as_u64().unwrap()
     };
     let ask = async |method, path: String| {

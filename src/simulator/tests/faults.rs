@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// A page of a service that has this fault at each request.
+async fn bent(fault: Fault, listing: Listing, query: &str) -> Value {
+    start_with(fault).await.page_of(listing, query).await
+}
+
 #[tokio::test]
 async fn faults_that_leave_no_page_answer_with_their_status() {
     for (fault, status) in [
@@ -113,61 +118,55 @@ async fn a_hanging_request_stays_in_flight_until_the_client_goes() {
 
 #[tokio::test]
 async fn faults_that_bend_pages_bend_them_as_said() {
-    let page = json(start_with(Fault::Clamp).await.get("?pageSize=40").await).await;
+    let page = bent(Fault::Clamp, Listing::Security, "?pageSize=40").await;
     assert_eq!(
         (&page["metadata"]["pageSize"], ids(&page).len()),
         (&20.into(), 20)
     );
 
     let setup = start_with(Fault::MoveRows).await;
-    let first = json(setup.get("?pageSize=10").await).await;
-    let second = json(setup.get("?pageSize=10&pageIndex=2").await).await;
+    let first = setup.page("?pageSize=10").await;
+    let second = setup.page("?pageSize=10&pageIndex=2").await;
     assert_eq!(ids(&first)[7..], ids(&second)[..3]);
     assert_eq!(
         first["metadata"]["totalCount"],
         second["metadata"]["totalCount"]
     );
 
-    let page = json(start_with(Fault::UnknownCodes).await.get("").await).await;
+    let page = bent(Fault::UnknownCodes, Listing::Security, "").await;
     assert!(
         page["data"][0]["status"]
             .as_array()
             .unwrap()
             .contains(&12.into())
     );
-    let page = json(start_with(Fault::UnknownCodes).await.post("", "{}").await).await;
+    let page = bent(Fault::UnknownCodes, Listing::Protected, "").await;
     assert!(
         page["data"][0]["moduleStatus"]
             .to_string()
             .contains(r#""module":1"#)
     );
 
-    let page = json(start_with(Fault::NullFields).await.get("").await).await;
+    let page = bent(Fault::NullFields, Listing::Security, "").await;
     assert_eq!(page["data"][2].get("status"), Some(&Value::Null));
     assert_eq!(page["data"][7].get("status"), None);
 
-    let page = json(start_with(Fault::NullRows).await.get("").await).await;
+    let page = bent(Fault::NullRows, Listing::Security, "").await;
     let rows = page["data"].as_array().unwrap();
     assert!(rows[0].is_object() && rows[1].is_null() && rows[2].is_object());
     let page = bytes(start_with(Fault::EmptyRows).await.get("").await).await;
     let page = page.unwrap();
     assert!(page.starts_with(br#"{"data":[{},{},{},"#) && page.len() > 12_000_000);
 
-    let page = json(start_with(Fault::PascalCase).await.get("").await).await;
+    let page = bent(Fault::PascalCase, Listing::Security, "").await;
     assert!(page["Data"][0]["UserPrincipalName"].is_string());
     assert!(page["Metadata"]["TotalCount"].is_number());
 
     let setup = start_with(Fault::Endless).await;
-    let page = json(setup.get("?pageIndex=1000&pageSize=100").await).await;
+    let page = setup.page("?pageIndex=1000&pageSize=100").await;
     assert_eq!(ids(&page).len(), 100);
     assert_eq!(page["metadata"]["totalCount"], 100_100);
-    let page = json(
-        start_with(Fault::EndlessUncounted)
-            .await
-            .post("?pageIndex=9", "{}")
-            .await,
-    )
-    .await;
+    let page = bent(Fault::EndlessUncounted, Listing::Protected, "?pageIndex=9").await;
     assert_eq!(page["metadata"].get("totalCount"), None);
     assert_eq!(page["data"].as_array().unwrap().len(), 50);
 
@@ -182,16 +181,16 @@ async fn faults_that_bend_pages_bend_them_as_said() {
 #[tokio::test]
 async fn links_lead_to_the_next_page_or_away() {
     let setup = start_with(Fault::NextLink).await;
-    let first = json(setup.get("?pageSize=60").await).await;
+    let first = setup.page("?pageSize=60").await;
     let link = first["nextLink"].as_str().unwrap();
     assert!(link.starts_with(&setup.simulator.url()), "{link}");
     let (_, query) = link.split_once('?').unwrap();
-    let second = json(setup.get(&format!("?{query}")).await).await;
+    let second = setup.page(&format!("?{query}")).await;
     assert_eq!(second["metadata"]["pageIndex"], 2);
     assert_eq!(second.get("nextLink"), None, "the last page");
     assert_eq!(setup.simulator.stats().links_followed, 1);
 
-    let page = json(start_with(Fault::ForeignLink).await.get("").await).await;
+    let page = bent(Fault::ForeignLink, Listing::Security, "").await;
     let link = page["nextLink"].as_str().unwrap();
     assert!(
         link.starts_with("https://elsewhere.example/partner/external/v3/um/"),
@@ -201,20 +200,16 @@ async fn links_lead_to_the_next_page_or_away() {
 
 #[tokio::test]
 async fn the_further_listings_are_bent_too() {
-    let bent = async |fault, listing| {
-        let setup = start_with(fault).await;
-        json(setup.ask(listing, "?pageSize=50", "{}").await).await
-    };
     for listing in [Listing::OlderSecurity, Listing::Directory] {
-        let page = bent(Fault::Clamp, listing).await;
+        let page = bent(Fault::Clamp, listing, "").await;
         assert_eq!(page["metadata"]["pageSize"], 25);
-        let page = bent(Fault::NullFields, listing).await;
+        let page = bent(Fault::NullFields, listing, "").await;
         assert_eq!(page["data"][2].get("status"), Some(&Value::Null));
-        let page = bent(Fault::PascalCase, listing).await;
+        let page = bent(Fault::PascalCase, listing, "").await;
         assert!(page["Data"][0]["OfficePhone"].is_string());
-        let page = bent(Fault::Endless, listing).await;
+        let page = bent(Fault::Endless, listing, "").await;
         assert_eq!(page["metadata"]["totalCount"], 100);
-        let page = bent(Fault::NextLink, listing).await;
+        let page = bent(Fault::NextLink, listing, "").await;
         assert!(
             page["nextLink"]
                 .as_str()
@@ -222,9 +217,9 @@ async fn the_further_listings_are_bent_too() {
                 .contains("/batch?pageIndex=2")
         );
     }
-    let page = bent(Fault::UnknownCodes, Listing::OlderSecurity).await;
+    let page = bent(Fault::UnknownCodes, Listing::OlderSecurity, "").await;
     assert_eq!(page["data"][0]["status"].as_i64().unwrap() >> 9 & 1, 1);
-    let page = bent(Fault::UnknownCodes, Listing::Directory).await;
+    let page = bent(Fault::UnknownCodes, Listing::Directory, "").await;
     assert!(
         page["data"][0]["status"]
             .as_array()
@@ -232,12 +227,12 @@ async fn the_further_listings_are_bent_too() {
             .contains(&12.into())
     );
 
-    let page = bent(Fault::UnknownCodes, Listing::Customers).await;
+    let page = bent(Fault::UnknownCodes, Listing::Customers, "").await;
     assert_eq!(page["data"][0]["jobStatus"], 77);
-    let page = bent(Fault::NullFields, Listing::Customers).await;
+    let page = bent(Fault::NullFields, Listing::Customers, "").await;
     assert_eq!(page["data"][0]["jobStatus"], Value::Null);
     assert!(page["data"][0]["id"].is_string());
-    let page = bent(Fault::Endless, Listing::Customers).await;
+    let page = bent(Fault::Endless, Listing::Customers, "").await;
     assert_eq!(ids(&page).len(), 50, "the given rows start over");
     let setup = start_with(Fault::NoContent).await;
     let response = setup.ask(Listing::Customers, "?pageIndex=9", "{}").await;

@@ -12,14 +12,7 @@ async fn tokens_are_given_for_what_the_app_may() {
     let refused = setup.ask_token("wrong", "elements.um.user.read.all").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(json(refused).await["error"], "invalid_client");
-    let given = json(
-        setup
-            .ask_token(CLIENT_SECRET, "elements.um.user.read.all")
-            .await,
-    )
-    .await;
-    assert_eq!(given["expires_in"], 3600);
-    setup.token = given["access_token"].as_str().unwrap().to_owned();
+    setup.sign_in("elements.um.user.read.all").await;
     assert_eq!(setup.get("").await.status(), StatusCode::OK);
     assert_eq!(setup.post("", "{}").await.status(), StatusCode::FORBIDDEN);
     assert_eq!(setup.simulator.stats().token_requests, 3);
@@ -27,26 +20,20 @@ async fn tokens_are_given_for_what_the_app_may() {
 
 #[tokio::test]
 async fn tokens_that_die_early_stay_dead() {
-    let mut options = Options::new(World::seeded(1, 1, 50));
-    options.rules = vec![Rule::new(Fault::ExpireTokens, When::first(1).after(1))];
-    let mut setup = start(options).await;
+    let rule = Rule::new(Fault::ExpireTokens, When::first(1).after(1));
+    let mut setup = start_with_rules(vec![rule]).await;
     assert_eq!(setup.get("").await.status(), StatusCode::OK);
     assert_eq!(setup.get("").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(setup.get("").await.status(), StatusCode::UNAUTHORIZED);
-    let answer = json(setup.ask_token(CLIENT_SECRET, SCOPES).await).await;
-    setup.token = answer["access_token"].as_str().unwrap().to_owned();
+    setup.sign_in(SCOPES).await;
     assert_eq!(setup.get("").await.status(), StatusCode::OK);
     assert_eq!(setup.simulator.stats().struck[&Fault::ExpireTokens], 1);
 }
 
 #[tokio::test]
 async fn the_token_service_misbehaves_when_named() {
-    let mut options = Options::new(World::seeded(1, 1, 50));
-    options.rules = vec![Rule::new(
-        Fault::Unavailable,
-        When::first(2).on(Listing::Token),
-    )];
-    let setup = start(options).await;
+    let when = When::first(2).on(Listing::Token);
+    let setup = start_with_rules(vec![Rule::new(Fault::Unavailable, when)]).await;
     let status = setup.ask_token(CLIENT_SECRET, SCOPES).await.status();
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let status = setup.ask_token(CLIENT_SECRET, SCOPES).await.status();
@@ -77,6 +64,7 @@ async fn a_certificate_signs_in_at_the_address_that_is_asked() {
     let rest = "grant_type=client_credentials&scope=elements.um.user.read.all";
     let given = ask(url.clone(), &url, CLIENT_ID, "1", rest).await;
     assert_eq!(given["token_type"], "Bearer");
+    assert_eq!(given["expires_in"], 3600);
     for (audience, jti) in [(&url, "1"), (&partner_url, "2")] {
         let refused = ask(url.clone(), audience, CLIENT_ID, jti, rest).await;
         assert_eq!(refused["error"], "invalid_client", "{audience} {jti}");
