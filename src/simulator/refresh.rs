@@ -32,49 +32,39 @@ pub(super) struct PartnerIdentity {
     pub(super) tokens: RefreshTokens,
 }
 
-/// The refresh tokens, by their numbers.
+/// The refresh tokens that are good, by their numbers. The last that was given is always one of them.
 #[derive(Debug)]
-pub(super) struct RefreshTokens(Mutex<Numbers>);
-
-#[derive(Debug)]
-struct Numbers {
-    last: u64,
-    good: BTreeSet<u64>,
-}
+pub(super) struct RefreshTokens(Mutex<BTreeSet<u64>>);
 
 impl Default for RefreshTokens {
     fn default() -> Self {
-        Self(Mutex::new(Numbers {
-            last: 1,
-            good: BTreeSet::from([1]),
-        }))
+        Self(Mutex::new(BTreeSet::from([1])))
     }
 }
 
 impl RefreshTokens {
     /// Those that are good, the oldest first.
     pub(super) fn good(&self) -> Vec<String> {
-        let numbers = self.numbers();
-        numbers.good.iter().map(|n| format!("{NAME}{n}")).collect()
+        let good = self.numbers();
+        good.iter().map(|n| format!("{NAME}{n}")).collect()
     }
 
     /// A new token for a good one, which dies if the service is strict.
     fn refresh(&self, token: &str, strict: bool) -> Option<String> {
         let number = token.strip_prefix(NAME)?.parse().ok()?;
-        let mut numbers = self.numbers();
-        if !numbers.good.contains(&number) {
+        let mut good = self.numbers();
+        if !good.contains(&number) {
             return None;
         }
+        let next = good.last()? + 1;
         if strict {
-            numbers.good.remove(&number);
+            good.remove(&number);
         }
-        numbers.last += 1;
-        let last = numbers.last;
-        numbers.good.insert(last);
-        Some(format!("{NAME}{last}"))
+        good.insert(next);
+        Some(format!("{NAME}{next}"))
     }
 
-    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+    fn numbers(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
