@@ -106,32 +106,24 @@ mod tests {
     use super::*;
     use crate::domain::Clock;
 
-    fn with_token(token: &str) -> String {
-        format!(
-            "grant_type=refresh_token&client_id={PARTNER_CLIENT_ID}&client_secret={PARTNER_CLIENT_SECRET}\
-             &scope={SCOPE}&refresh_token={token}"
-        )
-    }
-
     #[test]
     fn wrong_requests_are_refused() {
-        for (form, expected) in [
-            (with_token("guessed"), "invalid_grant"),
-            (with_token("simulated-refresh-token-2"), "invalid_grant"),
-            (with_token(""), "invalid_request"),
+        let form = format!(
+            "grant_type=refresh_token&client_id={PARTNER_CLIENT_ID}&client_secret={PARTNER_CLIENT_SECRET}\
+             &scope={SCOPE}&refresh_token={FIRST_REFRESH_TOKEN}"
+        );
+        for (right, wrong, expected) in [
+            (FIRST_REFRESH_TOKEN, "guessed", "invalid_grant"),
             (
-                with_token("x").replace(PARTNER_CLIENT_SECRET, "x"),
-                "invalid_client",
+                FIRST_REFRESH_TOKEN,
+                "simulated-refresh-token-2",
+                "invalid_grant",
             ),
-            (
-                with_token("x").replace(PARTNER_CLIENT_ID, "x"),
-                "invalid_client",
-            ),
-            (with_token("x").replace(SCOPE, "openid"), "invalid_scope"),
-            (
-                with_token("x").replace("=refresh_token", "=password"),
-                "unsupported_grant_type",
-            ),
+            (FIRST_REFRESH_TOKEN, "", "invalid_request"),
+            (PARTNER_CLIENT_SECRET, "x", "invalid_client"),
+            (PARTNER_CLIENT_ID, "x", "invalid_client"),
+            (SCOPE, "openid", "invalid_scope"),
+            ("=refresh_token", "=password", "unsupported_grant_type"),
         ] {
             let service = PartnerIdentity {
                 credential: Credential {
@@ -142,6 +134,7 @@ mod tests {
                 grants: Grants::new("token", Duration::from_mins(1), Clock::system()),
                 tokens: RefreshTokens::default(),
             };
+            let form = form.replace(right, wrong);
             let given = service.refresh(form.as_bytes(), "", Timestamp::default(), false);
             assert_eq!(given.unwrap_err().name, expected, "{form}");
         }
