@@ -1,5 +1,10 @@
 //! The rows of AvePoint's listings, as plain data. Knows nothing of JSON.
 
+#![expect(
+    missing_docs,
+    reason = "the fields are upstream's, by upstream's names"
+)]
+
 /// The codes of one row, in one of the two ways in which upstream writes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statuses {
@@ -22,10 +27,6 @@ impl Statuses {
 /// A row of the listing of users with security findings. `None` is `null` on the wire in rows with an
 /// even index and left out in those with an odd one, so that every world holds both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's, by upstream's names"
-)]
 pub struct SecurityUser {
     pub id: Option<String>,
     pub user_principal_name: Option<String>,
@@ -88,10 +89,6 @@ impl From<DirectoryUser> for OlderSecurityUser {
 
 /// A row of the listing of users that Cloud Backup knows. `None` is written as in [`SecurityUser`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's, by upstream's names"
-)]
 pub struct ProtectedUser {
     pub id: Option<String>,
     pub email: Option<String>,
@@ -101,10 +98,6 @@ pub struct ProtectedUser {
 
 /// Whether one part of a user's data is backed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's, by upstream's names"
-)]
 pub struct Module {
     pub module: i64,
     pub is_protected: bool,
@@ -112,10 +105,6 @@ pub struct Module {
 
 /// A row of the listing of customers. `None` is written as in [`SecurityUser`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's, by upstream's names"
-)]
 pub struct Customer {
     pub id: Option<String>,
     pub organization: Option<String>,
@@ -128,10 +117,6 @@ pub struct Customer {
 
 /// A tenant as its customer's row names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's, by upstream's names"
-)]
 pub struct CustomerTenant {
     pub id: Option<String>,
     pub name: Option<String>,
