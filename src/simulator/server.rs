@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -112,13 +112,17 @@ impl Upstream {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn world_mut(&self) -> RwLockWriteGuard<'_, Arc<World>> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Changes what the service knows, as of now, or leaves it as it is when that fails. Requests that are being
     /// answered still see the old world.
     pub(super) fn change_world<T, E>(
         &self,
         change: impl FnOnce(&mut World, u64) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut shared = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.world_mut();
         let mut world = World::clone(&shared);
         let outcome = change(&mut world, self.tick())?;
         *shared = Arc::new(world);
@@ -239,12 +243,7 @@ impl Simulator {
     /// Changes what the service knows. Requests that are being answered still see the old world.
     pub fn set_world(&mut self, world: World) {
         self.world = Arc::new(world.dated(self.upstream.options.clock.now()));
-        let mut shared = self
-            .upstream
-            .world
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *shared = Arc::clone(&self.world);
+        *self.upstream.world_mut() = Arc::clone(&self.world);
     }
 
     /// The tick that the world stands at.
