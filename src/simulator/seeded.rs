@@ -33,7 +33,8 @@ const BACKUP: u64 = 0xba;
 #[derive(Debug, Clone)]
 pub(super) struct Seeded {
     seed: u64,
-    users: usize,
+    /// How many users there are.
+    pub(super) users: usize,
     domain: String,
     /// The start of the day that dates lie around, in seconds since the epoch.
     today: i64,
@@ -212,19 +213,9 @@ impl Seeded {
         }
     }
 
-    /// Row `k` of the security listing: user `k`.
-    pub(super) fn security_user(&self, tick: u64, k: usize, company: &str) -> SecurityUser {
-        self.user(k, self.findings(tick, k), company).user
-    }
-
-    /// The same row with what the older form of the listing says besides.
+    /// Row `k` of the security listing: user `k`, with what the older form of the listing says besides.
     pub(super) fn flagged_user(&self, tick: u64, k: usize, company: &str) -> DirectoryUser {
         self.user(k, self.findings(tick, k), company)
-    }
-
-    /// How many users there are.
-    pub(super) fn directory_count(&self) -> usize {
-        self.users
     }
 
     /// Row `k` of the directory: user `k`, flagged or not.

@@ -158,7 +158,7 @@ impl Tenant {
         k: usize,
     ) -> Option<Cow<'_, SecurityUser>> {
         self.endless(self.given.security.as_ref(), k, |seeded| {
-            seeded.security_user(tick, k, &self.customer_name)
+            seeded.flagged_user(tick, k, &self.customer_name).user
         })
     }
 
@@ -187,10 +187,8 @@ impl Tenant {
 
     /// How many rows the older form of the security listing has.
     pub fn older_security_count(&self, tick: u64) -> usize {
-        match &self.given.older {
-            Some(rows) => rows.len(),
-            None => self.security_count(tick),
-        }
+        let given = self.given.older.as_ref();
+        given.map_or_else(|| self.security_count(tick), Vec::len)
     }
 
     /// All rows of the older form of the security listing.
@@ -256,7 +254,7 @@ impl Tenant {
 
     /// How many users the directory has; the same at every tick.
     pub fn directory_count(&self) -> usize {
-        self.count(self.given.directory.as_ref(), Seeded::directory_count)
+        self.count(self.given.directory.as_ref(), |seeded| seeded.users)
     }
 
     /// All rows of the directory.
