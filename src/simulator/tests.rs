@@ -105,10 +105,6 @@ impl Setup {
         self.ask(Listing::Security, query, "").await
     }
 
-    async fn post(&self, query: &str, body: &'static str) -> Response {
-        self.ask(Listing::Protected, query, body).await
-    }
-
     /// Asks for a page of AvePoint, in the way of its listing.
     async fn ask(&self, listing: Listing, query: &str, body: impl Into<Body>) -> Response {
         let url = format!("{}{query}", self.path(listing));

@@ -14,7 +14,8 @@ async fn tokens_are_given_for_what_the_app_may() {
     assert_eq!(json(refused).await["error"], "invalid_client");
     setup.sign_in("elements.um.user.read.all").await;
     assert_eq!(setup.get("").await.status(), StatusCode::OK);
-    assert_eq!(setup.post("", "{}").await.status(), StatusCode::FORBIDDEN);
+    let refused = setup.ask(Listing::Protected, "", "{}").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert_eq!(setup.simulator.stats().token_requests, 3);
 }
 
