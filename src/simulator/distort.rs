@@ -1,6 +1,7 @@
-//! The faults that change rows, as plain functions of a row and its index, so that an oracle can apply
-//! them too. Knows neither HTTP nor JSON.
+//! The faults that change rows, by a row and its index alone, so that an oracle can apply them too. Knows
+//! neither HTTP nor JSON.
 
+use super::faults::Fault;
 use super::partner_rows::{PartnerUser, Word};
 use super::rows::{
     Customer, DirectoryUser, Module, OlderSecurityUser, ProtectedUser, SecurityUser, Statuses,
@@ -15,149 +16,166 @@ const MODULES: [i64; 2] = [1, 99];
 /// A job status and a management mode without a meaning.
 const UNKNOWN_NUMBER: i64 = 77;
 
-/// Adds a code that nobody knows to every third row of the security listing.
-pub fn unknown_statuses(row: &mut SecurityUser, k: usize) {
-    if !k.is_multiple_of(3) {
-        return;
-    }
-    let mut codes = row
-        .statuses
-        .as_ref()
-        .map_or_else(Vec::new, |statuses| statuses.codes().to_vec());
-    codes.extend(STATUSES.get(k / 3 % STATUSES.len()));
-    row.statuses = Some(Statuses::Codes(codes));
-}
+/// A row that faults change. `k` is its index in its listing.
+pub trait Distort {
+    /// Adds a code, or a word, that nobody knows to every third row.
+    fn unknown_codes(&mut self, k: usize);
 
-/// The same for the directory.
-pub fn unknown_directory_statuses(row: &mut DirectoryUser, k: usize) {
-    unknown_statuses(&mut row.user, k);
-}
+    /// Takes fields away; one that names the user or the customer always stays.
+    fn null_fields(&mut self, k: usize);
 
-/// Adds a bit that nobody knows to every third row of the older form of the security listing.
-pub fn unknown_flags(row: &mut OlderSecurityUser, k: usize) {
-    if let (true, Some(bit)) = (k.is_multiple_of(3), BITS.get(k / 3 % BITS.len())) {
-        *row.status.get_or_insert_default() |= 1 << bit;
-    }
-}
-
-/// Gives every third customer a status or a mode that nobody knows.
-pub fn unknown_customer_codes(row: &mut Customer, k: usize) {
-    match k % 6 {
-        0 => row.job_status = Some(UNKNOWN_NUMBER),
-        3 => row.management_mode = Some(UNKNOWN_NUMBER),
-        _ => {}
-    }
-}
-
-/// Gives every third row of Partner Center a state or a type of domain that nobody knows, by name or by
-/// number.
-pub fn unknown_partner_words(row: &mut PartnerUser, k: usize) {
-    match k % 12 {
-        0 => row.state = Some(Word::Number(UNKNOWN_NUMBER)),
-        3 => row.user_domain_type = Some(Word::text("hibernating")),
-        6 => row.user_domain_type = Some(Word::Number(-1)),
-        9 => row.state = Some(Word::text("Dormant")),
-        _ => {}
-    }
-}
-
-/// Adds a module that nobody knows, protected in every sixth row, to every third row of the backup listing.
-pub fn unknown_modules(row: &mut ProtectedUser, k: usize) {
-    if let (true, Some(module)) = (k.is_multiple_of(3), MODULES.get(k / 3 % MODULES.len())) {
-        row.modules.get_or_insert_default().push(Module {
-            module: *module,
-            is_protected: k.is_multiple_of(6),
-        });
-    }
-}
-
-/// Takes fields away from a row of the security listing; one that names the user always stays.
-pub fn null_security_fields(row: &mut SecurityUser, k: usize) {
-    let names = [&row.id, &row.mail, &row.user_principal_name];
-    let one_can_go = names.into_iter().flatten().count() > 1;
-    match k % 5 {
-        0 if one_can_go => row.mail = None,
-        1 if one_can_go => row.user_principal_name = None,
-        2 => row.statuses = None,
-        3 => {
-            *row = SecurityUser {
-                id: row.id.take(),
-                mail: row.mail.take(),
-                user_principal_name: row.user_principal_name.take(),
-                statuses: row.statuses.take(),
-                ..SecurityUser::default()
-            }
+    /// Leaves the row as these faults do.
+    fn distort(&mut self, k: usize, faults: &[Fault]) {
+        if faults.contains(&Fault::UnknownCodes) {
+            self.unknown_codes(k);
         }
-        _ => {}
-    }
-}
-
-/// Takes fields away from a row of the backup listing; one that names the user always stays.
-pub fn null_protected_fields(row: &mut ProtectedUser, k: usize) {
-    match k % 5 {
-        0 if row.email.is_some() => row.id = None,
-        1 if row.id.is_some() => row.email = None,
-        2 => row.modules = None,
-        3 => row.display_name = None,
-        _ => {}
-    }
-}
-
-/// Takes fields away from a row of the directory; one that names the user always stays.
-pub fn null_directory_fields(row: &mut DirectoryUser, k: usize) {
-    null_security_fields(&mut row.user, k);
-    if k % 5 == 3 {
-        row.office_phone = None;
-    }
-}
-
-/// Takes fields away from a row of the older form; one that names the user always stays.
-pub fn null_older_fields(row: &mut OlderSecurityUser, k: usize) {
-    null_security_fields(&mut row.user, k);
-    match k % 5 {
-        2 => row.status = None,
-        3 => row.office_phone = None,
-        _ => {}
-    }
-}
-
-/// Takes fields away from a customer; its id, and those of its tenants, always stay.
-pub fn null_customer_fields(row: &mut Customer, k: usize) {
-    match k % 5 {
-        0 => row.job_status = None,
-        1 => row.management_mode = None,
-        2 => row.organization = None,
-        3 => {
-            *row = Customer {
-                id: row.id.take(),
-                tenants: row.tenants.take(),
-                ..Customer::default()
-            }
+        if faults.contains(&Fault::NullFields) {
+            self.null_fields(k);
         }
-        _ => {
-            for tenant in row.tenants.iter_mut().flatten() {
-                tenant.name = None;
+    }
+}
+
+impl Distort for SecurityUser {
+    fn unknown_codes(&mut self, k: usize) {
+        if !k.is_multiple_of(3) {
+            return;
+        }
+        let statuses = self.statuses.as_ref();
+        let mut codes = statuses.map_or_else(Vec::new, |statuses| statuses.codes().to_vec());
+        codes.extend(STATUSES.get(k / 3 % STATUSES.len()));
+        self.statuses = Some(Statuses::Codes(codes));
+    }
+
+    fn null_fields(&mut self, k: usize) {
+        let names = [&self.id, &self.mail, &self.user_principal_name];
+        let one_can_go = names.into_iter().flatten().count() > 1;
+        match k % 5 {
+            0 if one_can_go => self.mail = None,
+            1 if one_can_go => self.user_principal_name = None,
+            2 => self.statuses = None,
+            3 => {
+                *self = Self {
+                    id: self.id.take(),
+                    mail: self.mail.take(),
+                    user_principal_name: self.user_principal_name.take(),
+                    statuses: self.statuses.take(),
+                    ..Self::default()
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Distort for DirectoryUser {
+    fn unknown_codes(&mut self, k: usize) {
+        self.user.unknown_codes(k);
+    }
+
+    fn null_fields(&mut self, k: usize) {
+        self.user.null_fields(k);
+        if k % 5 == 3 {
+            self.office_phone = None;
+        }
+    }
+}
+
+impl Distort for OlderSecurityUser {
+    fn unknown_codes(&mut self, k: usize) {
+        if let (true, Some(bit)) = (k.is_multiple_of(3), BITS.get(k / 3 % BITS.len())) {
+            *self.status.get_or_insert_default() |= 1 << bit;
+        }
+    }
+
+    fn null_fields(&mut self, k: usize) {
+        self.user.null_fields(k);
+        match k % 5 {
+            2 => self.status = None,
+            3 => self.office_phone = None,
+            _ => {}
+        }
+    }
+}
+
+impl Distort for Customer {
+    fn unknown_codes(&mut self, k: usize) {
+        match k % 6 {
+            0 => self.job_status = Some(UNKNOWN_NUMBER),
+            3 => self.management_mode = Some(UNKNOWN_NUMBER),
+            _ => {}
+        }
+    }
+
+    // The ids of its tenants stay too.
+    fn null_fields(&mut self, k: usize) {
+        match k % 5 {
+            0 => self.job_status = None,
+            1 => self.management_mode = None,
+            2 => self.organization = None,
+            3 => {
+                *self = Self {
+                    id: self.id.take(),
+                    tenants: self.tenants.take(),
+                    ..Self::default()
+                }
+            }
+            _ => {
+                for tenant in self.tenants.iter_mut().flatten() {
+                    tenant.name = None;
+                }
             }
         }
     }
 }
 
-/// Takes fields away from a row of Partner Center; one that names the user always stays.
-pub fn null_partner_fields(row: &mut PartnerUser, k: usize) {
-    match k % 5 {
-        0 if row.user_principal_name.is_some() => row.id = None,
-        1 if row.id.is_some() => row.user_principal_name = None,
-        2 => (row.state, row.user_domain_type) = (None, None),
-        3 => {
-            *row = PartnerUser {
-                id: row.id.take(),
-                user_principal_name: row.user_principal_name.take(),
-                state: row.state.take(),
-                user_domain_type: row.user_domain_type.take(),
-                ..PartnerUser::default()
-            }
+impl Distort for PartnerUser {
+    fn unknown_codes(&mut self, k: usize) {
+        match k % 12 {
+            0 => self.state = Some(Word::Number(UNKNOWN_NUMBER)),
+            3 => self.user_domain_type = Some(Word::text("hibernating")),
+            6 => self.user_domain_type = Some(Word::Number(-1)),
+            9 => self.state = Some(Word::text("Dormant")),
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn null_fields(&mut self, k: usize) {
+        match k % 5 {
+            0 if self.user_principal_name.is_some() => self.id = None,
+            1 if self.id.is_some() => self.user_principal_name = None,
+            2 => (self.state, self.user_domain_type) = (None, None),
+            3 => {
+                *self = Self {
+                    id: self.id.take(),
+                    user_principal_name: self.user_principal_name.take(),
+                    state: self.state.take(),
+                    user_domain_type: self.user_domain_type.take(),
+                    ..Self::default()
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Distort for ProtectedUser {
+    fn unknown_codes(&mut self, k: usize) {
+        if let (true, Some(module)) = (k.is_multiple_of(3), MODULES.get(k / 3 % MODULES.len())) {
+            self.modules.get_or_insert_default().push(Module {
+                module: *module,
+                is_protected: k.is_multiple_of(6),
+            });
+        }
+    }
+
+    fn null_fields(&mut self, k: usize) {
+        match k % 5 {
+            0 if self.email.is_some() => self.id = None,
+            1 if self.id.is_some() => self.email = None,
+            2 => self.modules = None,
+            3 => self.display_name = None,
+            _ => {}
+        }
     }
 }
 
@@ -172,17 +190,17 @@ mod tests {
         for tenant in world.tenants() {
             for (k, row) in tenant.security_users(0).enumerate() {
                 let mut row = row.into_owned();
-                null_security_fields(&mut row, k);
+                row.null_fields(k);
                 assert!(row.id.or(row.mail).or(row.user_principal_name).is_some());
             }
             for (k, row) in tenant.protected_users(0).enumerate() {
                 let mut row = row.into_owned();
-                null_protected_fields(&mut row, k);
+                row.null_fields(k);
                 assert!(row.id.or(row.email).is_some());
             }
             for (k, row) in tenant.partner_users(0).enumerate() {
                 let mut row = row.into_owned();
-                null_partner_fields(&mut row, k);
+                row.null_fields(k);
                 assert!(row.id.or(row.user_principal_name).is_some());
             }
         }
@@ -190,7 +208,7 @@ mod tests {
             mail: Some("a@b.example".to_owned()),
             ..SecurityUser::default()
         };
-        null_security_fields(&mut nameless_but_for_mail, 0);
+        nameless_but_for_mail.null_fields(0);
         assert!(nameless_but_for_mail.mail.is_some());
     }
 
@@ -200,9 +218,9 @@ mod tests {
             statuses: Some(Statuses::One(3)),
             ..SecurityUser::default()
         };
-        unknown_statuses(&mut row, 1);
+        row.unknown_codes(1);
         assert_eq!(row.statuses, Some(Statuses::One(3)));
-        unknown_statuses(&mut row, 3);
+        row.unknown_codes(3);
         assert_eq!(row.statuses, Some(Statuses::Codes(vec![3, 4113])));
     }
 
@@ -212,9 +230,9 @@ mod tests {
             status: Some(13),
             ..OlderSecurityUser::default()
         };
-        unknown_flags(&mut row, 1);
+        row.unknown_codes(1);
         assert_eq!(row.status, Some(13));
-        unknown_flags(&mut row, 3);
+        row.unknown_codes(3);
         assert_eq!(row.status, Some(13 + (1 << 12)));
     }
 }

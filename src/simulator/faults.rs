@@ -70,9 +70,9 @@ faults! {
     /// All rows move down by three (or a page, if that is less) once the first page is read: three
     /// users come twice, the last three never. `totalCount` stays.
     MoveRows => "move-rows" every ALWAYS,
-    /// Codes and words that nobody knows: see [`super::unknown_statuses`] and its like.
+    /// Codes and words that nobody knows: see [`super::Distort`].
     UnknownCodes => "unknown-codes" every ALWAYS,
-    /// Null and missing fields: see [`super::null_security_fields`] and its like. The last page of
+    /// Null and missing fields: see [`super::Distort`]. The last page of
     /// Partner Center has an empty `links.next`.
     NullFields => "null-fields" every ALWAYS,
     /// Every other row of a page is `null`.

@@ -3,12 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::distort::{
-    null_customer_fields, null_directory_fields, null_older_fields, null_partner_fields,
-    null_protected_fields, null_security_fields, unknown_customer_codes,
-    unknown_directory_statuses, unknown_flags, unknown_modules, unknown_partner_words,
-    unknown_statuses,
-};
+use super::distort::Distort;
 use super::faults::{Fault, Listing};
 use super::rows::Customer;
 use super::tenant::{Tenant, again};
@@ -106,11 +101,10 @@ impl Listed<'_> {
     /// Writes row `k` as the faults that strike leave it; nothing when there are no rows at all. The
     /// listing never ends here: made-up rows go on, given rows start over.
     pub(super) fn write(&self, writer: &mut Writer, k: usize, strikes: &[Fault]) -> Option<()> {
-        let bent = Bent { k, strikes };
         match *self {
             Self::Customers(rows) => {
                 let row = again(rows, k).map(Cow::Borrowed);
-                let row = bent.row(row, unknown_customer_codes, null_customer_fields)?;
+                let row = distorted(row, k, strikes)?;
                 writer.customer(&row, k);
             }
             Self::Users {
@@ -120,22 +114,22 @@ impl Listed<'_> {
             } => match listing {
                 Listing::Security => {
                     let row = tenant.endless_security_user(tick, k);
-                    let row = bent.row(row, unknown_statuses, null_security_fields)?;
+                    let row = distorted(row, k, strikes)?;
                     writer.security_user(&row, k);
                 }
                 Listing::OlderSecurity => {
                     let row = tenant.endless_older_security_user(tick, k);
-                    let row = bent.row(row, unknown_flags, null_older_fields)?;
+                    let row = distorted(row, k, strikes)?;
                     writer.older_security_user(&row, k);
                 }
                 Listing::Directory => {
                     let row = tenant.endless_directory_user(tick, k);
-                    let row = bent.row(row, unknown_directory_statuses, null_directory_fields)?;
+                    let row = distorted(row, k, strikes)?;
                     writer.directory_user(&row, k);
                 }
                 Listing::Protected => {
                     let row = tenant.endless_protected_user(tick, k);
-                    let row = bent.row(row, unknown_modules, null_protected_fields)?;
+                    let row = distorted(row, k, strikes)?;
                     writer.protected_user(&row, k);
                 }
                 Listing::Partner | Listing::DeletedPartner => {
@@ -143,7 +137,7 @@ impl Listed<'_> {
                         Listing::Partner => tenant.endless_partner_user(tick, k),
                         _ => tenant.endless_deleted_partner_user(tick, k),
                     };
-                    let row = bent.row(row, unknown_partner_words, null_partner_fields)?;
+                    let row = distorted(row, k, strikes)?;
                     writer.partner_user(&row, k, tenant.tenant_id);
                 }
                 Listing::Customers | Listing::Token | Listing::PartnerToken => {}
@@ -153,26 +147,13 @@ impl Listed<'_> {
     }
 }
 
-/// Bends a row as the faults that strike do.
-struct Bent<'a> {
+/// A row as the faults that strike leave it.
+fn distorted<T: Distort + Clone>(
+    row: Option<Cow<'_, T>>,
     k: usize,
-    strikes: &'a [Fault],
-}
-
-impl Bent<'_> {
-    fn row<'r, T: Clone>(
-        &self,
-        row: Option<Cow<'r, T>>,
-        unknown: fn(&mut T, usize),
-        nulls: fn(&mut T, usize),
-    ) -> Option<Cow<'r, T>> {
-        let mut row = row?;
-        if self.strikes.contains(&Fault::UnknownCodes) {
-            unknown(row.to_mut(), self.k);
-        }
-        if self.strikes.contains(&Fault::NullFields) {
-            nulls(row.to_mut(), self.k);
-        }
-        Some(row)
-    }
+    strikes: &[Fault],
+) -> Option<T> {
+    let mut row = row?.into_owned();
+    row.distort(k, strikes);
+    Some(row)
 }

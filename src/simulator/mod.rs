@@ -35,12 +35,7 @@ mod tests;
 mod wire;
 mod world;
 
-pub use distort::{
-    null_customer_fields, null_directory_fields, null_older_fields, null_partner_fields,
-    null_protected_fields, null_security_fields, unknown_customer_codes,
-    unknown_directory_statuses, unknown_flags, unknown_modules, unknown_partner_words,
-    unknown_statuses,
-};
+pub use distort::Distort;
 pub use faults::{Fault, InvalidFault, Listing, Rule, When};
 pub use identity::{CLIENT_ID, CLIENT_SECRET, PERMISSIONS};
 pub use partner_rows::{PartnerUser, Word};

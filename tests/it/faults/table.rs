@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use avepoint_exporter::app::Exporter;
 use avepoint_exporter::domain::Clock;
-use avepoint_exporter::simulator::{
-    Fault, Listing, Rule, Simulator, Tenant, When, World, null_protected_fields,
-    null_security_fields, unknown_modules, unknown_statuses,
-};
+use avepoint_exporter::simulator::{Distort, Fault, Listing, Rule, Simulator, Tenant, When, World};
 use tokio::task::JoinSet;
 
 use super::figures::{self, Figures, shown};
@@ -141,22 +138,14 @@ fn delivered(fault: Fault, tenant: &Tenant, listing: Listing) -> Figures {
         let rows = tenant.protected_users(0).take(rows).enumerate();
         figures::protected(rows.map(|(k, row)| {
             let mut row = row.into_owned();
-            match fault {
-                Fault::UnknownCodes => unknown_modules(&mut row, k),
-                Fault::NullFields => null_protected_fields(&mut row, k),
-                _ => {}
-            }
+            row.distort(k, &[fault]);
             row
         }))
     } else {
         let rows = tenant.security_users(0).take(rows).enumerate();
         figures::security(rows.map(|(k, row)| {
             let mut row = row.into_owned();
-            match fault {
-                Fault::UnknownCodes => unknown_statuses(&mut row, k),
-                Fault::NullFields => null_security_fields(&mut row, k),
-                _ => {}
-            }
+            row.distort(k, &[fault]);
             row
         }))
     }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use avepoint_exporter::domain::TenantId;
-use avepoint_exporter::simulator::{Fault, Listing, World};
+use avepoint_exporter::simulator::{Distort, Fault, Listing, World};
 
 use self::customers::Polled;
 
@@ -111,9 +111,6 @@ impl Default for Circumstances {
     }
 }
 
-/// What a fault does to a row with this index.
-type Bend<T> = fn(&mut T, usize);
-
 impl Circumstances {
     fn strikes_at(&self, listing: Listing, tenant: TenantId) -> bool {
         self.struck.is_none_or(|(struck, at)| match struck {
@@ -125,12 +122,11 @@ impl Circumstances {
     }
 
     /// The rows of a listing as they come; nothing when reading it must fail.
-    fn read<'a, T: Clone + 'a>(
+    fn read<'a, T: Distort + Clone + 'a>(
         &self,
         listing: Listing,
         tenant: TenantId,
         rows: impl Iterator<Item = Cow<'a, T>>,
-        (unknown, nulls): (Bend<T>, Bend<T>),
     ) -> Option<Vec<T>> {
         let rows = rows.map(Cow::into_owned);
         if !self.strikes_at(listing, tenant) {
@@ -140,12 +136,7 @@ impl Circumstances {
             return None;
         }
         let bent = rows.enumerate().map(|(k, mut row)| {
-            if self.faults.contains(&Fault::UnknownCodes) {
-                unknown(&mut row, k);
-            }
-            if self.faults.contains(&Fault::NullFields) {
-                nulls(&mut row, k);
-            }
+            row.distort(k, &self.faults);
             row
         });
         Some(self.delivered(bent.collect(), listing))

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use avepoint_exporter::simulator::{
-    Customer, Listing, NO_TENANT, Tenant, World, null_customer_fields, unknown_customer_codes,
-};
+use avepoint_exporter::simulator::{Customer, Listing, NO_TENANT, Tenant, World};
 
 use super::{Circumstances, Out, Series, named};
 
@@ -68,9 +66,8 @@ fn from_config(tenant: &Tenant) -> Polled<'_> {
 /// The customers by id, each once; nothing when reading them must fail.
 fn listing(world: &World, how: &Circumstances) -> Option<BTreeMap<String, Customer>> {
     let rows = world.customers().iter().map(Cow::Borrowed);
-    let bend = (unknown_customer_codes as _, null_customer_fields as _);
     let mut customers = BTreeMap::new();
-    for row in how.read(Listing::Customers, NO_TENANT, rows, bend)? {
+    for row in how.read(Listing::Customers, NO_TENANT, rows)? {
         for tenant in row.tenants.iter().flatten() {
             guid(tenant.id.as_deref())?;
         }

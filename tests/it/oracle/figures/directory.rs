@@ -1,8 +1,6 @@
 //! All users of a tenant.
 
-use avepoint_exporter::simulator::{
-    DirectoryUser, Listing, Tenant, null_directory_fields, unknown_directory_statuses,
-};
+use avepoint_exporter::simulator::{DirectoryUser, Listing, Tenant};
 
 use super::people::{Who, once};
 use super::security::{Person, STATUSES, codes};
@@ -86,8 +84,7 @@ pub(super) fn put(
 /// The accounts of the listing, each once; nothing when reading it must fail.
 fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Account>> {
     let rows = tenant.directory_users(how.tick);
-    let bend = (unknown_directory_statuses as _, null_directory_fields as _);
-    let rows = how.read(Listing::Directory, tenant.tenant_id, rows, bend)?;
+    let rows = how.read(Listing::Directory, tenant.tenant_id, rows)?;
     let accounts: Option<Vec<Account>> = rows.iter().map(Account::new).collect();
     let accounts = once(accounts?, |account| &account.person.who)?;
     let users: Vec<Person> = accounts.iter().map(|one| one.person.clone()).collect();

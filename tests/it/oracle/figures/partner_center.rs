@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use avepoint_exporter::simulator::{
-    Listing, PartnerUser, Tenant, Word, null_partner_fields, unknown_partner_words,
-};
+use avepoint_exporter::simulator::{Listing, PartnerUser, Tenant, Word};
 
 use super::people::{Who, once};
 use super::{Circumstances, MOST_CODES, Out, dates};
@@ -104,10 +102,9 @@ pub(super) fn put(
 /// The users of both listings, each once, where it comes first; nothing when reading them must fail.
 fn listings(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Known>> {
     let id = tenant.tenant_id;
-    let bend = (unknown_partner_words as _, null_partner_fields as _);
-    let plain = how.read(Listing::Partner, id, tenant.partner_users(how.tick), bend)?;
+    let plain = how.read(Listing::Partner, id, tenant.partner_users(how.tick))?;
     let deleted = tenant.deleted_partner_users(how.tick);
-    let deleted = how.read(Listing::DeletedPartner, id, deleted, bend)?;
+    let deleted = how.read(Listing::DeletedPartner, id, deleted)?;
     let plain = plain.into_iter().map(|row| Known::new(row, false));
     let deleted = deleted.into_iter().map(|row| Known::new(row, true));
     let users: Option<Vec<Known>> = plain.chain(deleted).collect();

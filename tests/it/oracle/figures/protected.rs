@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use avepoint_exporter::simulator::{
-    Listing, ProtectedUser, Tenant, null_protected_fields, unknown_modules,
-};
+use avepoint_exporter::simulator::{Listing, ProtectedUser, Tenant};
 
 use super::people::{Who, once};
 use super::{Circumstances, MOST_CODES, Out, named};
@@ -44,8 +42,7 @@ impl Backed {
 /// Puts out the listing's figures. Returns its users, each once; nothing when reading it must fail.
 pub(super) fn put(tenant: &Tenant, how: &Circumstances, out: &mut Out<'_>) -> Option<Vec<Backed>> {
     let rows = tenant.protected_users(how.tick);
-    let bend = (unknown_modules as _, null_protected_fields as _);
-    let rows = how.read(Listing::Protected, tenant.tenant_id, rows, bend)?;
+    let rows = how.read(Listing::Protected, tenant.tenant_id, rows)?;
     let backup = once(rows.into_iter().map(Backed::new).collect(), |user| {
         &user.who
     })?;

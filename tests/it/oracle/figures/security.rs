@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use avepoint_exporter::simulator::{
-    Fault, Listing, OlderSecurityUser, SecurityUser, Statuses, Tenant, null_older_fields,
-    null_security_fields, unknown_flags, unknown_statuses,
+    Distort, Listing, OlderSecurityUser, SecurityUser, Statuses, Tenant,
 };
 
 use super::people::{Who, once};
@@ -128,13 +127,11 @@ fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Person>> {
     let id = tenant.tenant_id;
     let users: Option<Vec<Person>> = if is_older {
         let rows = tenant.older_security_users(how.tick);
-        let bend = (unknown_flags as _, null_older_fields as _);
-        let rows = how.read(Listing::OlderSecurity, id, rows, bend)?;
+        let rows = how.read(Listing::OlderSecurity, id, rows)?;
         rows.iter().map(|row| Person::older(row, flags)).collect()
     } else {
         let rows = tenant.security_users(how.tick);
-        let bend = (unknown_statuses as _, null_security_fields as _);
-        let rows = how.read(Listing::Security, id, rows, bend)?;
+        let rows = how.read(Listing::Security, id, rows)?;
         rows.iter().map(|row| Person::new(row, flags)).collect()
     };
     let mut users = once(users?, |user| &user.who)?;
@@ -162,12 +159,7 @@ fn counted(tenant: &Tenant, how: &Circumstances) -> Option<(usize, BTreeMap<&'st
         let first = rows.iter().position(has);
         if let Some(k) = first {
             let mut shown = rows[k].clone();
-            if how.faults.contains(&Fault::UnknownCodes) {
-                unknown_statuses(&mut shown, k);
-            }
-            if how.faults.contains(&Fault::NullFields) {
-                null_security_fields(&mut shown, k);
-            }
+            shown.distort(k, &how.faults);
             if !has(&shown) || !Person::new(&shown, false)?.who.is_anybody() {
                 return None;
             }
