@@ -181,28 +181,26 @@ impl Distort for ProtectedUser {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::simulator::World;
 
     #[test]
     fn every_row_keeps_a_name_of_its_user() {
         let world = World::seeded(1, 1, 500);
-        for tenant in world.tenants() {
-            for (k, row) in tenant.security_users(0).enumerate() {
-                let mut row = row.into_owned();
-                row.null_fields(k);
-                assert!(row.id.or(row.mail).or(row.user_principal_name).is_some());
-            }
-            for (k, row) in tenant.protected_users(0).enumerate() {
-                let mut row = row.into_owned();
-                row.null_fields(k);
-                assert!(row.id.or(row.email).is_some());
-            }
-            for (k, row) in tenant.partner_users(0).enumerate() {
-                let mut row = row.into_owned();
-                row.null_fields(k);
-                assert!(row.id.or(row.user_principal_name).is_some());
-            }
+        let tenant = &world.tenants()[0];
+        for (k, mut row) in tenant.security_users(0).map(Cow::into_owned).enumerate() {
+            row.null_fields(k);
+            assert!(row.id.or(row.mail).or(row.user_principal_name).is_some());
+        }
+        for (k, mut row) in tenant.protected_users(0).map(Cow::into_owned).enumerate() {
+            row.null_fields(k);
+            assert!(row.id.or(row.email).is_some());
+        }
+        for (k, mut row) in tenant.partner_users(0).map(Cow::into_owned).enumerate() {
+            row.null_fields(k);
+            assert!(row.id.or(row.user_principal_name).is_some());
         }
         let mut nameless_but_for_mail = SecurityUser {
             mail: Some("a@b.example".to_owned()),

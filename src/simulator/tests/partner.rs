@@ -140,20 +140,18 @@ async fn each_request_needs_its_two_ids_and_they_are_remembered() {
     assert_eq!(response.headers()["MS-CorrelationId"], ID);
     assert_eq!(response.headers()["MS-RequestId"], ID);
     let url = setup.path(Listing::Partner);
-    for missing in ["MS-RequestId", "MS-CorrelationId"] {
-        for value in [None, Some("7")] {
+    for (name, other) in [
+        ("MS-RequestId", "MS-CorrelationId"),
+        ("MS-CorrelationId", "MS-RequestId"),
+    ] {
+        for wrong in [None, Some("7")] {
             let mut request = setup.client.get(&url).bearer_auth(&setup.token);
-            for name in ["MS-RequestId", "MS-CorrelationId"] {
-                let value = if name == missing { value } else { Some(ID) };
-                if let Some(value) = value {
-                    request = request.header(name, value);
-                }
+            request = request.header(other, ID);
+            if let Some(wrong) = wrong {
+                request = request.header(name, wrong);
             }
-            assert_eq!(
-                request.send().await.unwrap().status(),
-                400,
-                "{missing} {value:?}"
-            );
+            let status = request.send().await.unwrap().status();
+            assert_eq!(status, 400, "{name} {wrong:?}");
         }
     }
     let log = setup.simulator.stats().partner_log;
