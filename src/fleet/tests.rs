@@ -15,6 +15,15 @@ const NAMED: &str = "  - customer_id: 00000000-0000-0000-0000-000000000001\n    
     tenant_id: 00000000-0000-0000-0000-000000000001\n    customer_name: Our Contoso\n    tenant_name: our.contoso\n    \
     labels: { sla: gold }\n    collectors: { protected_users: { enabled: false } }\n";
 
+/// A collector that is polled every hour, whatever it reads.
+fn hourly(kind: CollectorKind) -> CollectorConfig {
+    CollectorConfig {
+        interval: Duration::from_secs(3600),
+        stale_after: Duration::from_secs(3 * 3600),
+        kind,
+    }
+}
+
 /// A configuration with these tenants, with discovery that lets all in.
 fn config(tenants: &str) -> Config {
     let text = format!("elements: {{ client_id: a, client_secret: b }}\ntenants:\n{tenants}");
@@ -27,11 +36,7 @@ fn config(tenants: &str) -> Config {
     let mut config = Config::parse(&text, &source).unwrap();
     let all = Config::parse(&text.replace(tenants, NAMELESS), &source).unwrap();
     config.discovery = Some(Discovery {
-        collector: CollectorConfig {
-            interval: Duration::from_secs(3600),
-            stale_after: Duration::from_secs(3 * 3600),
-            kind: CollectorKind::Customers(NoOptions),
-        },
+        collector: hourly(CollectorKind::Customers(NoOptions)),
         include: NamePatterns::default(),
         exclude: NamePatterns::default(),
         collectors: all.tenants[0].collectors.clone(),
@@ -245,15 +250,6 @@ fn a_tenant_that_disappears_is_told_apart_from_one_that_is_not_wanted() {
     let mut off = config(NAMELESS);
     off.discovery = None;
     assert!(!fleet_of(&off, Some(&[])).only_misses(&three));
-}
-
-/// A collector that is polled every hour, whatever it reads.
-fn hourly(kind: CollectorKind) -> CollectorConfig {
-    CollectorConfig {
-        interval: Duration::from_secs(3600),
-        stale_after: Duration::from_secs(3 * 3600),
-        kind,
-    }
 }
 
 #[test]
