@@ -12,7 +12,7 @@ use crate::collectors::{Exposure, Totals, security_users};
 use crate::config::{Config, Source};
 use crate::domain::{Reason, Target, TenantId};
 use crate::fleet::Names;
-use crate::scheduler::jobs::State;
+use crate::scheduler::jobs::{Job, State};
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
 
 use Collector::{Directory, ProtectedUsers, SecurityUsers as Security};
@@ -106,9 +106,14 @@ impl Watching {
         self.change(seconds);
     }
 
+    /// What is known of a collector of a target, and when it is polled.
+    fn of(&mut self, target: TargetId, collector: Collector) -> (&mut CollectorSnapshot, &mut Job) {
+        let watched = self.roster.get_mut(target).unwrap();
+        watched.of(collector).unwrap()
+    }
+
     fn pretend_polled(&mut self, tenant: TargetId, collector: Collector, totals: Totals) {
-        let watched = self.roster.get_mut(tenant).unwrap();
-        let (snapshot, job) = watched.of(collector).unwrap();
+        let (snapshot, job) = self.of(tenant, collector);
         job.state = State::Due(at(300));
         snapshot.polls += 1;
         snapshot.last_poll = Some(LastPoll {
@@ -133,18 +138,11 @@ impl Watching {
     }
 
     fn state(&mut self, tenant: TargetId, collector: Collector) -> State {
-        let watched = self.roster.get_mut(tenant).unwrap();
-        watched.of(collector).unwrap().1.state
-    }
-
-    fn set_state(&mut self, tenant: TargetId, collector: Collector, state: State) {
-        let watched = self.roster.get_mut(tenant).unwrap();
-        watched.of(collector).unwrap().1.state = state;
+        self.of(tenant, collector).1.state
     }
 
     fn known(&mut self, tenant: TargetId, collector: Collector) -> &CollectorSnapshot {
-        let watched = self.roster.get_mut(tenant).unwrap();
-        watched.of(collector).unwrap().0
+        self.of(tenant, collector).0
     }
 
     fn is_joined(&self, tenant: TargetId) -> bool {
@@ -221,8 +219,8 @@ fn a_new_tenant_is_polled_at_once_and_its_protected_users_after_the_others() {
 fn what_stays_the_same_keeps_its_figures_its_counters_its_place_and_its_running_poll() {
     let mut watching = Watching::polled();
     let running = State::Running { due: at(12) };
-    watching.set_state(OWN, Security, running);
-    watching.set_state(FOUND, ProtectedUsers, State::Due(at(15)));
+    watching.of(OWN, Security).1.state = running;
+    watching.of(FOUND, ProtectedUsers).1.state = State::Due(at(15));
     assert_eq!(watching.change(20), Change { came: 0, went: 0 });
     assert_eq!(watching.state(OWN, Security), running);
     assert!(watching.roster.runs(OWN, Security));
@@ -245,7 +243,7 @@ fn what_stays_the_same_keeps_its_figures_its_counters_its_place_and_its_running_
 fn another_interval_moves_the_next_poll_to_a_slot_of_its_own_and_nothing_else() {
     let mut watching = Watching::polled();
     watching.config = config("security_users: { interval: 1m }");
-    watching.set_state(FOUND, Security, State::Due(at(15)));
+    watching.of(FOUND, Security).1.state = State::Due(at(15));
     watching.change(20);
     let due = watching.state(OWN, Security).due().unwrap();
     assert!(due >= at(20) && due <= at(80), "{due:?}");
@@ -262,8 +260,8 @@ fn figures_that_would_mean_something_else_go_with_their_join_and_are_made_again(
     let mut watching = Watching::polled();
     watching.config = config("security_users: { exclude_test_users: true }");
     let running = State::Running { due: at(12) };
-    watching.set_state(OWN, Security, running);
-    watching.set_state(OWN, ProtectedUsers, running);
+    watching.of(OWN, Security).1.state = running;
+    watching.of(OWN, ProtectedUsers).1.state = running;
     watching.change(20);
     assert_eq!(watching.state(OWN, Security), State::Due(at(20)));
     assert_eq!(watching.state(OWN, ProtectedUsers), State::WaitsForOthers);
@@ -290,7 +288,7 @@ fn a_collector_that_is_switched_off_goes_and_nobody_waits_for_it() {
     let mut watching = Watching::polled();
     watching.config = config("security_users: { enabled: false }");
     let before = watching.state(OWN, ProtectedUsers);
-    watching.set_state(FOUND, ProtectedUsers, State::WaitsForOthers);
+    watching.of(FOUND, ProtectedUsers).1.state = State::WaitsForOthers;
     watching.change(20);
     for tenant in [OWN, FOUND] {
         let watched = watching.roster.get_mut(tenant).unwrap();
@@ -350,7 +348,7 @@ fn a_tenant_that_is_not_wanted_goes_at_once_with_all_it_has() {
 #[test]
 fn a_tenant_that_disappears_stays_until_its_last_figures_are_stale() {
     let mut watching = Watching::polled();
-    watching.set_state(FOUND, Security, State::Running { due: at(12) });
+    watching.of(FOUND, Security).1.state = State::Running { due: at(12) };
     watching.listed = listed(false);
     assert_eq!(watching.change(20), Change { came: 0, went: 1 });
     assert!(!watching.roster.runs(FOUND, Security));
@@ -488,8 +486,7 @@ fn after_a_restart_a_tenant_that_had_disappeared_still_stays_until_its_figures_a
 /// Lets the security listing of a tenant be refused until its quarantine leaves out seven slots of eight, from the
 /// second 3000 on.
 fn refuse(watching: &mut Watching, tenant: TargetId) {
-    let watched = watching.roster.get_mut(tenant).unwrap();
-    let (snapshot, job) = watched.of(Security).unwrap();
+    let (snapshot, job) = watching.of(tenant, Security);
     for poll in 0..4 {
         job.plan(at(3000), Some(Reason::Forbidden), at(3001));
         assert_eq!(job.quarantine.is_on(), poll > 0);
@@ -499,8 +496,7 @@ fn refuse(watching: &mut Watching, tenant: TargetId) {
 }
 
 fn due(watching: &mut Watching, tenant: TargetId, seconds: u64) -> Option<Timestamp> {
-    let watched = watching.roster.get_mut(tenant).unwrap();
-    watched.of(Security).unwrap().1.due(at(seconds))
+    watching.of(tenant, Security).1.due(at(seconds))
 }
 
 #[test]
@@ -518,8 +514,7 @@ fn a_quarantine_outlives_a_change_of_the_tenants_and_ends_with_what_was_refused(
     watching.change(3003);
     assert_eq!(due(&mut watching, OWN, 3003), Some(at(3003)));
     assert!(!watching.known(OWN, Security).quarantined);
-    let watched = watching.roster.get_mut(OWN).unwrap();
-    assert!(!watched.of(Security).unwrap().1.quarantine.is_on());
+    assert!(!watching.of(OWN, Security).1.quarantine.is_on());
 }
 
 #[test]
