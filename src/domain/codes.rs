@@ -46,7 +46,8 @@ macro_rules! code {
 }
 
 code!(
-    /// A security finding on a user. Source: AvePoint's table of `status` codes for security users.
+    /// A security finding on a user. Source: AvePoint's table of `status` codes for security users. By AvePoint's user
+    /// guide, `mfa_disabled` is the per-user MFA setting of Entra ID; it does not see MFA that a policy enforces.
     SecurityStatus {
         0 => "mfa_disabled",
         1 => "sign_in_blocked",

@@ -12,8 +12,8 @@ pub(super) const METRICS: &[FiguresMetric<Figures>] = &[
     ),
     Metric::gauge(
         "avepoint_directory_users_by_status",
-        "Users of the directory with this finding; a user with several findings counts in each. From the last \
-         successful poll.",
+        "Users of the directory with this finding; a user with several findings counts in each. mfa_disabled: no per-user \
+         MFA in Entra ID; MFA that a policy enforces does not count. From the last successful poll.",
         &["status"],
         |figures, out| {
             for (status, users) in &figures.by_status {
