@@ -64,8 +64,10 @@ def overview():
             color=look.STATUSES["medium_risk"][1],
         ),
         look.stat(
-            "MFA disabled",
-            f"Users who sign in without a second factor, {listing}. Enable it, tenant by tenant.",
+            "No per-user MFA",
+            f"Users whose own MFA setting in Entra ID is off, {listing}. A policy that enforces MFA does not"
+            " count: in a tenant with such a policy, this is nearly every user. A rise means new accounts"
+            " or reset settings.",
             q.total(q.MFA_DISABLED),
             color=look.STATUSES["mfa_disabled"][1],
         ),
@@ -116,13 +118,14 @@ def worst_tenants():
     panel = tables.table(
         "Worst tenants",
         "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
-        " “Protected” is the share of users with all modules protected. Click a name to open the tenant.",
+        " “Protected” is the share of users with all modules protected. Click a name to open the tenant."
+        + look.ABOUT_MFA,
         [
             ("Exposed high risk", q.named(q.EXPOSED_HIGH_RISK)),
             ("High risk", q.named(q.HIGH_RISK)),
             ("Medium risk", q.named(q.MEDIUM_RISK)),
-            ("MFA disabled", q.named(q.MFA_DISABLED)),
-            ("Exposed, no MFA", q.named(q.EXPOSED_MFA_DISABLED)),
+            ("No per-user MFA", q.named(q.MFA_DISABLED)),
+            ("Exposed, no per-user MFA", q.named(q.EXPOSED_MFA_DISABLED)),
             ("No mailbox backup", q.named(q.UNPROTECTED_MAILBOXES)),
             ("Protected", q.named(q.PROTECTED_SHARE_OF_ALL)),
         ],
@@ -133,8 +136,8 @@ def worst_tenants():
     tables.column(panel, "Exposed high risk", steps=look.BAD_FROM_ONE, width=132)
     tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
     tables.column(panel, "Medium risk", width=102)
-    tables.column(panel, "MFA disabled", width=110)
-    tables.column(panel, "Exposed, no MFA", width=125)
+    tables.column(panel, "No per-user MFA", width=130)
+    tables.column(panel, "Exposed, no per-user MFA", width=180)
     tables.column(panel, "No mailbox backup", width=140)
     tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel

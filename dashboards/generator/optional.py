@@ -100,13 +100,13 @@ def directory():
 
     statuses = look.lines(
         "Findings of all users",
-        f"Users with each finding, {listing}.",
+        f"Users with each finding, {listing}." + look.ABOUT_MFA,
         [look.target(users("users_by_status", "status"), "{{status}}")],
     )
     ages = look.bars(
         "Password age",
-        f"Users by the age of their password, {listing}. An old password alone is not a problem; an old"
-        " password without a second factor is.",
+        f"Users by the age of their password, {listing}. An old password is a problem where it is"
+        " enough to sign in.",
         [
             look.target(
                 users("users_by_password_age", matchers=f'password_age="{band}"'),

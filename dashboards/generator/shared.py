@@ -18,7 +18,7 @@ def at_risk(size=(12, 8)):
     )
     return [
         _by_status("High and medium risk", described, q.AT_RISK + q.GRAVE, size),
-        _by_status("Other findings", described, q.AT_RISK + q.OTHER, size),
+        _by_status("Other findings", described + look.ABOUT_MFA, q.AT_RISK + q.OTHER, size),
     ]
 
 
@@ -31,7 +31,7 @@ def exposed(size=(12, 8)):
     )
     return [
         _by_status("Exposed: high and medium risk", described, q.EXPOSED + q.GRAVE, size),
-        _by_status("Exposed: other findings", described, q.EXPOSED + q.OTHER, size),
+        _by_status("Exposed: other findings", described + look.ABOUT_MFA, q.EXPOSED + q.OTHER, size),
     ]
 
 
@@ -50,7 +50,7 @@ def exposure_matrix(size=(12, 9)):
     return tables.matrix(
         "Exposed users by finding and module",
         "Users with each finding whose mailbox or OneDrive is listed but not protected, and users who are"
-        f" not in the backup listing at all. “{_ANY}” counts each user once.",
+        f" not in the backup listing at all. “{_ANY}” counts each user once." + look.ABOUT_MFA,
         " or ".join(parts),
         "status",
         "module",

@@ -85,10 +85,11 @@ def now():
             missing=none_read,
         ),
         look.stat(
-            "MFA disabled",
-            "Users who sign in without a second factor. Yellow from 1: enable it.",
+            "No per-user MFA",
+            "Users whose own MFA setting in Entra ID is off. A policy that enforces MFA does not count: in a"
+            " tenant with such a policy, this is nearly every user. A rise means new accounts or reset"
+            " settings.",
             q.total(q.MFA_DISABLED),
-            steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=none_read,
         ),
         look.stat(
@@ -126,7 +127,7 @@ def at_risk():
     """Each finding now and over time."""
     panel = look.bars(
         "Findings now",
-        "Users with each finding now. A user with several findings counts in each.",
+        "Users with each finding now. A user with several findings counts in each." + look.ABOUT_MFA,
         [look.target(f"sort_desc({q.total(q.AT_RISK, 'status')})", "{{status}}", instant=True)],
         missing="no users at risk were read",
         size=(8, 9),

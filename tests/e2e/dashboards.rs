@@ -103,7 +103,7 @@ fn open_panels(dashboard: &Value) -> Vec<(String, Vec<String>)> {
 const TOTALS: [(&str, &str); 4] = [
     ("Tenants", "count(avepoint_tenant_info{INSTANCE})"),
     (
-        "MFA disabled",
+        "No per-user MFA",
         "sum(avepoint_security_users_by_status{status=\"mfa_disabled\", INSTANCE})",
     ),
     (
