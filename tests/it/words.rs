@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use avepoint_exporter::bundle::DASHBOARDS;
 use avepoint_exporter::cli::Arguments;
 use clap::CommandFactory as _;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use regex::Regex;
+
+use crate::promql::rules;
 
 /// The files and directories that are checked. `--help` stands for the help of the command line and its commands.
 const CHECKED: &[&str] = &[
@@ -60,6 +63,7 @@ as far as|for so long|after so long | until, up to, for N | As far as it is know
 yet to come | in the future | A time that is yet to come. | A timestamp in the future.
 again and again | repeatedly | The rate falls again and again. | The rate falls again.
 all the same | still, anyway | It counts all the same. | All users have the same role.
+(without|no|lacks?|lost) (mfa|multi-factor authentication|a second factor)|mfa disabled | no per-user MFA: a policy may enforce MFA | Users without MFA. | Users without per-user MFA.
 seldom | rarely, less often | It is polled seldom. | It is rarely polled.
 ";
 
@@ -196,6 +200,24 @@ fn what_people_read_is_in_plain_words() {
         .flat_map(|name| check(&words, name))
         .collect();
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// The status `mfa_disabled` is the per-user setting; a policy neither causes nor cures it.
+#[test]
+fn nobody_is_sent_to_a_policy_for_mfa_disabled() {
+    let policy =
+        Regex::new(r"(?i)conditional\s+access|security\s+defaults|\bpolicy was\b").unwrap();
+    let alerts = rules().into_iter().flat_map(|rule| rule.annotations);
+    let mut texts: Vec<_> = alerts.collect();
+    for dashboard in DASHBOARDS.files {
+        texts.push((dashboard.name.to_owned(), dashboard.text.to_owned()));
+    }
+    let runbook = fs::read_to_string("docs/runbooks/AvePointMfaDisabledUsersRising.md").unwrap();
+    let (_, remedy) = runbook.split_once("\n## What to do\n").unwrap();
+    texts.push(("the runbook's remedy".to_owned(), remedy.to_owned()));
+    for (name, text) in texts {
+        assert!(!policy.is_match(&text), "{name} names a policy: {text}");
+    }
 }
 
 #[test]
