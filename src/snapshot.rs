@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::collectors::customers::{Customers, ListedCustomer};
 use crate::collectors::{Listed, Totals};
 use crate::config::CollectorConfig;
 use crate::domain::{Api, Collector, Reason, Target, TargetId, Timestamp, Unit};
+use crate::upstream::Progress;
 
 /// What is known of all targets.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +65,31 @@ pub struct CollectorSnapshot {
     pub last_failure: Option<LastFailure>,
     /// The figures of the last poll that succeeded, even in an earlier process.
     pub figures: Option<Figures>,
+    /// The poll that runs, if one does. It is the same in all copies, so that it can be looked at while nothing new is
+    /// published.
+    pub under_way: UnderWay,
+}
+
+/// A poll that may be running.
+#[derive(Debug, Clone, Default)]
+pub struct UnderWay(Arc<Mutex<Weak<Progress>>>);
+
+impl UnderWay {
+    /// A poll begins. It is under way as long as somebody holds what is returned.
+    pub fn begin(&self, now: Timestamp) -> Arc<Progress> {
+        let progress = Arc::new(Progress::since(now));
+        *self.lock() = Arc::downgrade(&progress);
+        progress
+    }
+
+    /// How far the poll is that runs.
+    pub fn progress(&self) -> Option<Arc<Progress>> {
+        self.lock().upgrade()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Weak<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How a poll went.
@@ -227,6 +253,7 @@ impl CollectorSnapshot {
             last_poll: None,
             last_failure: None,
             figures: None,
+            under_way: UnderWay::default(),
         }
     }
 

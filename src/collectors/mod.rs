@@ -21,7 +21,9 @@ use serde_json::value::RawValue;
 use crate::config::{CollectorKind, Config};
 use crate::domain::{Collector, Target, Timestamp, collectors};
 use crate::metric::FiguresMetric;
-use crate::upstream::{ApiError, Cause, Clients, Endpoint, ListingSize, Page, Rows, pages_of};
+use crate::upstream::{
+    ApiError, Cause, Clients, Endpoint, ListingSize, Page, Progress, Rows, pages_of,
+};
 
 pub use self::join::{Exposure, ReferenceUsers};
 
@@ -112,20 +114,21 @@ pub struct Poll<'a, C: Collect> {
     /// When the poll began.
     pub now: Timestamp,
     /// Counts what was read, even if the poll fails.
-    pub size: &'a mut ListingSize,
+    pub progress: &'a Progress,
 }
 
 impl<C: Collect> Poll<'_, C> {
-    /// Reads the listing of Elements and hands each page to `each`, in order.
+    /// Reads the listing of Elements and hands each page to `each`, in order, which returns how many distinct rows there
+    /// are so far.
     async fn list<R: Rows>(
         self,
         endpoint: &Endpoint,
         rows: &R,
-        each: impl FnMut(Page<R::Row>) -> Result<(), Cause> + Send,
+        each: impl FnMut(&Page<R::Row>) -> Result<u64, Cause> + Send,
     ) -> Result<(), ApiError> {
         let elements = &self.clients.elements;
         elements
-            .list(endpoint, rows, self.target, self.size, each)
+            .list(endpoint, rows, self.target, self.progress, each)
             .await
     }
 }
@@ -197,10 +200,13 @@ pub async fn poll(
     kind: CollectorKind,
     earlier: Earlier,
     now: Timestamp,
+    progress: &Progress,
 ) -> Polled {
-    let mut size = ListingSize::default();
-    let outcome = read(clients, target, kind, earlier, now, &mut size).await;
-    Polled { size, outcome }
+    let outcome = read(clients, target, kind, earlier, now, progress).await;
+    Polled {
+        size: progress.size(),
+        outcome,
+    }
 }
 
 /// What there is per collector without any code of its own: it follows from the table and from [`Collect`].
@@ -305,7 +311,7 @@ macro_rules! from_table {
             kind: CollectorKind,
             earlier: Earlier,
             now: Timestamp,
-            size: &mut ListingSize,
+            progress: &Progress,
         ) -> Result<Found<Totals>, ApiError> {
             let Earlier { references, totals } = earlier;
             match kind {
@@ -314,7 +320,7 @@ macro_rules! from_table {
                         let earlier = totals.as_ref().and_then(|(totals, is_restored)| {
                             Some(($key::$variant::of(totals)?, *is_restored))
                         });
-                        let poll = Poll { clients, target, options, earlier, references, now, size };
+                        let poll = Poll { clients, target, options, earlier, references, now, progress };
                         let found = $key::$variant::poll(poll).await?;
                         Ok(found.map(Totals::$variant))
                     }

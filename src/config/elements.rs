@@ -170,5 +170,6 @@ fn limits(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Limits) -> Optio
     Some(Limits {
         response_bytes: bytes?.0,
         rows: rows?.into(),
+        ignore_totals: raw.ignore_totals.unwrap_or(false),
     })
 }

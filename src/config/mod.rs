@@ -204,6 +204,8 @@ pub struct Limits {
     pub response_bytes: usize,
     /// Rows of one listing, 1 to 100 million. Default: 1 million.
     pub rows: u64,
+    /// Whether listings are read to their end whatever they say of their length. Default: no.
+    pub ignore_totals: bool,
 }
 
 /// One tenant and what is collected of it.

@@ -93,6 +93,7 @@ pub(super) struct RateLimit {
 pub(super) struct Limits {
     pub(super) response_bytes: Option<String>,
     pub(super) rows: Option<f64>,
+    pub(super) ignore_totals: Option<bool>,
 }
 
 /// The keys that the section of every collector has.

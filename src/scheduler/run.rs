@@ -278,6 +278,7 @@ impl Scheduler {
             return;
         };
         job.state = State::Running { due };
+        let progress = snapshot.under_way.begin(now);
         let kind = snapshot.config.kind;
         let figures = snapshot.figures.as_ref();
         earlier.totals = figures.map(|figures| (Arc::clone(&figures.totals), figures.is_restored));
@@ -286,7 +287,7 @@ impl Scheduler {
         let span = span(&target, collector);
         let poll = async move {
             let start = Instant::now();
-            let polled = collectors::poll(&clients, &target, kind, earlier, now).await;
+            let polled = collectors::poll(&clients, &target, kind, earlier, now, &progress).await;
             (polled, start.elapsed())
         };
         let task = self.running.spawn(poll.instrument(span.clone()));

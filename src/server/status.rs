@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Target, Timestamp, Unit};
 use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
+use crate::upstream::ListingSize;
 
 /// Renders the snapshot as of this moment.
 pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
@@ -95,6 +96,7 @@ struct DiscoveryStatus<'a> {
     up: Option<bool>,
     last_success: Option<Time>,
     last_failure: Option<Failure<'a>>,
+    running: Option<Running>,
     customers: Option<usize>,
     excluded: Option<u64>,
 }
@@ -107,6 +109,7 @@ impl<'a> DiscoveryStatus<'a> {
             up: discovery.up(),
             last_success: discovery.figures.as_ref().map(|found| Time(found.at)),
             last_failure: discovery.last_failure.as_ref().map(Failure::of),
+            running: Running::of(discovery),
             customers: discovered.map(|found| found.customers.len()),
             excluded: discovered.map(|found| found.excluded),
         })
@@ -143,6 +146,7 @@ struct CollectorStatus<'a> {
     last_success: Option<Time>,
     last_failure: Option<Failure<'a>>,
     next_poll: Option<Time>,
+    running: Option<Running>,
     rows: Option<u64>,
     duration_seconds: Option<f64>,
     polls: u64,
@@ -166,6 +170,7 @@ impl<'a> CollectorStatus<'a> {
             last_success: known.figures.as_ref().map(|figures| Time(figures.at)),
             last_failure: known.last_failure.as_ref().map(Failure::of),
             next_poll: known.next_poll.map(Time),
+            running: Running::of(known),
             rows: known.last_poll.map(|poll| poll.rows),
             duration_seconds: known.last_poll.map(|poll| poll.duration.as_secs_f64()),
             polls: known.polls,
@@ -174,6 +179,26 @@ impl<'a> CollectorStatus<'a> {
             interval_seconds: known.config.interval.as_secs_f64(),
             stale_after_seconds: known.config.stale_after.as_secs_f64(),
         }
+    }
+}
+
+/// A poll that runs: how far it is.
+#[derive(Serialize)]
+struct Running {
+    since: Time,
+    pages: u64,
+    rows: u64,
+}
+
+impl Running {
+    fn of(known: &CollectorSnapshot) -> Option<Self> {
+        let progress = known.under_way.progress()?;
+        let ListingSize { rows, pages } = progress.size();
+        Some(Self {
+            since: Time(progress.began()),
+            pages,
+            rows,
+        })
     }
 }
 

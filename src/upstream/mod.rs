@@ -12,7 +12,7 @@ mod partner_center;
 pub use self::http::{Capacity, RequestId, Stats};
 pub(crate) use api::client::{Ask, Endpoint};
 pub(crate) use api::rows::{NOBODY, Rows};
-pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Pseudonyms, Shared};
+pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Progress, Pseudonyms, Shared};
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};
 pub use elements::{ElementsUser, pages_of};
 pub(crate) use elements::{UserRows, UserWire, read_page as read_elements_page};

@@ -21,7 +21,9 @@ use avepoint_exporter::simulator::{
     CLIENT_SECRET, FIRST_REFRESH_TOKEN, Fault, Options, PARTNER_CLIENT_SECRET, Rule, Simulator,
     When,
 };
-use avepoint_exporter::upstream::{Client, Clients, Pseudonyms, RefreshTokenFile, Shared, Stats};
+use avepoint_exporter::upstream::{
+    Client, Clients, Progress, Pseudonyms, RefreshTokenFile, Shared, Stats,
+};
 use tempfile::TempDir;
 
 use crate::http::{get, request};
@@ -461,12 +463,14 @@ async fn debug_shows_neither_users_nor_secrets() {
     for tenant in &config.tenants {
         let tenant = Target::Tenant(Arc::clone(&tenant.tenant));
         for (rows, kind) in rows.iter_mut().zip(kinds) {
+            let progress = Progress::default();
             let polled = collectors::poll(
                 &clients,
                 &tenant,
                 kind,
                 Earlier::default(),
                 Timestamp::default(),
+                &progress,
             );
             let polled = polled.await;
             write!(shown, "{polled:?} {polled:#?}").unwrap();

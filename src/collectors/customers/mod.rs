@@ -84,12 +84,15 @@ struct Fold {
 }
 
 impl Fold {
-    fn page(&mut self, page: Page<ListedCustomer>) -> Result<(), Cause> {
-        for customer in page.rows {
+    /// Adds a page. Returns how many distinct customers there are so far.
+    fn page(&mut self, page: &Page<ListedCustomer>) -> Result<u64, Cause> {
+        for customer in &page.rows {
             self.tenants += customer.tenants.len();
             self.statuses.extend(customer.backup_status);
             self.modes.extend(customer.management_mode);
-            self.by_id.entry(customer.id).or_insert(customer);
+            self.by_id
+                .entry(customer.id)
+                .or_insert_with(|| customer.clone());
         }
         if self.by_id.len().max(self.tenants) > MOST {
             return Err(Cause::Limit(format!(
@@ -101,7 +104,7 @@ impl Fold {
                 "the listing has more than {MOST_CODES} distinct codes"
             )));
         }
-        Ok(())
+        Ok(self.by_id.len() as u64)
     }
 }
 
@@ -138,13 +141,6 @@ mod tests {
         }
     }
 
-    fn page(rows: Vec<ListedCustomer>) -> Page<ListedCustomer> {
-        Page {
-            rows,
-            ..Page::empty()
-        }
-    }
-
     #[test]
     fn all_customers_or_all_tenants_gone_at_once_is_implausible() {
         let [none, bare, full] = [
@@ -178,9 +174,9 @@ mod tests {
             name: Some("first".to_owned()),
             ..ListedCustomer::bare(2)
         };
-        all.page(page(vec![first.clone(), ListedCustomer::bare(1)]))
+        all.page(&Page::of(vec![first.clone(), ListedCustomer::bare(1)]))
             .unwrap();
-        all.page(page(vec![ListedCustomer::bare(2)])).unwrap();
+        all.page(&Page::of(vec![ListedCustomer::bare(2)])).unwrap();
         let read: Vec<_> = all.by_id.into_values().collect();
         assert_eq!(read, [ListedCustomer::bare(1), first]);
     }
@@ -188,15 +184,17 @@ mod tests {
     #[test]
     fn more_customers_tenants_or_codes_than_any_real_listing_has_are_refused() {
         let mut all = Fold::default();
-        all.page(page(vec![with_tenants(MOST)])).unwrap();
-        let error = all.page(page(vec![with_tenants(1)])).unwrap_err();
+        all.page(&Page::of(vec![with_tenants(MOST)])).unwrap();
+        let error = all.page(&Page::of(vec![with_tenants(1)])).unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
 
         let mut all = Fold::default();
         let most = 1..=MOST as u128;
-        all.page(page(most.map(ListedCustomer::bare).collect()))
+        all.page(&Page::of(most.map(ListedCustomer::bare).collect()))
             .unwrap();
-        let error = all.page(page(vec![ListedCustomer::bare(0)])).unwrap_err();
+        let error = all
+            .page(&Page::of(vec![ListedCustomer::bare(0)]))
+            .unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
 
         let coded = |code| ListedCustomer {
@@ -204,8 +202,9 @@ mod tests {
             ..ListedCustomer::bare(1)
         };
         let mut all = Fold::default();
-        all.page(page((100..164).map(coded).collect())).unwrap();
-        let error = all.page(page(vec![coded(1)])).unwrap_err();
+        all.page(&Page::of((100..164).map(coded).collect()))
+            .unwrap();
+        let error = all.page(&Page::of(vec![coded(1)])).unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
     }
 }

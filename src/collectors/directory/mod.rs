@@ -42,7 +42,7 @@ impl Collect for Directory {
     async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
         let mut fold = Fold::new(poll.now);
         let rows = DirectoryRows::new(&poll.clients.elements.pseudonyms);
-        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(&page))
+        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(page))
             .await?;
         Ok(fold.finish())
     }
@@ -180,7 +180,7 @@ impl Fold {
     }
 
     /// Adds a page. `Limit` when the listing has too many distinct codes.
-    fn page(&mut self, page: &Page<DirectoryUser>) -> Result<(), Cause> {
+    fn page(&mut self, page: &Page<DirectoryUser>) -> Result<u64, Cause> {
         self.seen.expect(page.total);
         for DirectoryUser {
             user,
@@ -210,7 +210,7 @@ impl Fold {
                 });
             }
         }
-        Ok(())
+        Ok(self.seen.len())
     }
 
     /// Ends the listing: its figures, and the active users.

@@ -66,8 +66,8 @@ impl Collect for PartnerCenter {
             unreachable!("a configuration with this collector has the client's settings")
         };
         let target = poll.target;
-        wire::read(client, target, poll.size, |page, deleted| {
-            fold.page(&page, deleted)
+        wire::read(client, target, poll.progress, |page, deleted| {
+            fold.page(page, deleted)
         })
         .await?;
         Ok(fold.finish())
@@ -138,7 +138,7 @@ impl Fold {
     }
 
     /// Adds a page of the users who exist, or of the `deleted` ones. `Limit` when there are too many distinct states.
-    fn page(&mut self, page: &Page<PartnerUser>, deleted: bool) -> Result<(), Cause> {
+    fn page(&mut self, page: &Page<PartnerUser>, deleted: bool) -> Result<u64, Cause> {
         for user in &page.rows {
             if !self.seen.is_first(user.keys.identity()) {
                 continue;
@@ -162,7 +162,7 @@ impl Fold {
                 self.active(user);
             }
         }
-        Ok(())
+        Ok(self.seen.len())
     }
 
     fn active(&mut self, user: &PartnerUser) {

@@ -10,7 +10,7 @@ use crate::domain::{Country, DomainType, Target, UserKeys, UserState};
 use crate::upstream::http::json::{OrDefault, Text, wire};
 use crate::upstream::http::time;
 use crate::upstream::{
-    ApiError, Cause, Client, Endpoint, ListingSize, NOBODY, Page, Pseudonyms, RequestId, Rows,
+    ApiError, Cause, Client, Endpoint, NOBODY, Page, Progress, Pseudonyms, RequestId, Rows,
 };
 
 const ENDPOINT: Endpoint = Endpoint::get(
@@ -26,8 +26,8 @@ const DELETED: &str = r#"{"Field":"UserStatus","Value":"Inactive","Operator":"eq
 pub(super) async fn read(
     client: &Client,
     target: &Target,
-    size: &mut ListingSize,
-    mut each: impl FnMut(Page<PartnerUser>, bool) -> Result<(), Cause> + Send,
+    progress: &Progress,
+    mut each: impl FnMut(&Page<PartnerUser>, bool) -> Result<u64, Cause> + Send,
 ) -> Result<(), ApiError> {
     let rows = PartnerRows(&client.pseudonyms);
     let correlation = RequestId::random();
@@ -39,7 +39,7 @@ pub(super) async fn read(
                 &rows,
                 (target, query),
                 &correlation,
-                size,
+                progress,
                 |page| each(page, deleted),
             )
             .await?;

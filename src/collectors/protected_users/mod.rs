@@ -55,7 +55,7 @@ impl Collect for ProtectedUsers {
     async fn poll(mut poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
         let mut fold = Fold::new(std::mem::take(&mut poll.references));
         let rows = ProtectedRows(&poll.clients.elements.pseudonyms);
-        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(&page))
+        poll.list(&wire::ENDPOINT, &rows, |page| fold.page(page))
             .await?;
         Ok(Found {
             figures: fold.finish(),
@@ -129,11 +129,11 @@ impl Fold {
         }
     }
 
-    /// Adds a page.
+    /// Adds a page. Returns how many distinct users there are so far.
     ///
     /// # Errors
     /// `Limit` when the listing has too many distinct codes.
-    fn page(&mut self, page: &Page<ProtectedUser>) -> Result<(), Cause> {
+    fn page(&mut self, page: &Page<ProtectedUser>) -> Result<u64, Cause> {
         self.seen.expect(page.total);
         for user in &page.rows {
             if !self.seen.is_first(user.keys.identity()) {
@@ -152,7 +152,7 @@ impl Fold {
                 matching.listed(&user.keys, protected, unprotected);
             }
         }
-        Ok(())
+        Ok(self.seen.len())
     }
 
     /// Ends the listing: its figures, and the joins with what it was matched against.

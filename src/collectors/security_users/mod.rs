@@ -75,7 +75,7 @@ impl Collect for SecurityUsers {
             encoding: poll.options.encoding,
         };
         let endpoint = wire::endpoint(poll.options.endpoint);
-        poll.list(&endpoint, &rows, |page| fold.page(&page)).await?;
+        poll.list(&endpoint, &rows, |page| fold.page(page)).await?;
         Ok(fold.finish())
     }
 }
@@ -92,15 +92,15 @@ async fn counts(poll: Poll<'_, SecurityUsers>) -> Result<Found<Figures>, ApiErro
     let Poll {
         clients,
         target,
-        size,
+        progress,
         ..
     } = poll;
     let mut by_status = BTreeMap::new();
     for status in SecurityStatus::KNOWN.iter().copied() {
-        let users = wire::count(&clients.elements, target, Some(status), size).await?;
+        let users = wire::count(&clients.elements, target, Some(status), progress).await?;
         by_status.insert(status, users);
     }
-    let users = wire::count(&clients.elements, target, None, size).await?;
+    let users = wire::count(&clients.elements, target, None, progress).await?;
     Ok(Found {
         figures: Figures { users, by_status },
         users: None,
@@ -136,11 +136,11 @@ impl Fold {
         }
     }
 
-    /// Adds a page.
+    /// Adds a page. Returns how many distinct users there are so far.
     ///
     /// # Errors
     /// `Limit` when the listing has too many distinct codes.
-    pub fn page(&mut self, page: &Page<ElementsUser>) -> Result<(), Cause> {
+    pub fn page(&mut self, page: &Page<ElementsUser>) -> Result<u64, Cause> {
         self.seen.expect(page.total);
         for user in &page.rows {
             // First this: a user who is left out for the first row is left out for good.
@@ -162,7 +162,7 @@ impl Fold {
                 });
             }
         }
-        Ok(())
+        Ok(self.seen.len())
     }
 
     /// Ends the listing: its figures, and the users with findings.

@@ -6,7 +6,7 @@ use url::Url;
 use crate::config::{SecurityEndpoint, StatusEncoding};
 use crate::domain::{SecurityStatus, Target};
 use crate::upstream::{
-    ApiError, Ask, Cause, Client, ElementsUser, Endpoint, ListingSize, Page, Pseudonyms, UserRows,
+    ApiError, Ask, Cause, Client, ElementsUser, Endpoint, Page, Progress, Pseudonyms, UserRows,
     read_elements_page,
 };
 
@@ -46,7 +46,7 @@ pub(super) async fn count(
     elements: &Client,
     target: &Target,
     status: Option<SecurityStatus>,
-    size: &mut ListingSize,
+    progress: &Progress,
 ) -> Result<u64, ApiError> {
     let endpoint = endpoint(SecurityEndpoint::V3);
     let rows = UserRows {
@@ -61,7 +61,7 @@ pub(super) async fn count(
     let Some(page) = answered.value else {
         return Ok(0);
     };
-    size.add(&page);
+    progress.add(&page);
     count_in(&page, status)
         .map_err(|cause| elements.failed(&endpoint, cause, answered.request_id.as_ref(), None))
 }
@@ -103,9 +103,8 @@ mod tests {
             is_test_user: false,
         });
         Page {
-            rows: rows.collect(),
             total,
-            next_link: None,
+            ..Page::of(rows.collect())
         }
     }
 

@@ -110,6 +110,7 @@ fn what_is_left_out_gets_its_default() {
     };
     assert_eq!(elements.rate_limit, rate_limit);
     let limits = Limits {
+        ignore_totals: false,
         response_bytes: 16 << 20,
         rows: 1_000_000,
     };

@@ -1,5 +1,9 @@
-//! Where a listing continues and where it ends. Pure: counts in, next step out.
+//! Where a listing continues and where it ends. Pure: what a page says goes in, the place of the next comes out.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use http::header::HeaderValue;
 use url::Url;
 
 use super::error::Cause;
@@ -11,50 +15,82 @@ pub struct Page<R> {
     pub rows: Vec<R>,
     /// How many rows the listing has, as this page says.
     pub total: Option<u64>,
-    /// Where the next page of AvePoint's is, as this page says; resolved and checked by [`Pager`].
-    pub(crate) next_link: Option<String>,
+    /// How many rows a full page has, as this page says.
+    pub(crate) size: Option<u64>,
+    /// Where the next page is, as this page says.
+    pub(crate) link: Option<Link>,
 }
 
 impl<R> Page<R> {
-    /// The page that ends any listing.
-    pub(crate) fn empty() -> Self {
-        Self::of(Vec::new())
-    }
-
     /// A page of these rows that says nothing of its listing.
     pub fn of(rows: Vec<R>) -> Self {
         Self {
             rows,
             total: None,
-            next_link: None,
+            size: None,
+            link: None,
         }
     }
 }
 
-/// What to ask for after a page.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// The page with this index, counted from 1.
-    Index(u64),
-    /// The page behind this link.
-    Link(Url),
-    /// Nothing: the listing has ended.
-    End,
+/// Where a page says that the next one is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Link {
+    /// The address, whole or in part; empty where there is only a token.
+    pub(crate) uri: String,
+    pub(crate) token: Option<String>,
 }
 
-/// Follows one listing whose pages are numbered.
+/// Where a page is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// Counted from 1.
+    Index(u64),
+    /// The same, where the listing may have ended: a service may refuse it.
+    Beyond(u64),
+    /// Where a link leads.
+    Link {
+        url: Url,
+        /// To be sent along.
+        token: Option<HeaderValue>,
+    },
+}
+
+/// How an API pages its listings, and how far it may go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The rows of a page that are asked for.
+    pub(crate) page_size: u64,
+    /// Whether a page can be asked for by its index, or only by the link of the page before.
+    pub(crate) has_index: bool,
+    /// The most rows that a listing may have.
+    pub(crate) rows: u64,
+    /// Whether what a listing says of its length is not looked at.
+    pub(crate) ignores_totals: bool,
+}
+
+/// Follows one listing.
 #[derive(Debug)]
 pub(crate) struct Pager {
-    base: Url,
-    count: PageCount,
-}
-
-/// Counts what a listing delivers, within bounds.
-#[derive(Debug)]
-pub(crate) struct PageCount {
-    max_rows: u64,
+    bounds: Bounds,
+    /// Pages and rows so far, repeated rows included.
     pages: u64,
     rows: u64,
+    /// Distinct rows so far.
+    distinct: u64,
+    /// Pages at the end that brought nothing new.
+    idle: u64,
+    /// Rows of the first page.
+    first: u64,
+    /// How long the listing is, as the last page said that did not contradict the rows.
+    total: Option<u64>,
+    /// Rows of a full page, as the last page with rows said.
+    size: Option<u64>,
+    /// Hashes of the links that were followed.
+    followed: HashSet<u64>,
+    hasher: RandomState,
+    /// Whether the last page may not have existed: a service may then repeat another.
+    is_beyond: bool,
 }
 
 /// A listing whose pages hold fewer rows than this on average is cut off: it would cost more requests than
@@ -64,77 +100,183 @@ const FEWEST_ROWS_PER_PAGE: u64 = 10;
 /// Pages that any listing may have, however short they are.
 const PAGES_ALWAYS_ALLOWED: u64 = 1000;
 
-impl PageCount {
-    pub(crate) fn new(max_rows: u64) -> Self {
+/// So many rows can always have moved to pages read before, however small the pages are.
+const FEW: u64 = 20;
+
+/// Pages in a row that may bring nothing new.
+const MOST_IDLE: u64 = 4;
+
+impl Pager {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
-            max_rows,
+            bounds,
             pages: 0,
             rows: 0,
+            distinct: 0,
+            idle: 0,
+            first: 0,
+            total: None,
+            size: None,
+            followed: HashSet::new(),
+            hasher: RandomState::new(),
+            is_beyond: false,
         }
     }
 
-    /// Counts a page.
+    /// Takes in a page with which the listing has `distinct` distinct rows so far, and whose link leads to `link`.
+    /// Returns where the listing continues; `None` at its end. The rule is the one of the upstream facts, "Where a
+    /// listing ends".
     ///
     /// # Errors
-    /// `Limit` when the listing is, or grows, beyond bounds.
-    pub(crate) fn add<R>(&mut self, page: &Page<R>) -> Result<(), Cause> {
-        if let Some(total) = page.total.filter(|total| *total > self.max_rows) {
+    /// `Limit` when the listing is, or grows, beyond bounds, or goes in a circle; `Implausible` when what it says of its
+    /// length contradicts its rows, or the index is not heeded.
+    pub(crate) fn after<R>(
+        &mut self,
+        page: &Page<R>,
+        distinct: u64,
+        link: Option<Place>,
+    ) -> Result<Option<Place>, Cause> {
+        let rows = page.rows.len() as u64;
+        let said = page.total.filter(|_| !self.bounds.ignores_totals);
+        self.count(rows, said)?;
+        let is_new = distinct > self.distinct;
+        self.distinct = distinct;
+        self.idle = if is_new { 0 } else { self.idle + 1 };
+        // A total below the rows that came, or 0 beside rows, is no total.
+        let usable = |total: &u64| *total >= self.rows;
+        let said_usable = said.filter(usable);
+        self.total = said_usable.or(self.total);
+        if rows > 0 {
+            self.size = page.size.filter(|size| *size > 0).or(self.size);
+        }
+        let was_beyond = std::mem::take(&mut self.is_beyond);
+
+        if let Some(link) = link {
+            return self.follow(link).map(Some);
+        }
+        if rows == 0 {
+            return self.end(self.rows);
+        }
+        let total = match said {
+            Some(_) => said_usable,
+            None => self.total.filter(usable),
+        };
+        let is_full = rows >= self.full();
+        if self.pages > 1 && !is_new {
+            if was_beyond {
+                return self.end(self.rows - rows);
+            }
+            // A page that is as large as the first is not the last of several, whatever their size.
+            let is_short = total.is_some_and(|total| total > distinct && rows >= self.first);
+            if self.bounds.has_index && (is_full || is_short) {
+                return Err(self.implausible("the page index is ignored"));
+            }
+        }
+        let is_delivered = total.is_some_and(|total| self.rows >= total);
+        if is_delivered && !(is_full && self.bounds.has_index) {
+            return Ok(None);
+        }
+        if !self.bounds.has_index || (total.is_none() && !is_full && !is_new) {
+            return self.end(self.rows);
+        }
+        if self.idle > MOST_IDLE {
+            return Err(self.implausible("pages repeat"));
+        }
+        let next = self.pages + 1;
+        // A total that is reached with a full page may be that of the page, or the highest that the service tells. And
+        // after links, a service may not know any index.
+        self.is_beyond = is_delivered || !self.followed.is_empty();
+        Ok(Some(if self.is_beyond {
+            Place::Beyond(next)
+        } else {
+            Place::Index(next)
+        }))
+    }
+
+    /// Counts a page.
+    fn count(&mut self, rows: u64, total: Option<u64>) -> Result<(), Cause> {
+        let most = self.bounds.rows;
+        if let Some(total) = total.filter(|total| *total > most) {
             return Err(Cause::Limit(format!(
-                "the listing has {total} rows, at most {} are allowed; see elements.limits.rows",
-                self.max_rows
+                "the listing has {total} rows, at most {most} are allowed; see elements.limits.rows"
             )));
         }
-        self.rows += page.rows.len() as u64;
-        if self.rows > self.max_rows {
+        self.rows += rows;
+        if self.rows > most {
             return Err(Cause::Limit(format!(
-                "the listing does not end within {} rows; see elements.limits.rows",
-                self.max_rows
+                "the listing does not end within {most} rows; see elements.limits.rows"
             )));
         }
-        if self.pages >= PAGES_ALWAYS_ALLOWED.max(self.max_rows / FEWEST_ROWS_PER_PAGE) {
+        if self.pages >= PAGES_ALWAYS_ALLOWED.max(most / FEWEST_ROWS_PER_PAGE) {
             return Err(Cause::Limit(format!(
                 "the listing does not end within {} pages",
                 self.pages
             )));
         }
         self.pages += 1;
+        if self.pages == 1 {
+            self.first = rows;
+        }
         Ok(())
     }
-}
 
-impl Pager {
-    pub(crate) fn new(base: Url, max_rows: u64) -> Self {
-        Self {
-            base,
-            count: PageCount::new(max_rows),
+    /// Goes where a link leads, unless that leads nowhere.
+    fn follow(&mut self, link: Place) -> Result<Place, Cause> {
+        if !self.followed.insert(self.hasher.hash_one(&link)) {
+            return Err(Cause::Limit(format!(
+                "page {} links to a page that was read before",
+                self.pages
+            )));
         }
+        if self.idle > MOST_IDLE {
+            return Err(Cause::Limit(format!(
+                "the last {} pages have brought nothing new, and there are more",
+                self.idle
+            )));
+        }
+        Ok(link)
     }
 
-    /// Counts a page and says what to ask for next.
-    ///
-    /// # Errors
-    /// `Limit` when the listing is, or grows, beyond bounds; `Refused` when a link leads elsewhere.
-    pub(crate) fn after<R>(&mut self, page: &Page<R>) -> Result<Next, Cause> {
-        self.count.add(page)?;
-        // Checked on the last page too: an API that sends tokens elsewhere is not to be trusted with a total.
-        let link = page
-            .next_link
-            .as_deref()
-            .map(|link| within(&self.base, link))
-            .transpose()?;
-        let all_delivered = |total| self.count.rows >= total;
-        if page.rows.is_empty() || page.total.is_some_and(all_delivered) {
-            return Ok(Next::End);
+    /// Ends the listing with so many rows, unless it has promised more than a page of further ones: so many can have
+    /// moved to pages that were read before.
+    fn end(&self, rows: u64) -> Result<Option<Place>, Cause> {
+        let missing = self.total.unwrap_or(0).saturating_sub(rows);
+        // Whatever it says of its size, a page has no more rows than were asked for or came first.
+        let most = self.bounds.page_size.max(self.first);
+        let page = self.size.unwrap_or(self.first.max(FEW)).min(most);
+        if missing > page || (rows == 0 && missing > 0) {
+            return Err(self.implausible("the listing ends early"));
         }
-        Ok(link.map_or(Next::Index(self.count.pages + 1), Next::Link))
+        Ok(None)
+    }
+
+    /// Rows of a full page.
+    fn full(&self) -> u64 {
+        self.size.unwrap_or(self.bounds.page_size)
+    }
+
+    fn implausible(&self, what: &str) -> Cause {
+        let distinct = self.distinct;
+        let of = self
+            .total
+            .map_or_else(String::new, |total| format!(" of {total}"));
+        let advice = if self.total.is_some() {
+            "; if the totals of this account are always wrong, set elements.limits.ignore_totals: true"
+        } else {
+            ""
+        };
+        Cause::Implausible(format!(
+            "{what}: {distinct}{of} rows after {} pages{advice}",
+            self.pages
+        ))
     }
 
     /// The index of the last page that the listing is known to have after this page: more may follow where the
     /// listing does not say how long it is, and fewer where its pages are larger from here on.
     pub(crate) fn last_known<R>(&self, page: &Page<R>) -> u64 {
-        let left = page.total.unwrap_or(0).saturating_sub(self.count.rows);
+        let left = self.total.unwrap_or(0).saturating_sub(self.rows);
         let rows = (page.rows.len() as u64).max(1);
-        self.count.pages + left.div_ceil(rows)
+        self.pages + left.div_ceil(rows)
     }
 }
 
@@ -161,117 +303,4 @@ pub(crate) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Reason;
-
-    fn pager(max_rows: u64) -> Pager {
-        Pager::new(
-            "https://graph.avepoint.example/partner/x".parse().unwrap(),
-            max_rows,
-        )
-    }
-
-    fn page(rows: usize, total: Option<u64>) -> Page<()> {
-        Page {
-            rows: vec![(); rows],
-            total,
-            next_link: None,
-        }
-    }
-
-    #[test]
-    fn a_listing_ends_when_as_many_rows_came_as_it_has() {
-        let mut pager = pager(1000);
-        assert_eq!(pager.after(&page(100, Some(150))).unwrap(), Next::Index(2));
-        assert_eq!(pager.after(&page(50, Some(150))).unwrap(), Next::End);
-    }
-
-    #[test]
-    fn a_clamped_page_does_not_end_the_listing() {
-        let mut pager = pager(1000);
-        assert_eq!(pager.after(&page(7, Some(20))).unwrap(), Next::Index(2));
-        assert_eq!(pager.after(&page(7, Some(20))).unwrap(), Next::Index(3));
-        assert_eq!(pager.after(&page(6, Some(20))).unwrap(), Next::End);
-    }
-
-    #[test]
-    fn without_a_total_the_first_empty_page_is_the_end() {
-        let mut pager = pager(1000);
-        assert_eq!(pager.after(&page(50, None)).unwrap(), Next::Index(2));
-        assert_eq!(pager.after(&Page::<()>::empty()).unwrap(), Next::End);
-    }
-
-    #[test]
-    fn how_many_pages_follow_is_told_by_the_rows_that_are_left_and_the_size_of_the_last_page() {
-        let mut pager = pager(1000);
-        let mut last_known = |rows, total| {
-            let page = page(rows, total);
-            pager.after(&page).unwrap();
-            pager.last_known(&page)
-        };
-        assert_eq!(last_known(50, Some(201)), 5);
-        assert_eq!(last_known(100, Some(201)), 3);
-        assert_eq!(last_known(10, None), 3);
-        assert_eq!(last_known(1, Some(163)), 6);
-    }
-
-    #[test]
-    fn an_empty_page_ends_a_listing_that_promised_more() {
-        assert_eq!(pager(1000).after(&page(0, Some(10))).unwrap(), Next::End);
-    }
-
-    #[test]
-    fn a_listing_that_says_it_is_too_large_fails_at_its_first_page() {
-        assert_eq!(
-            pager(1000)
-                .after(&page(100, Some(1001)))
-                .unwrap_err()
-                .reason(),
-            Reason::Limit
-        );
-    }
-
-    #[test]
-    fn a_listing_that_never_ends_is_cut_off() {
-        let (mut long, mut short) = (pager(1000), pager(1_000_000));
-        let failed_at = (1..100).find(|_| long.after(&page(100, None)).is_err());
-        assert_eq!(failed_at, Some(11));
-        let error = (0..1_000_000).find_map(|_| short.after(&page(1, None)).err());
-        assert_eq!(error.unwrap().reason(), Reason::Limit);
-        assert_eq!(short.count.pages, 100_000);
-    }
-
-    #[test]
-    fn a_link_is_followed_within_the_api_only() {
-        let after = |link: &str| {
-            pager(1000).after(&Page {
-                next_link: Some(link.to_owned()),
-                ..page(1, None)
-            })
-        };
-        let local = "https://graph.avepoint.example/partner/x?pageIndex=2";
-        assert_eq!(after(local).unwrap(), Next::Link(local.parse().unwrap()));
-        assert_eq!(
-            after("?pageIndex=2").unwrap(),
-            Next::Link(local.parse().unwrap())
-        );
-        for link in [
-            "https://evil.example/partner/x",
-            "//evil.example/",
-            "http://graph.avepoint.example/partner/x",
-            "https://graph.avepoint.example:8443/x",
-            "https://a@graph.avepoint.example/x",
-            "file:///etc/passwd",
-            "https://",
-        ] {
-            assert_eq!(after(link).unwrap_err().reason(), Reason::Refused, "{link}");
-            let last = Page {
-                next_link: Some(link.to_owned()),
-                ..page(1, Some(1))
-            };
-            let error = pager(1000).after(&last).unwrap_err();
-            assert_eq!(error.reason(), Reason::Refused, "{link} on the last page");
-        }
-    }
-}
+mod tests;

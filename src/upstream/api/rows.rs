@@ -1,5 +1,8 @@
 //! The rows of any listing: how they are read, and how many there were.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::domain::Timestamp;
 use crate::upstream::http::json::{Fields, JsonError, Object};
 
 use super::paging::Page;
@@ -27,11 +30,41 @@ pub struct ListingSize {
     pub pages: u64,
 }
 
-impl ListingSize {
+/// How much of a listing was read so far. Whoever reads it counts; others may look meanwhile.
+#[derive(Debug, Default)]
+pub struct Progress {
+    since: Timestamp,
+    rows: AtomicU64,
+    pages: AtomicU64,
+}
+
+impl Progress {
+    /// Nothing was read yet of what is being read since then.
+    pub fn since(since: Timestamp) -> Self {
+        Self {
+            since,
+            ..Self::default()
+        }
+    }
+
+    /// When the reading began.
+    pub fn began(&self) -> Timestamp {
+        self.since
+    }
+
     /// Counts a page.
-    pub(crate) fn add<R>(&mut self, page: &Page<R>) {
-        self.pages += 1;
-        self.rows += page.rows.len() as u64;
+    pub(crate) fn add<R>(&self, page: &Page<R>) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.rows
+            .fetch_add(page.rows.len() as u64, Ordering::Relaxed);
+    }
+
+    /// What was read until now.
+    pub fn size(&self) -> ListingSize {
+        ListingSize {
+            rows: self.rows.load(Ordering::Relaxed),
+            pages: self.pages.load(Ordering::Relaxed),
+        }
     }
 }
 

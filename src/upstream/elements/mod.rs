@@ -1,6 +1,5 @@
 //! The manners of AvePoint Elements: how its listings are paged, and how several of them describe a user.
 
-mod ahead;
 mod listing;
 #[cfg(test)]
 pub(crate) mod tests;

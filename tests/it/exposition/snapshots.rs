@@ -17,6 +17,7 @@ use avepoint_exporter::domain::{
 };
 use avepoint_exporter::snapshot::{
     CollectorSnapshot, Discovered, Figures, LastFailure, LastPoll, Snapshot, TargetSnapshot,
+    UnderWay,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -233,17 +234,7 @@ fn customer(id: u128) -> ListedCustomer {
 
 /// A collector that was not polled yet.
 pub(crate) fn never(kind: CollectorKind) -> CollectorSnapshot {
-    CollectorSnapshot {
-        config: config(kind, kind.collector().default_interval().as_secs()),
-        next_poll: None,
-        polls: 0,
-        failures: failed(0),
-        skipped: 0,
-        quarantined: false,
-        last_poll: None,
-        last_failure: None,
-        figures: None,
-    }
+    CollectorSnapshot::new(config(kind, kind.collector().default_interval().as_secs()))
 }
 
 fn config(kind: CollectorKind, seconds: u64) -> CollectorConfig {
@@ -580,6 +571,7 @@ fn any_collector(
                     last_poll,
                     last_failure: None,
                     figures,
+                    under_way: UnderWay::default(),
                 }
             },
         )

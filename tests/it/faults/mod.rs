@@ -20,7 +20,7 @@ use avepoint_exporter::collectors::{self, Earlier};
 use avepoint_exporter::config::Config;
 use avepoint_exporter::domain::{Clock, Target, TenantId, Timestamp};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, Simulator, Tenant, When, World};
-use avepoint_exporter::upstream::{ApiError, Client, Clients, Shared, Stats};
+use avepoint_exporter::upstream::{ApiError, Client, Clients, Progress, Shared, Stats};
 use prometheus::Registry;
 
 use crate::support::{Exposition, simulator};
@@ -122,12 +122,14 @@ async fn error_of(config: &Config, listing: Listing) -> ApiError {
     let polled = collectors.find(|one| is_it(one.kind.collector().as_str()));
     let target = Target::Tenant(Arc::clone(&tenant.tenant));
     let kind = polled.unwrap().kind;
+    let progress = Progress::default();
     let poll = collectors::poll(
         &clients,
         &target,
         kind,
         Earlier::default(),
         Timestamp::default(),
+        &progress,
     );
     poll.await.outcome.unwrap_err()
 }

@@ -3,22 +3,14 @@
 use std::pin::pin;
 
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
-use url::Url;
 
-use crate::upstream::api::paging::Next;
-
-/// Where a page is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Counted from 1.
-    Index(u64),
-    Link(Url),
-}
+use super::paging::Place;
 
 /// What to do after a page.
 #[derive(Debug)]
 pub(super) struct Step {
-    pub(super) next: Next,
+    /// Where the listing continues; `None` at its end.
+    pub(super) next: Option<Place>,
     /// The index of the last page that the listing is known to have.
     pub(super) last: u64,
 }
@@ -31,39 +23,37 @@ pub(super) struct Step {
 /// The first error in the order of the pages, of fetching or of taking.
 pub(super) async fn read_in_order<P, E, F: Future<Output = Result<P, E>>>(
     at_once: usize,
+    first: Place,
     fetch: impl Fn(Place) -> F,
     mut take: impl FnMut(P) -> Result<Step, E>,
 ) -> Result<(), E> {
     let mut ahead = pin!(FuturesOrdered::new());
     let mut asked = 0;
     let mut step = Step {
-        next: Next::Index(1),
+        next: Some(first),
         last: 1,
     };
-    loop {
-        let page = match step.next {
-            Next::End => return Ok(()),
-            Next::Link(link) => {
-                ahead.set(FuturesOrdered::new());
-                fetch(Place::Link(link)).await?
+    while let Some(place) = step.next {
+        let page = if let Place::Index(index) = place {
+            if ahead.is_empty() {
+                asked = index - 1;
             }
-            Next::Index(index) => {
-                if ahead.is_empty() {
-                    asked = index - 1;
-                }
-                let until = step.last.min(index + at_once as u64 - 1).max(index);
-                while asked < until {
-                    asked += 1;
-                    ahead.push_back(fetch(Place::Index(asked)));
-                }
-                let Some(page) = ahead.next().await else {
-                    unreachable!("the page was requested")
-                };
-                page?
+            let until = step.last.min(index + at_once as u64 - 1).max(index);
+            while asked < until {
+                asked += 1;
+                ahead.push_back(fetch(Place::Index(asked)));
             }
+            let Some(page) = ahead.next().await else {
+                unreachable!("the page was requested")
+            };
+            page?
+        } else {
+            ahead.set(FuturesOrdered::new());
+            fetch(place).await?
         };
         step = take(page)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -75,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::upstream::api::Cause;
-    use crate::upstream::api::paging::{Page, Pager};
+    use crate::upstream::api::paging::{Bounds, Page, Pager};
 
     /// What a service answers for a page.
     #[derive(Debug, Clone)]
@@ -126,16 +116,21 @@ mod tests {
     /// How the listing of these answers is read: the pages that were taken, how it ended, the most requests that
     /// were under way at once, and how many there were.
     async fn read(answers: &[Answer], at_once: usize) -> (Vec<u64>, String, usize, usize) {
-        let base: Url = "https://graph.avepoint.example/x".parse().unwrap();
-        let mut pager = Pager::new(base.clone(), 1000);
+        let mut pager = Pager::new(Bounds {
+            page_size: 10,
+            has_index: true,
+            rows: 1000,
+            ignores_totals: false,
+        });
+        let mut users = 0;
         let taken = RefCell::new(Vec::new());
         let (under_way, most, requests) = (Cell::new(0), Cell::new(0), Cell::new(0));
         let fetch = |place: Place| {
             let (under_way, most, requests) = (&under_way, &most, &requests);
             async move {
                 let index = match place {
-                    Place::Index(index) => index,
-                    Place::Link(link) => link.fragment().unwrap().parse().unwrap(),
+                    Place::Index(index) | Place::Beyond(index) => index,
+                    Place::Link { url, .. } => url.fragment().unwrap().parse().unwrap(),
                 };
                 let _under_way = UnderWay::begin(under_way);
                 most.set(most.get().max(under_way.get()));
@@ -149,18 +144,24 @@ mod tests {
                 Ok((index, answer))
             }
         };
-        let ended = read_in_order(at_once, fetch, |(index, answer)| {
+        let ended = read_in_order(at_once, Place::Index(1), fetch, |(index, answer)| {
             taken.borrow_mut().push(index);
             if taken.borrow().len() > 200 {
                 return Err("in a circle".to_owned());
             }
             let page = Page {
-                rows: vec![(); answer.rows],
                 total: answer.total,
-                next_link: answer.link.map(|index| format!("#{index}")),
+                ..Page::of(vec![(); answer.rows])
             };
+            users += answer.rows as u64;
+            let link = answer.link.map(|to| Place::Link {
+                url: format!("https://graph.avepoint.example/x#{to}")
+                    .parse()
+                    .unwrap(),
+                token: None,
+            });
             let next = pager
-                .after(&page)
+                .after(&page, users, link)
                 .map_err(|cause: Cause| cause.to_string())?;
             Ok(Step {
                 next,
