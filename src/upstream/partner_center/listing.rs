@@ -100,7 +100,7 @@ impl Paged for Listing<'_> {
             headers.extend(HeaderValue::try_from(id.to_string()).map(|id| (name, id)));
         }
         let Place::Link { url, token } = place else {
-            unreachable!("no page is asked for by its index")
+            unreachable!("pages of this API have no index")
         };
         headers.extend(token.clone().map(|token| (CONTINUATION_TOKEN, token)));
         Ask {

@@ -38,8 +38,8 @@ pub(super) struct Row {
 pub(super) struct Size {
     pub(super) rows: usize,
     pub(super) page: usize,
-    /// Whether what its pages say of the number of rows is heeded.
-    pub(super) is_counted: bool,
+    /// Whether pages are asked for by their index.
+    pub(super) has_index: bool,
 }
 
 impl Size {
@@ -47,13 +47,15 @@ impl Size {
         Self {
             rows: rows(tenant, listing),
             page: PAGE,
-            is_counted: true,
+            has_index: true,
         }
     }
 
-    /// How many requests it takes when all goes well.
+    /// How many requests it takes when all goes well: one more where the last page is full, since its total may be that
+    /// of the pages so far.
     pub(super) fn pages(self) -> u64 {
-        self.rows.div_ceil(self.page).max(1) as u64
+        let is_full = self.has_index && self.rows > 0 && self.rows.is_multiple_of(self.page);
+        self.rows.div_ceil(self.page).max(1) as u64 + u64::from(is_full)
     }
 
     fn clamped(self) -> Self {
@@ -107,7 +109,7 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         Fault::Deep | Fault::EmptyRows => fails(ROOMY, "limit", 1..=1),
         // Page `n` says that there are `n` + 1 pages, and a thousand rows are allowed.
         Fault::Endless | Fault::EndlessUncounted => {
-            let counted = size.is_counted && fault == Fault::Endless;
+            let counted = fault == Fault::Endless;
             let most = 1000 / size.page as u64 + u64::from(!counted);
             fails(LONG, "limit", most..=most)
         }
@@ -271,7 +273,7 @@ pub(super) fn takes_its_time(fault: Fault) -> bool {
     let any = Size {
         rows: 1,
         page: PAGE,
-        is_counted: true,
+        has_index: true,
     };
     [SHORT, SHORTER, COUNTED].contains(&row(fault, any).elements)
 }

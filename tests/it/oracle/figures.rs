@@ -111,6 +111,31 @@ impl Default for Circumstances {
     }
 }
 
+/// How a listing is paged.
+struct Pages {
+    /// Of a full page.
+    rows: usize,
+    has_links: bool,
+}
+
+impl Pages {
+    /// Whether too many of them bring nobody new, beside those who were known `before`: a page's index is not heeded
+    /// then, or links lead nowhere.
+    fn are_idle(&self, before: &[String], identities: &[String]) -> bool {
+        // A link is followed a few times, and the last page has none.
+        let (most, last) = if self.has_links { (4, 1) } else { (0, 0) };
+        let all = [before, identities].concat();
+        let mut idle = 0;
+        (0..(identities.len().saturating_sub(last)) / self.rows).any(|page| {
+            let (from, to) = (page * self.rows, (page + 1) * self.rows);
+            let known = &all[..if page == 0 { 0 } else { before.len() + from }];
+            let is_idle = identities[from..to].iter().all(|who| known.contains(who));
+            idle = if is_idle { idle + 1 } else { 0 };
+            idle > most
+        })
+    }
+}
+
 impl Circumstances {
     fn strikes_at(&self, listing: Listing, tenant: TenantId) -> bool {
         self.struck.is_none_or(|(struck, at)| match struck {
@@ -142,16 +167,33 @@ impl Circumstances {
         Some(self.delivered(bent.collect(), listing))
     }
 
-    /// The rows in the order in which pages bring them. Rows that move down once the first page was read bring
-    /// its last ones again, and the listing's last ones never.
-    fn delivered<T: Clone>(&self, rows: Vec<T>, listing: Listing) -> Vec<T> {
-        let mut page = match listing {
+    /// How a listing is paged.
+    fn pages(&self, listing: Listing, tenant: TenantId) -> Pages {
+        let is_struck = self.strikes_at(listing, tenant);
+        let has_links = matches!(listing, Listing::Partner | Listing::DeletedPartner)
+            || (is_struck && self.faults.contains(&Fault::NextLink));
+        Pages {
+            rows: self.page_of(listing, is_struck),
+            has_links,
+        }
+    }
+
+    /// Rows of a full page, of a listing that faults strike at or not.
+    fn page_of(&self, listing: Listing, is_struck: bool) -> usize {
+        let page = match listing {
             Listing::Partner | Listing::DeletedPartner => self.partner_page_limit.min(500),
             _ => self.page_limit.min(100),
         };
-        if self.faults.contains(&Fault::Clamp) {
-            page = (page / 2).max(1);
+        if is_struck && self.faults.contains(&Fault::Clamp) {
+            return (page / 2).max(1);
         }
+        page
+    }
+
+    /// The rows in the order in which pages bring them. Rows that move down once the first page was read bring
+    /// its last ones again, and the listing's last ones never.
+    fn delivered<T: Clone>(&self, rows: Vec<T>, listing: Listing) -> Vec<T> {
+        let page = self.page_of(listing, true);
         if !self.faults.contains(&Fault::MoveRows) {
             return rows;
         }

@@ -67,7 +67,13 @@ fn from_config(tenant: &Tenant) -> Polled<'_> {
 fn listing(world: &World, how: &Circumstances) -> Option<BTreeMap<String, Customer>> {
     let rows = world.customers().iter().map(Cow::Borrowed);
     let mut customers = BTreeMap::new();
-    for row in how.read(Listing::Customers, NO_TENANT, rows)? {
+    let rows = how.read(Listing::Customers, NO_TENANT, rows)?;
+    let ids: Option<Vec<String>> = rows.iter().map(|row| guid(row.id.as_deref())).collect();
+    let pages = how.pages(Listing::Customers, NO_TENANT);
+    if pages.are_idle(&[], &ids.unwrap_or_default()) {
+        return None;
+    }
+    for row in rows {
         for tenant in row.tenants.iter().flatten() {
             guid(tenant.id.as_deref())?;
         }

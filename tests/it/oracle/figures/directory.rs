@@ -86,7 +86,11 @@ fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Account>> {
     let rows = tenant.directory_users(how.tick);
     let rows = how.read(Listing::Directory, tenant.tenant_id, rows)?;
     let accounts: Option<Vec<Account>> = rows.iter().map(Account::new).collect();
-    let accounts = once(accounts?, |account| &account.person.who)?;
+    let accounts = once(
+        accounts?,
+        Some(how.pages(Listing::Directory, tenant.tenant_id)),
+        |account| &account.person.who,
+    )?;
     let users: Vec<Person> = accounts.iter().map(|one| one.person.clone()).collect();
     (codes(&users).len() <= MOST_CODES).then_some(accounts)
 }

@@ -105,10 +105,26 @@ fn listings(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Known>> {
     let plain = how.read(Listing::Partner, id, tenant.partner_users(how.tick))?;
     let deleted = tenant.deleted_partner_users(how.tick);
     let deleted = how.read(Listing::DeletedPartner, id, deleted)?;
-    let plain = plain.into_iter().map(|row| Known::new(row, false));
-    let deleted = deleted.into_iter().map(|row| Known::new(row, true));
-    let users: Option<Vec<Known>> = plain.chain(deleted).collect();
-    let users = once(users?, |user| &user.who)?;
+    let known = |rows: Vec<_>, deleted| -> Option<(Vec<Known>, Vec<String>)> {
+        let known: Option<Vec<Known>> = rows
+            .into_iter()
+            .map(|row| Known::new(row, deleted))
+            .collect();
+        let known = known?;
+        let identities: Option<_> = known.iter().map(|user| user.who.identity()).collect();
+        Some((known, identities?))
+    };
+    let (mut users, before) = known(plain, false)?;
+    let (deleted, after) = known(deleted, true)?;
+    users.extend(deleted);
+    if how.pages(Listing::Partner, id).are_idle(&[], &before)
+        || how
+            .pages(Listing::DeletedPartner, id)
+            .are_idle(&before, &after)
+    {
+        return None;
+    }
+    let users = once(users, None, |user| &user.who)?;
     (by_state(&users).len() <= MOST_CODES).then_some(users)
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Pages;
+
 use super::protected::Backed;
 
 /// What names the user of a row. Letter case of addresses aside.
@@ -22,7 +24,7 @@ impl Who {
     }
 
     /// What tells users of one listing apart.
-    fn identity(&self) -> Option<String> {
+    pub(super) fn identity(&self) -> Option<String> {
         match (&self.id, &self.mail, &self.principal) {
             (Some(id), _, _) => Some(format!("id {id}")),
             (None, Some(address), _) | (None, None, Some(address)) => {
@@ -64,14 +66,22 @@ fn without_case(address: &str) -> String {
     lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
-/// Each user's first row; nothing when there is a row that names nobody.
-pub(super) fn once<T>(rows: Vec<T>, who: impl Fn(&T) -> &Who) -> Option<Vec<T>> {
-    let mut seen = BTreeSet::new();
-    let mut kept = Vec::new();
-    for row in rows {
-        if seen.insert(who(&row).identity()?) {
-            kept.push(row);
-        }
+/// Each user's first row; nothing when there is a row that names nobody, or when `pages` bring nobody new.
+pub(super) fn once<T>(
+    rows: Vec<T>,
+    pages: Option<Pages>,
+    who: impl Fn(&T) -> &Who,
+) -> Option<Vec<T>> {
+    let identities: Option<Vec<String>> = rows.iter().map(|row| who(row).identity()).collect();
+    let identities = identities?;
+    if pages.is_some_and(|pages| pages.are_idle(&[], &identities)) {
+        return None;
     }
-    Some(kept)
+    let mut seen = BTreeSet::new();
+    let first = rows.into_iter().zip(identities);
+    Some(
+        first
+            .filter_map(|(row, who)| seen.insert(who).then_some(row))
+            .collect(),
+    )
 }

@@ -43,9 +43,11 @@ impl Backed {
 pub(super) fn put(tenant: &Tenant, how: &Circumstances, out: &mut Out<'_>) -> Option<Vec<Backed>> {
     let rows = tenant.protected_users(how.tick);
     let rows = how.read(Listing::Protected, tenant.tenant_id, rows)?;
-    let backup = once(rows.into_iter().map(Backed::new).collect(), |user| {
-        &user.who
-    })?;
+    let backup = once(
+        rows.into_iter().map(Backed::new).collect(),
+        Some(how.pages(Listing::Protected, tenant.tenant_id)),
+        |user| &user.who,
+    )?;
     let codes: BTreeSet<i64> = codes(&backup).collect();
     if codes.len() > MOST_CODES {
         return None;

@@ -125,6 +125,11 @@ fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Person>> {
         encoding => encoding == "flags",
     };
     let id = tenant.tenant_id;
+    let listing = if is_older {
+        Listing::OlderSecurity
+    } else {
+        Listing::Security
+    };
     let users: Option<Vec<Person>> = if is_older {
         let rows = tenant.older_security_users(how.tick);
         let rows = how.read(Listing::OlderSecurity, id, rows)?;
@@ -134,7 +139,7 @@ fn listing(tenant: &Tenant, how: &Circumstances) -> Option<Vec<Person>> {
         let rows = how.read(Listing::Security, id, rows)?;
         rows.iter().map(|row| Person::new(row, flags)).collect()
     };
-    let mut users = once(users?, |user| &user.who)?;
+    let mut users = once(users?, Some(how.pages(listing, id)), |user| &user.who)?;
     users.retain(|user| {
         let is_test_user = user.is_marked || user.statuses.contains(&TEST_USER);
         !(exclude_test_users && is_test_user)
