@@ -168,7 +168,8 @@ impl Pager {
             }
             // A page that is as large as the first is not the last of several, whatever their size.
             let is_short = total.is_some_and(|total| total > distinct && rows >= self.first);
-            if self.bounds.has_index && (is_full || is_short) {
+            let was_by_index = self.bounds.has_index && self.followed.is_empty();
+            if was_by_index && (is_full || is_short) {
                 return Err(self.implausible("the page index is ignored"));
             }
         }

@@ -221,6 +221,15 @@ fn after_links_the_next_index_is_tried_and_may_repeat_a_page() {
 }
 
 #[test]
+fn a_last_page_that_repeats_rows_is_no_ignored_index_where_a_link_led_to_it() {
+    let mut pager = Pager::new(ELEMENTS);
+    let full = page(100, Some(200));
+    pager.after(&full, 100, Some(link("b"))).unwrap();
+    let next = pager.after(&full, 100, None);
+    assert_eq!(next.unwrap(), Some(Place::Beyond(3)));
+}
+
+#[test]
 fn a_listing_without_an_index_ends_without_a_link() {
     let partner = Bounds {
         page_size: 500,
