@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::collectors::customers::{Customers, ListedCustomer};
-use crate::collectors::{Listed, Totals};
+use crate::collectors::{Collect, Listed, Totals};
 use crate::config::CollectorConfig;
 use crate::domain::{Api, Collector, Reason, Target, TargetId, Timestamp, Unit};
 use crate::upstream::Progress;
@@ -121,6 +121,8 @@ pub struct Figures {
     pub at: Timestamp,
     /// The number of pages that it read.
     pub pages: u64,
+    /// Dates in them that could not be read, and count as missing.
+    pub unreadable_dates: u64,
     /// What it found.
     pub totals: Arc<Totals>,
     /// Whether an earlier process found them.
@@ -186,6 +188,11 @@ impl Snapshot {
     pub fn discovery(&self) -> Option<&CollectorSnapshot> {
         let mut partner = self.polled(Unit::Partner);
         partner.find_map(|partner| partner.collector(Customers::COLLECTOR))
+    }
+
+    /// What discovery found, unless it is stale.
+    pub fn listed(&self, now: Timestamp) -> Option<&<Customers as Collect>::Figures> {
+        Customers::of(self.discovery()?.fresh(now)?)
     }
 
     /// What the configuration makes of the customers, unless their listing is stale.

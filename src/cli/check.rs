@@ -255,6 +255,7 @@ fn series(fleet: &Fleet) -> usize {
             CollectorSnapshot {
                 figures: Some(Figures {
                     at: now,
+                    unreadable_dates: 0,
                     pages: 0,
                     totals: Arc::new(found.figures),
                     is_restored: false,

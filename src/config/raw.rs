@@ -277,7 +277,7 @@ mod tests {
         let example = include_str!("../../config.example.yaml");
         let sections = sections();
         let count: usize = sections.iter().map(|(_, keys)| keys.len()).sum();
-        assert_eq!(count, 75, "{sections:?}");
+        assert_eq!(count, 76, "{sections:?}");
         for key in sections.iter().flat_map(|(_, keys)| keys) {
             let shown = example.match_indices(&format!("{key}:")).any(|(at, _)| {
                 !example[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')

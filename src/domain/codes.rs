@@ -17,11 +17,15 @@ macro_rules! code {
             /// The codes with a documented meaning, ascending.
             pub const KNOWN: &'static [Self] = &[$(Self($code)),+];
 
-            /// The code's value as a label: its name, or `unknown_<n>`.
+            /// Stands for a text that means none of them.
+            const UNKNOWN: Self = Self(i64::MIN);
+
+            /// The code's value as a label: its name, `unknown_<n>`, or `unknown` where it was a text.
             pub fn label(self) -> Cow<'static, str> {
-                match self.0 {
-                    $($code => Cow::Borrowed($label),)+
-                    other => Cow::Owned(format!("unknown_{other}")),
+                match self {
+                    $(Self($code) => Cow::Borrowed($label),)+
+                    Self::UNKNOWN => Cow::Borrowed("unknown"),
+                    Self(other) => Cow::Owned(format!("unknown_{other}")),
                 }
             }
 
@@ -34,6 +38,20 @@ macro_rules! code {
         impl From<i64> for $name {
             fn from(code: i64) -> Self {
                 Self(code)
+            }
+        }
+
+        impl From<&str> for $name {
+            /// Reads the code's name, or how it begins in upstream's tables, whatever its case, spaces and signs.
+            fn from(text: &str) -> Self {
+                let letters = |text: &str| -> String {
+                    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+                    letters.map(|c| c.to_ascii_lowercase()).collect()
+                };
+                let text = letters(text);
+                let is_it = |label: &str| text.starts_with(&letters(label));
+                $(if is_it($label) { return Self($code); })+
+                Self::UNKNOWN
             }
         }
 

@@ -21,7 +21,7 @@ pub use codes::{BackupModule, BackupStatus, CodeSet, ManagementMode, SecuritySta
 pub use collector::Collector;
 pub(crate) use collector::collectors;
 pub use duration::{InvalidDuration, PromDuration};
-pub use ids::{CustomerId, InvalidId, TenantId};
+pub use ids::{CustomerId, InvalidId, TenantId, guid};
 pub use partner_center::{Country, DomainType, UserState};
 pub use reason::Reason;
 pub use secret::Secret;

@@ -21,12 +21,15 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         from: &[Origin::Configuration, Origin::Customers],
         ..Metric::gauge(
             "avepoint_tenants",
-            "Tenants by state: active (polled), or excluded by the patterns of discovery.",
+            "Tenants by state: active (polled), excluded by the patterns of discovery, or unsupported (no id of Microsoft 365).",
             &["state"],
             Source::Fleet(|snapshot, now, out| {
                 out.count(&["active"], snapshot.polled(Unit::Tenant).count() as u64);
                 if let Some(found) = snapshot.discovered(now) {
                     out.count(&["excluded"], found.excluded);
+                }
+                if let Some(found) = snapshot.listed(now) {
+                    out.count(&["unsupported"], found.unsupported());
                 }
             }),
         )

@@ -55,6 +55,19 @@ pub(super) const METRICS: &[Metric<Source>] = &[
         |one, name, out| out.put_some(&[name], one.last_poll.map(|poll| poll.rows as f64)),
     ),
     Metric::gauge(
+        "avepoint_collector_unreadable_dates",
+        "Dates read by the last successful poll that are no dates, and count as missing; absent if there were none.",
+        &["collector"],
+        |one, name, out| {
+            let figures = one.figures.as_ref();
+            let dates = figures.map(|figures| figures.unreadable_dates);
+            out.put_some(
+                &[name],
+                dates.filter(|dates| *dates > 0).map(|dates| dates as f64),
+            );
+        },
+    ),
+    Metric::gauge(
         "avepoint_collector_next_poll_timestamp_seconds",
         "Time at which the next or running poll is due, in seconds since the Unix epoch.",
         &["collector"],

@@ -53,6 +53,7 @@ pub(super) fn conclude(
             let figures = Figures {
                 at: now,
                 pages: size.pages,
+                unreadable_dates: size.unreadable_dates,
                 totals: Arc::new(totals),
                 is_restored: false,
             };

@@ -536,7 +536,11 @@ tenants:
             by_status: std::collections::BTreeMap::new(),
         };
         let polled = Polled {
-            size: ListingSize { rows: 1, pages: 1 },
+            size: ListingSize {
+                rows: 1,
+                pages: 1,
+                unreadable_dates: 0,
+            },
             outcome: Ok(Found {
                 figures: Totals::SecurityUsers(found),
                 users: None,

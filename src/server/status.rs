@@ -193,7 +193,7 @@ struct Running {
 impl Running {
     fn of(known: &CollectorSnapshot) -> Option<Self> {
         let progress = known.under_way.progress()?;
-        let ListingSize { rows, pages } = progress.size();
+        let ListingSize { rows, pages, .. } = progress.size();
         Some(Self {
             since: Time(progress.began()),
             pages,

@@ -66,6 +66,7 @@ pub(super) fn snapshot() -> Snapshot {
             CollectorKind::Customers(NoOptions),
             Some(Reason::Timeout),
             Totals::Customers(customers::Figures {
+                nameless: 0,
                 customers: listed(),
             }),
         )
@@ -142,6 +143,7 @@ fn collector(kind: CollectorKind, failure: Option<Reason>, totals: Totals) -> Co
         failure,
     });
     known.figures = Some(Figures {
+        unreadable_dates: 0,
         at: at(900).after(Duration::from_nanos(123_456_789)),
         pages: 2,
         totals: Arc::new(totals),
@@ -235,6 +237,7 @@ fn listed() -> Vec<ListedCustomer> {
         name: name.map(str::to_owned),
     });
     let contoso = ListedCustomer {
+        unsupported: 0,
         id: CustomerId::from_bits(1),
         name: Some("Contoso".to_owned()),
         backup_status: Some(BackupStatus::from(77)),

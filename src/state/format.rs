@@ -100,7 +100,15 @@ struct CollectorState<T> {
 struct FiguresState<T> {
     at: Duration,
     pages: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    unreadable_dates: u64,
     totals: T,
+}
+
+/// What most files have none of is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// JSON that is yet to be read.
@@ -125,6 +133,7 @@ fn target(snapshot: &TargetSnapshot, now: Timestamp) -> TargetState<CollectorSta
             // One that lies ahead was taken before the clock was set back, and would make figures fresh for ever.
             at: figures.at.min(now).since_unix(),
             pages: figures.pages,
+            unreadable_dates: figures.unreadable_dates,
             totals: &*figures.totals,
         });
         let state = CollectorState {
@@ -233,6 +242,7 @@ impl CollectorState<Unread> {
                 Some(Figures {
                     at: at.min(times.now),
                     pages: figures.pages,
+                    unreadable_dates: figures.unreadable_dates,
                     totals: Arc::new(Totals::read(collector, &figures.totals).ok()?),
                     is_restored: true,
                 })

@@ -19,6 +19,9 @@ pub struct ListedCustomer {
     pub management_mode: Option<ManagementMode>,
     /// Its tenants; there may be none.
     pub tenants: Vec<ListedTenant>,
+    /// Tenants that it has beside: those of other services, whose ids are no GUIDs, and those that are not set up yet.
+    #[serde(default, skip_serializing_if = "super::is_none")]
+    pub unsupported: u64,
 }
 
 #[cfg(test)]
@@ -32,6 +35,7 @@ impl ListedCustomer {
             country: None,
             management_mode: None,
             tenants: Vec::new(),
+            unsupported: 0,
         }
     }
 }

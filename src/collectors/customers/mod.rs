@@ -32,6 +32,23 @@ pub struct Customers;
 pub struct Figures {
     /// By id in ascending order, each once.
     pub customers: Vec<ListedCustomer>,
+    /// Customers without an id, as the tenants that they have: one at least for each.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub nameless: u64,
+}
+
+impl Figures {
+    /// The tenants that cannot be polled.
+    pub fn unsupported(&self) -> u64 {
+        let customers = self.customers.iter();
+        customers.map(|one| one.unsupported).sum::<u64>() + self.nameless
+    }
+}
+
+/// What most customers have none of is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Collect for Customers {
@@ -53,24 +70,53 @@ impl Collect for Customers {
     }
 
     async fn poll(poll: Poll<'_, Self>) -> Result<Found<Figures>, ApiError> {
-        let earlier = poll
-            .earlier
-            .map(|(figures, _)| figures.customers.as_slice());
+        let earlier = poll.earlier.map(|(figures, _)| figures);
         let mut fold = Fold::default();
         poll.list(&wire::ENDPOINT, &CustomerRows, |page| fold.page(page))
             .await?;
-        let customers: Vec<_> = fold.by_id.into_values().collect();
-        check_plausible(earlier.unwrap_or_default(), &customers).map_err(|cause| ApiError {
+        let found = Figures {
+            customers: fold.by_id.into_values().collect(),
+            nameless: fold.nameless,
+        };
+        let before = earlier.map_or(&[][..], |earlier| &earlier.customers);
+        check_plausible(before, &found.customers).map_err(|cause| ApiError {
             api: Api::Elements,
             route: "",
             cause,
             request_id: None,
             correlation_id: None,
         })?;
+        tell_unsupported(earlier, &found);
         Ok(Found {
-            figures: Figures { customers },
+            figures: found,
             users: None,
         })
+    }
+}
+
+/// Says which customers have tenants that are left out, where that has changed.
+fn tell_unsupported(before: Option<&Figures>, now: &Figures) {
+    let unsupported = |figures: &Figures| -> BTreeMap<_, _> {
+        let customers = figures.customers.iter();
+        customers.map(|one| (one.id, one.unsupported)).collect()
+    };
+    let earlier = before.map(unsupported).unwrap_or_default();
+    for customer in &now.customers {
+        let tenants = customer.unsupported;
+        if tenants != earlier.get(&customer.id).copied().unwrap_or(0) {
+            tracing::warn!(
+                customer_id = %customer.id,
+                customer_name = customer.name,
+                tenants,
+                "tenants of this customer are left out: not set up yet, or of another service than Microsoft 365"
+            );
+        }
+    }
+    if now.nameless != before.map_or(0, |before| before.nameless) {
+        tracing::warn!(
+            tenants = now.nameless,
+            "customers without a valid id are left out; they are probably not set up yet"
+        );
     }
 }
 
@@ -78,6 +124,7 @@ impl Collect for Customers {
 #[derive(Debug, Default)]
 struct Fold {
     by_id: BTreeMap<CustomerId, ListedCustomer>,
+    nameless: u64,
     tenants: usize,
     statuses: BTreeSet<BackupStatus>,
     modes: BTreeSet<ManagementMode>,
@@ -85,8 +132,15 @@ struct Fold {
 
 impl Fold {
     /// Adds a page. Returns how many distinct customers there are so far.
-    fn page(&mut self, page: &Page<ListedCustomer>) -> Result<u64, Cause> {
+    fn page(&mut self, page: &Page<Result<ListedCustomer, u64>>) -> Result<u64, Cause> {
         for customer in &page.rows {
+            let customer = match customer {
+                Ok(customer) => customer,
+                Err(tenants) => {
+                    self.nameless += tenants.max(&1);
+                    continue;
+                }
+            };
             self.tenants += customer.tenants.len();
             self.statuses.extend(customer.backup_status);
             self.modes.extend(customer.management_mode);
@@ -104,7 +158,7 @@ impl Fold {
                 "the listing has more than {MOST_CODES} distinct codes"
             )));
         }
-        Ok(self.by_id.len() as u64)
+        Ok(self.by_id.len() as u64 + self.nameless)
     }
 }
 
@@ -174,9 +228,13 @@ mod tests {
             name: Some("first".to_owned()),
             ..ListedCustomer::bare(2)
         };
-        all.page(&Page::of(vec![first.clone(), ListedCustomer::bare(1)]))
+        all.page(&Page::of(vec![
+            Ok(first.clone()),
+            Ok(ListedCustomer::bare(1)),
+        ]))
+        .unwrap();
+        all.page(&Page::of(vec![Ok(ListedCustomer::bare(2))]))
             .unwrap();
-        all.page(&Page::of(vec![ListedCustomer::bare(2)])).unwrap();
         let read: Vec<_> = all.by_id.into_values().collect();
         assert_eq!(read, [ListedCustomer::bare(1), first]);
     }
@@ -184,16 +242,18 @@ mod tests {
     #[test]
     fn more_customers_tenants_or_codes_than_any_real_listing_has_are_refused() {
         let mut all = Fold::default();
-        all.page(&Page::of(vec![with_tenants(MOST)])).unwrap();
-        let error = all.page(&Page::of(vec![with_tenants(1)])).unwrap_err();
+        all.page(&Page::of(vec![Ok(with_tenants(MOST))])).unwrap();
+        let error = all.page(&Page::of(vec![Ok(with_tenants(1))])).unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
 
         let mut all = Fold::default();
         let most = 1..=MOST as u128;
-        all.page(&Page::of(most.map(ListedCustomer::bare).collect()))
-            .unwrap();
+        all.page(&Page::of(
+            most.map(|id| Ok(ListedCustomer::bare(id))).collect(),
+        ))
+        .unwrap();
         let error = all
-            .page(&Page::of(vec![ListedCustomer::bare(0)]))
+            .page(&Page::of(vec![Ok(ListedCustomer::bare(0))]))
             .unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
 
@@ -202,9 +262,9 @@ mod tests {
             ..ListedCustomer::bare(1)
         };
         let mut all = Fold::default();
-        all.page(&Page::of((100..164).map(coded).collect()))
+        all.page(&Page::of((100..164).map(|code| Ok(coded(code))).collect()))
             .unwrap();
-        let error = all.page(&Page::of(vec![coded(1)])).unwrap_err();
+        let error = all.page(&Page::of(vec![Ok(coded(1))])).unwrap_err();
         assert_eq!(error.reason(), Reason::Limit);
     }
 }

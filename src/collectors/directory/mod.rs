@@ -196,7 +196,7 @@ impl Fold {
             figures.test_users += u64::from(user.is_test_user);
             let age = PasswordAge::of(*password_age);
             count(&mut figures.by_password_age, age as usize);
-            if let Some(ending) = end.and_then(|end| Ending::of(end, self.now)) {
+            if let Some(ending) = end.seconds().and_then(|end| Ending::of(end, self.now)) {
                 count(&mut figures.ending, ending as usize);
             }
             // Who is about to be deleted has left, and needs no backup any more.

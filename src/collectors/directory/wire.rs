@@ -1,8 +1,8 @@
 //! The listing of all users of a tenant. Source: AvePoint's `users/batch`.
 
 use crate::config::StatusEncoding;
-use crate::upstream::http::json::{Text, wire};
-use crate::upstream::http::time;
+use crate::upstream::http::json::{MaybeWhole, wire};
+use crate::upstream::http::time::Moment;
 use crate::upstream::{ElementsUser, Endpoint, Pseudonyms, Rows, UserRows, UserWire};
 
 /// What remains of a user of the directory.
@@ -12,8 +12,8 @@ pub(super) struct DirectoryUser {
     pub(super) user: ElementsUser,
     /// The password's age in days.
     pub(super) password_age: Option<i64>,
-    /// When the account ends, in seconds since the Unix epoch; `None` where no end is set.
-    pub(super) end: Option<i64>,
+    /// When the account ends.
+    pub(super) end: Moment,
 }
 
 pub(super) const ENDPOINT: Endpoint = Endpoint::post(
@@ -38,23 +38,23 @@ impl Rows for DirectoryRows<'_> {
     type Wire<'de> = Wire<'de>;
 
     fn row(&self, wire: &Wire<'_>) -> Result<DirectoryUser, &'static str> {
-        let end = wire.end_date.as_ref().map(|text| time::read(&text.0));
         Ok(DirectoryUser {
             user: self.0.row(&wire.user)?,
-            password_age: wire.age,
-            end: end
-                .transpose()
-                .map_err(|time::NoTime| "has an invalid endDate")?
-                .flatten(),
+            password_age: wire.age.to_i64(),
+            end: wire.end_date,
         })
+    }
+
+    fn unreadable_dates(row: &DirectoryUser) -> u64 {
+        row.end.unreadable()
     }
 }
 
 wire! {
     /// The fields that are read of a row.
     pub(super) struct Wire<'de>: "a user of the directory" {
-        "age" => age: Option<i64>,
-        "endDate" => end_date: Option<Text<'de>>,
+        "age" => age: MaybeWhole,
+        "endDate" => end_date: Moment,
         _ => user: UserWire<'de>,
     }
 }
@@ -77,7 +77,7 @@ mod tests {
         assert!(user.user.statuses.contains(3));
         assert_eq!(
             (user.password_age, user.end),
-            (Some(91), Some(1_795_305_600))
+            (Some(91), Moment::At(1_795_305_600))
         );
     }
 
@@ -94,13 +94,15 @@ mod tests {
             r#""1970-01-01T00:00:00Z""#,
             r#""0001-01-01T00:00:00""#,
         ] {
-            assert_eq!(end(text), None, "{text}");
+            assert_eq!(end(text), Moment::Missing, "{text}");
         }
         assert_eq!(
             user(r#"{"id": "a", "age": null}"#).unwrap().password_age,
             None
         );
-        assert!(user(r#"{"id": "a", "endDate": "tomorrow"}"#).is_err());
+        let odd = user(r#"{"id": "a", "endDate": "tomorrow", "age": "N/A"}"#).unwrap();
+        assert_eq!((odd.end, odd.password_age), (Moment::Unreadable, None));
+        assert_eq!(DirectoryRows::unreadable_dates(&odd), 1);
     }
 
     #[test]

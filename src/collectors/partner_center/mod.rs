@@ -137,9 +137,15 @@ impl Fold {
         }
     }
 
-    /// Adds a page of the users who exist, or of the `deleted` ones. `Limit` when there are too many distinct states.
+    /// Adds a page of the users who exist, or of the `deleted` ones. Returns how many distinct users there are so far.
+    /// `Limit` when there are too many distinct states; `Implausible` when the filter for deleted users was ignored.
     fn page(&mut self, page: &Page<PartnerUser>, deleted: bool) -> Result<u64, Cause> {
         for user in &page.rows {
+            if deleted && user.state == UserState::Active {
+                return Err(Cause::Implausible(
+                    "a listing filtered by deleted users contains active ones".to_owned(),
+                ));
+            }
             if !self.seen.is_first(user.keys.identity()) {
                 continue;
             }
@@ -155,6 +161,7 @@ impl Fold {
             if deleted || user.state == UserState::Inactive {
                 let purge = user
                     .deleted
+                    .seconds()
                     .map(|at| at.saturating_add(KEPT_AFTER_DELETION));
                 let next_purge = &mut self.figures.next_purge;
                 *next_purge = [*next_purge, purge].into_iter().flatten().min();
@@ -176,8 +183,8 @@ impl Fold {
             }
         }
         figures.must_change_password += u64::from(user.must_change_password);
-        figures.synced += u64::from(user.last_sync.is_some());
-        figures.last_sync = figures.last_sync.max(user.last_sync);
+        figures.synced += u64::from(user.last_sync.seconds().is_some());
+        figures.last_sync = figures.last_sync.max(user.last_sync.seconds());
         self.active.push(Reference {
             keys: user.keys,
             statuses: 0,
@@ -221,6 +228,7 @@ impl Fold {
 mod tests {
     use super::*;
     use crate::domain::{UserKey, UserKeys};
+    use crate::upstream::http::time::Moment;
 
     fn user(id: u64, location: &str) -> PartnerUser {
         PartnerUser {
@@ -233,8 +241,8 @@ mod tests {
             usage_location: Country::new(location)
                 .map_or(UsageLocation::Unset, UsageLocation::Country),
             must_change_password: false,
-            last_sync: None,
-            deleted: None,
+            last_sync: Moment::Missing,
+            deleted: Moment::Missing,
         }
     }
 
@@ -284,14 +292,18 @@ mod tests {
         let moved = user(1, "US");
         let deleted = PartnerUser {
             state: UserState::Inactive,
-            deleted: Some(1000),
+            deleted: Moment::At(1000),
             ..user(2, "US")
+        };
+        let deleted_too = PartnerUser {
+            state: UserState::Inactive,
+            ..moved.clone()
         };
         let figures = fold(
             1,
             None,
             std::slice::from_ref(&moved),
-            &[moved.clone(), deleted],
+            &[deleted_too, deleted],
         );
         assert_eq!(figures.users, 1);
         assert_eq!(
@@ -303,6 +315,15 @@ mod tests {
             1
         );
         assert_eq!(figures.next_purge, Some(1000 + 2_592_000));
+    }
+
+    #[test]
+    fn a_listing_of_deleted_users_that_has_active_ones_was_not_filtered() {
+        let mut fold = Fold::new(1, None);
+        let page = Page::of(vec![user(1, "US")]);
+        fold.page(&page, false).unwrap();
+        let error = fold.page(&page, true).unwrap_err();
+        assert_eq!(error.reason().as_str(), "implausible");
     }
 
     #[test]
@@ -322,19 +343,20 @@ mod tests {
     #[test]
     fn the_newest_sync_and_the_oldest_deletion_count() {
         let synced = |id, at| PartnerUser {
-            last_sync: at,
+            last_sync: Moment::of(at),
             must_change_password: true,
             ..user(id, "US")
         };
         let deleted = |id, at| PartnerUser {
-            deleted: at,
+            state: UserState::Inactive,
+            deleted: Moment::of(at),
             ..user(id, "US")
         };
         let figures = fold(
             1,
             None,
-            &[synced(1, Some(5)), synced(2, Some(9)), synced(3, None)],
-            &[deleted(4, None), deleted(5, Some(70)), deleted(6, Some(60))],
+            &[synced(1, 5), synced(2, 9), synced(3, 0)],
+            &[deleted(4, 0), deleted(5, 70), deleted(6, 60)],
         );
         assert_eq!(
             (

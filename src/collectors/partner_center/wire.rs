@@ -1,14 +1,9 @@
 //! The listing of a customer's users in Partner Center. Source: Microsoft's documentation of Partner Center, "Get a list
 //! of all user accounts for a customer".
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-
 use crate::domain::{Country, DomainType, Target, UserKeys, UserState};
-use crate::upstream::http::json::{OrDefault, Text, wire};
-use crate::upstream::http::time;
+use crate::upstream::http::json::{Flag, OrDefault, Text, Word, wire};
+use crate::upstream::http::time::Moment;
 use crate::upstream::{
     ApiError, Cause, Client, Endpoint, NOBODY, Page, Progress, Pseudonyms, RequestId, Rows,
 };
@@ -60,10 +55,10 @@ pub(super) struct PartnerUser {
     pub(super) usage_location: UsageLocation,
     /// Whether the password must be changed at the next sign-in.
     pub(super) must_change_password: bool,
-    /// When the user was last brought in line with the customer's own directory, in seconds since the Unix epoch.
-    pub(super) last_sync: Option<i64>,
-    /// When the user was deleted, in seconds since the Unix epoch.
-    pub(super) deleted: Option<i64>,
+    /// When the user was last brought in line with the customer's own directory.
+    pub(super) last_sync: Moment,
+    /// When the user was deleted.
+    pub(super) deleted: Moment,
 }
 
 /// Where a user uses Microsoft's services.
@@ -97,21 +92,16 @@ impl Rows for PartnerRows<'_> {
             state: wire.state.0.unwrap_or(UserState::Unknown),
             domain_type: wire.user_domain_type.0.unwrap_or(DomainType::Unknown),
             usage_location,
-            must_change_password: wire
-                .password_profile
-                .0
-                .force_change_password
+            must_change_password: (wire.password_profile.0.force_change_password.0)
                 .unwrap_or(false),
-            last_sync: moment(wire.last_directory_sync_time.as_ref())
-                .map_err(|time::NoTime| "has an invalid lastDirectorySyncTime")?,
-            deleted: moment(wire.soft_deletion_time.as_ref())
-                .map_err(|time::NoTime| "has an invalid softDeletionTime")?,
+            last_sync: wire.last_directory_sync_time,
+            deleted: wire.soft_deletion_time,
         })
     }
-}
 
-fn moment(text: Option<&Text<'_>>) -> Result<Option<i64>, time::NoTime> {
-    text.map_or(Ok(None), |text| time::read(&text.0))
+    fn unreadable_dates(row: &PartnerUser) -> u64 {
+        row.last_sync.unreadable() + row.deleted.unreadable()
+    }
 }
 
 wire! {
@@ -123,58 +113,15 @@ wire! {
         "userDomainType" => user_domain_type: Word<DomainType>,
         "usageLocation" => usage_location: Option<Text<'de>>,
         "passwordProfile" => password_profile: OrDefault<PasswordProfile>,
-        "lastDirectorySyncTime" => last_directory_sync_time: Option<Text<'de>>,
-        "softDeletionTime" => soft_deletion_time: Option<Text<'de>>,
+        "lastDirectorySyncTime" => last_directory_sync_time: Moment,
+        "softDeletionTime" => soft_deletion_time: Moment,
     }
 }
 
 wire! {
     /// Of a password profile, all but the password.
     struct PasswordProfile: "a password profile" {
-        "forceChangePassword" => force_change_password: Option<bool>,
-    }
-}
-
-/// A value of a closed list, which comes as a word or as a number; `None` where it is missing.
-struct Word<T>(Option<T>);
-
-impl<T> Default for Word<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<'de, T: From<i64> + for<'a> From<&'a str>> Deserialize<'de> for Word<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<T>(PhantomData<T>);
-
-        impl<T: From<i64> + for<'a> From<&'a str>> Visitor<'_> for Reader<T> {
-            type Value = Word<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a word or a number")
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Word<T>, E> {
-                Ok(Word(None))
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Word<T>, E> {
-                Ok(Word(Some(T::from(word))))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word<T>, E> {
-                Ok(Word(Some(T::from(number))))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Word<T>, E> {
-                let number = i64::try_from(number)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))?;
-                self.visit_i64(number)
-            }
-        }
-
-        deserializer.deserialize_any(Reader(PhantomData))
+        "forceChangePassword" => force_change_password: Flag,
     }
 }
 
@@ -197,7 +144,12 @@ mod tests {
                 user.last_sync,
                 user.deleted
             ),
-            (UserState::Active, true, Some(1_484_872_414), None)
+            (
+                UserState::Active,
+                true,
+                Moment::At(1_484_872_414),
+                Moment::Missing
+            )
         );
         assert_eq!(user.domain_type.label(), "unknown_2");
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::domain::{CodeSet, UserKeys};
-use crate::upstream::http::json::{Object, Text, wire};
+use crate::upstream::http::json::{Flag, Object, Text, Whole, wire};
 use crate::upstream::{Endpoint, NOBODY, Pseudonyms, Rows};
 
 /// What remains of a protected user.
@@ -85,23 +85,26 @@ impl<'de> Deserialize<'de> for Modules {
                 let mut modules = Modules::default();
                 while let Some(status) = seq.next_element::<Option<Object<ModuleStatus>>>()? {
                     let (module, codes) = match status {
-                        None => continue,
+                        // A module without a verdict says nothing of the user.
+                        None
+                        | Some(Object(ModuleStatus {
+                            is_protected: Flag(None),
+                            ..
+                        })) => continue,
                         Some(Object(ModuleStatus {
-                            module: Some(module),
-                            is_protected: Some(true),
+                            module: Whole(module),
+                            is_protected: Flag(Some(true)),
                         })) => (module, &mut modules.protected),
                         Some(Object(ModuleStatus {
-                            module: Some(module),
-                            is_protected: Some(false),
+                            module: Whole(module),
+                            is_protected: Flag(Some(false)),
                         })) => (module, &mut modules.unprotected),
-                        // Half a module would say nothing.
-                        Some(_) => {
-                            return Err(de::Error::custom(
-                                "incomplete, expected both module and isProtected",
-                            ));
-                        }
                     };
-                    codes.insert(module);
+                    // A verdict on no module could be one on any.
+                    let module = module.and_then(|module| i64::try_from(module).ok());
+                    codes.insert(module.ok_or_else(|| {
+                        de::Error::custom("incomplete, expected a module with its isProtected")
+                    })?);
                 }
                 Ok(modules)
             }
@@ -114,8 +117,8 @@ impl<'de> Deserialize<'de> for Modules {
 wire! {
     /// An item of `moduleStatus`.
     struct ModuleStatus: "a module with its protection" {
-        "module" => module: Option<i64>,
-        "isProtected" => is_protected: Option<bool>,
+        "module" => module: Whole,
+        "isProtected" => is_protected: Flag,
     }
 }
 
@@ -157,11 +160,22 @@ mod tests {
     }
 
     #[test]
-    fn half_a_module_fails_the_page() {
+    fn a_module_without_a_verdict_says_nothing_of_the_user() {
+        check(
+            r#"[{"module": 0, "isProtected": null}, {"module": 2}, {"module": "5", "isProtected": "True"}]"#,
+            &[5],
+            &[],
+        );
+        check(r#"[{"module": null}]"#, &[], &[]);
+    }
+
+    #[test]
+    fn a_verdict_on_no_module_fails_the_page() {
         for modules in [
-            r#"[{"module": 0}]"#,
             r#"[{"isProtected": false}]"#,
             r#"[{"module": null, "isProtected": true}]"#,
+            r#"[{"module": "mailbox", "isProtected": true}]"#,
+            r#"[{"module": 0, "isProtected": "perhaps"}]"#,
         ] {
             let row = format!(r#"{{"id": "a", "moduleStatus": {modules}}}"#);
             assert!(

@@ -123,6 +123,7 @@ impl Watching {
         });
         snapshot.figures = Some(Figures {
             at: at(10),
+            unreadable_dates: 0,
             pages: 1,
             totals: Arc::new(totals),
             is_restored: false,

@@ -15,6 +15,8 @@ pub struct Page<R> {
     pub rows: Vec<R>,
     /// How many rows the listing has, as this page says.
     pub total: Option<u64>,
+    /// How many dates of the rows could not be read.
+    pub(crate) unreadable_dates: u64,
     /// How many rows a full page has, as this page says.
     pub(crate) size: Option<u64>,
     /// Where the next page is, as this page says.
@@ -27,6 +29,7 @@ impl<R> Page<R> {
         Self {
             rows,
             total: None,
+            unreadable_dates: 0,
             size: None,
             link: None,
         }

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::domain::{UserKey, UserKeys};
+use crate::domain::{UserKey, UserKeys, guid};
 use crate::upstream::http::json::Text;
 
 /// Hashes identifiers under a random key of this process (`SipHash`: who does not know the key can neither
@@ -13,6 +13,7 @@ pub struct Pseudonyms(RandomState);
 /// Keeps ids and addresses apart, should one ever look like the other.
 const ID: u8 = 0;
 const ADDRESS: u8 = 1;
+const GUID: u8 = 2;
 
 /// An address at most this long is brought to lower case without an allocation.
 const SHORT: usize = 128;
@@ -40,13 +41,19 @@ impl Pseudonyms {
         keys.identity().map(|_| keys)
     }
 
-    /// The key of a user id; `None` when it is empty.
+    /// The key of a user id; `None` when there is none. A GUID is the same however it is written, and the one of zeros
+    /// is how .NET writes that there is none.
     fn id(&self, id: &str) -> Option<UserKey> {
-        self.hash(ID, id.as_bytes())
+        match guid(id) {
+            Some(0) => None,
+            Some(bits) => self.hash(GUID, &bits.to_le_bytes()),
+            None => self.hash(ID, id.trim().as_bytes()),
+        }
     }
 
-    /// The key of a mail address or principal name, whatever its letter case; `None` when it is empty.
+    /// The key of a mail address or principal name, without case and spaces around; `None` when there is none.
     fn address(&self, address: &str) -> Option<UserKey> {
+        let address = address.trim();
         let mut short = [0; SHORT];
         match short.get_mut(..address.len()) {
             Some(lower) if address.is_ascii() => {
@@ -94,6 +101,34 @@ mod tests {
         let long = "A".repeat(1000);
         assert_eq!(keys.address(&long), keys.address(&long.to_lowercase()));
         assert_ne!(keys.id("A"), keys.id("a"));
+        assert_eq!(keys.id(" A\t"), keys.id("A"));
+        assert_eq!(
+            keys.address(" alice@contoso.example\u{a0}"),
+            keys.address("Alice@contoso.example")
+        );
+    }
+
+    #[test]
+    fn a_guid_is_the_same_however_it_is_written_and_that_of_zeros_is_none() {
+        let keys = Pseudonyms::default();
+        let one = keys.id("00000000-0000-4000-8000-00000000000a");
+        for same in [
+            "00000000-0000-4000-8000-00000000000A",
+            "{00000000-0000-4000-8000-00000000000A}",
+            "0000000000004000800000000000000a",
+            " {0000000000004000800000000000000A} ",
+        ] {
+            assert_eq!(keys.id(same), one, "{same}");
+        }
+        for other in [
+            "{00000000-0000-4000-8000-00000000000a",
+            "00000000-0000-4000-8000-00000000000b",
+            "00000000-000040008000-00000000000a",
+        ] {
+            assert_ne!(keys.id(other), one, "{other}");
+        }
+        assert_eq!(keys.id("00000000-0000-0000-0000-000000000000"), None);
+        assert_eq!(keys.id(" "), None);
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub(crate) trait Rows: Sync {
 
     /// Reads a row; or says what is wrong with it, without quoting it.
     fn row(&self, wire: &Self::Wire<'_>) -> Result<Self::Row, &'static str>;
+
+    /// How many dates of a row could not be read. They count as missing.
+    fn unreadable_dates(_row: &Self::Row) -> u64 {
+        0
+    }
 }
 
 /// Why a row is refused that nothing tells apart from others.
@@ -28,6 +33,8 @@ pub struct ListingSize {
     pub rows: u64,
     /// Pages, tries aside.
     pub pages: u64,
+    /// Dates that could not be read and count as missing.
+    pub unreadable_dates: u64,
 }
 
 /// How much of a listing was read so far. Whoever reads it counts; others may look meanwhile.
@@ -36,6 +43,7 @@ pub struct Progress {
     since: Timestamp,
     rows: AtomicU64,
     pages: AtomicU64,
+    unreadable_dates: AtomicU64,
 }
 
 impl Progress {
@@ -57,6 +65,8 @@ impl Progress {
         self.pages.fetch_add(1, Ordering::Relaxed);
         self.rows
             .fetch_add(page.rows.len() as u64, Ordering::Relaxed);
+        self.unreadable_dates
+            .fetch_add(page.unreadable_dates, Ordering::Relaxed);
     }
 
     /// What was read until now.
@@ -64,6 +74,7 @@ impl Progress {
         ListingSize {
             rows: self.rows.load(Ordering::Relaxed),
             pages: self.pages.load(Ordering::Relaxed),
+            unreadable_dates: self.unreadable_dates.load(Ordering::Relaxed),
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::upstream::api::listing::Paged;
 use crate::upstream::api::paging::{Link, Page, Place, within};
 use crate::upstream::api::rows::{Progress, Rows, read_rows};
 use crate::upstream::api::{ApiError, Cause};
-use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
+use crate::upstream::http::json::{
+    self, JsonError, List, MaybeWhole, Object, OrDefault, Text, wire,
+};
 
 /// The page size asked for: the largest that AvePoint documents. A page may have fewer rows.
 const PAGE_SIZE: u64 = 100;
@@ -88,7 +90,7 @@ pub fn pages_of(rows: u64) -> u64 {
 pub(crate) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> {
     let envelope: Envelope<'_, R::Wire<'_>> = json::read(body)?;
     let OrDefault(metadata) = envelope.metadata;
-    let total = metadata.total_count;
+    let total = metadata.total_count.count();
     let data = match envelope.data {
         Some(List(data)) => data,
         // An answer without rows is an empty listing only where it says so itself.
@@ -97,10 +99,12 @@ pub(crate) fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, 
     };
     let links = [envelope.next_link, metadata.next_link].into_iter();
     let mut links = links.flatten().filter(|link| !link.0.is_empty());
+    let rows_read = read_rows(&data, rows)?;
     Ok(Page {
-        rows: read_rows(&data, rows)?,
+        unreadable_dates: rows_read.iter().map(R::unreadable_dates).sum(),
+        rows: rows_read,
         total,
-        size: metadata.page_size,
+        size: metadata.page_size.count(),
         link: links.next().map(|Text(uri)| Link {
             uri: uri.into_owned(),
             token: None,
@@ -120,8 +124,8 @@ wire! {
 wire! {
     /// What a page says of its listing.
     struct Metadata<'de>: "an object of paging figures" {
-        "totalCount" => total_count: Option<u64>,
-        "pageSize" => page_size: Option<u64>,
+        "totalCount" => total_count: MaybeWhole,
+        "pageSize" => page_size: MaybeWhole,
         "nextLink" => next_link: Option<Text<'de>>,
     }
 }

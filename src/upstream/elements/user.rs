@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IntoDeserializer as _, SeqAccess, Visitor};
 
 use crate::config::StatusEncoding;
 use crate::domain::{CodeSet, UserKeys};
 use crate::upstream::api::Pseudonyms;
 use crate::upstream::api::rows::{NOBODY, Rows};
-use crate::upstream::http::json::{Text, wire};
+use crate::upstream::http::json::{Flag, Text, Whole, wire};
 
 /// A row, without anything personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Rows for UserRows<'_> {
         Ok(ElementsUser {
             keys: keys.ok_or(NOBODY)?,
             statuses: status.codes(self.encoding)?,
-            is_test_user: is_test_user.unwrap_or(false),
+            is_test_user: is_test_user.0.unwrap_or(false),
         })
     }
 }
@@ -58,7 +58,7 @@ wire! {
         "id" => id: Option<Text<'de>>,
         "mail" => mail: Option<Text<'de>>,
         "userPrincipalName" => user_principal_name: Option<Text<'de>>,
-        "isTestUser" => is_test_user: Option<bool>,
+        "isTestUser" => is_test_user: Flag,
         "status" => status: Status,
     }
 }
@@ -96,6 +96,12 @@ fn flags(bits: u64) -> CodeSet {
     (0..64).filter(|bit| bits >> bit & 1 == 1).collect()
 }
 
+impl From<Whole> for Status {
+    fn from(Whole(number): Whole) -> Self {
+        number.map_or(Self::Missing, Self::Number)
+    }
+}
+
 impl<'de> Deserialize<'de> for Status {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
@@ -119,11 +125,24 @@ impl<'de> Deserialize<'de> for Status {
                 Ok(Status::Number(number.into()))
             }
 
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Status, E> {
+                Whole::deserialize(number.into_deserializer()).map(Status::from)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Status, E> {
+                Whole::deserialize(text.into_deserializer()).map(Status::from)
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Status, A::Error> {
                 let mut codes = CodeSet::default();
-                while let Some(code) = seq.next_element::<Option<i64>>()? {
+                while let Some(Whole(code)) = seq.next_element()? {
                     if let Some(code) = code {
-                        codes.insert(code);
+                        codes.insert(i64::try_from(code).map_err(|_| {
+                            de::Error::invalid_value(
+                                de::Unexpected::Other("number"),
+                                &"a status code",
+                            )
+                        })?);
                     }
                 }
                 Ok(Status::Codes(codes))
@@ -161,11 +180,15 @@ mod tests {
         check("null", &[]);
         check("[null, 5]", &[5]);
         check("[4113, -1]", &[4113, -1]);
+        check("\"3\"", &[3]);
+        check("3.0", &[3]);
+        check("\"\"", &[]);
+        check("[\"0\", 3.0]", &[0, 3]);
     }
 
     #[test]
     fn a_status_of_another_kind_fails_the_page_rather_than_being_shown_as_none() {
-        for status in ["\"3\"", "[\"high\"]", "true", "3.5", "{}", "[[3]]"] {
+        for status in ["\"high\"", "[\"high\"]", "true", "3.5", "{}", "[[3]]"] {
             let row = format!(r#"{{"id": "a", "status": {status}}}"#);
             assert!(
                 matches!(

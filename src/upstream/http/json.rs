@@ -1,6 +1,8 @@
 //! Reading JSON that nobody vouches for: names in camel or Pascal case, unknown fields skipped, depth
 //! bounded, and errors that never quote the text, which may be personal data.
 
+mod repair;
+mod scalar;
 mod wire;
 
 use std::borrow::Cow;
@@ -10,6 +12,8 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+pub(crate) use repair::repaired;
+pub(crate) use scalar::{Flag, Lenient, MaybeWhole, Whole, Word};
 pub(crate) use wire::wire;
 
 /// Why a body could not be read.

@@ -1,7 +1,7 @@
 //! Reads the result of a try, of an API and of a token service alike: sorts an answer by its status.
 
 use super::fault::Fault;
-use super::json::JsonError;
+use super::json::{JsonError, repaired};
 use super::request_id::RequestId;
 use super::transport::{Answer, NoAnswer};
 use super::tries::Failed;
@@ -17,7 +17,7 @@ pub(crate) struct Answered<T> {
 /// Reads the result of a try. `decode` reads the body of a 200.
 pub(crate) fn verdict<T>(
     answer: Result<Answer, NoAnswer>,
-    decode: impl FnOnce(&[u8]) -> Result<T, JsonError>,
+    decode: impl Fn(&[u8]) -> Result<T, JsonError>,
 ) -> Result<Answered<T>, Failed<Fault>> {
     let (request_id, read) = match answer {
         Ok(mut answer) => (answer.request_id.take(), read(answer, decode)),
@@ -35,13 +35,17 @@ pub(crate) fn verdict<T>(
 
 fn read<T>(
     answer: Answer,
-    decode: impl FnOnce(&[u8]) -> Result<T, JsonError>,
+    decode: impl Fn(&[u8]) -> Result<T, JsonError>,
 ) -> Result<Option<T>, Fault> {
     let Answer {
         retry_after, body, ..
     } = answer;
     match answer.status.as_u16() {
-        200 => decode(&body).map(Some).map_err(Fault::Unreadable),
+        200 => decode(&body)
+            // Only where it is of use, since it costs a copy.
+            .or_else(|error| repaired(&body).map_or(Err(error), |body| decode(&body)))
+            .map(Some)
+            .map_err(Fault::Unreadable),
         204 => Ok(None),
         429 => Err(Fault::Throttled { retry_after }),
         status @ 500..600 => Err(Fault::Unavailable {

@@ -9,7 +9,9 @@ use crate::upstream::api::listing::Paged;
 use crate::upstream::api::paging::{Link, Page, Place, within};
 use crate::upstream::api::rows::{Progress, Rows, read_rows};
 use crate::upstream::api::{ApiError, Cause};
-use crate::upstream::http::json::{self, JsonError, List, Object, OrDefault, Text, wire};
+use crate::upstream::http::json::{
+    self, JsonError, List, MaybeWhole, Object, OrDefault, Text, wire,
+};
 use crate::upstream::http::request_id::RequestId;
 
 /// All paths of the API start with this, and the links in its answers leave it out.
@@ -180,9 +182,11 @@ fn read_page<R: Rows>(body: &[u8], rows: &R) -> Result<Page<R::Row>, JsonError> 
         }),
         (None, None) => None,
     };
+    let rows_read = read_rows(&items, rows)?;
     Ok(Page {
-        rows: read_rows(&items, rows)?,
-        total: envelope.total_count,
+        unreadable_dates: rows_read.iter().map(R::unreadable_dates).sum(),
+        rows: rows_read,
+        total: envelope.total_count.count(),
         size: None,
         link,
     })
@@ -192,7 +196,7 @@ wire! {
     /// The object around the rows.
     struct Envelope<'de, W>: "an object with the list `items`" {
         "items" => items: Option<List<Object<W>>>,
-        "totalCount" => total_count: Option<u64>,
+        "totalCount" => total_count: MaybeWhole,
         "continuationToken" => token: Option<Text<'de>>,
         "links" => links: OrDefault<Links<'de>>,
     }

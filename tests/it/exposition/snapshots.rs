@@ -204,6 +204,7 @@ fn discovery() -> (CollectorSnapshot, Discovered) {
     ];
     let listed = customers::Figures {
         customers: customers.clone(),
+        nameless: 2,
     };
     let discovery = CollectorSnapshot {
         polls: 7,
@@ -229,6 +230,7 @@ fn customer(id: u128) -> ListedCustomer {
         country: None,
         management_mode: None,
         tenants: Vec::new(),
+        unsupported: 1,
     }
 }
 
@@ -264,6 +266,7 @@ fn last_failure(seconds: f64, reason: Reason) -> LastFailure {
 fn figures(seconds: f64, totals: Totals) -> Figures {
     Figures {
         pages: 1,
+        unreadable_dates: 3,
         at: at(seconds),
         totals: Arc::new(totals),
         is_restored: false,
@@ -539,6 +542,7 @@ fn any_collector(
     let figures = (any_duration(), totals).prop_map(|(at, totals)| Figures {
         at: Timestamp::from_unix(at),
         pages: 1,
+        unreadable_dates: 0,
         totals: Arc::new(totals),
         is_restored: false,
     });
