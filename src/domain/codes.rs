@@ -4,8 +4,16 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+/// The code of a text that is none of the documented names.
+const OTHER_TEXT: i64 = i64::MIN;
+
+fn letters(text: &str) -> String {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
+}
+
 macro_rules! code {
-    ($(#[$doc:meta])* $name:ident { $($code:literal => $label:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident $(or $other:literal)? { $($code:literal => $label:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -17,14 +25,11 @@ macro_rules! code {
             /// The codes with a documented meaning, ascending.
             pub const KNOWN: &'static [Self] = &[$(Self($code)),+];
 
-            /// Stands for a text that means none of them.
-            const UNKNOWN: Self = Self(i64::MIN);
-
-            /// The code's value as a label: its name, `unknown_<n>`, or `unknown` where it was a text.
+            /// The code's value as a label: its name, or `unknown_<n>`.
             pub fn label(self) -> Cow<'static, str> {
                 match self {
                     $(Self($code) => Cow::Borrowed($label),)+
-                    Self::UNKNOWN => Cow::Borrowed("unknown"),
+                    $(Self(OTHER_TEXT) => Cow::Borrowed($other),)?
                     Self(other) => Cow::Owned(format!("unknown_{other}")),
                 }
             }
@@ -41,19 +46,18 @@ macro_rules! code {
             }
         }
 
-        impl From<&str> for $name {
-            /// Reads the code's name, or how it begins in upstream's tables, whatever its case, spaces and signs.
-            fn from(text: &str) -> Self {
-                let letters = |text: &str| -> String {
-                    let letters = text.chars().filter(char::is_ascii_alphanumeric);
-                    letters.map(|c| c.to_ascii_lowercase()).collect()
-                };
-                let text = letters(text);
-                let is_it = |label: &str| text.starts_with(&letters(label));
-                $(if is_it($label) { return Self($code); })+
-                Self::UNKNOWN
+        $(
+            impl From<&str> for $name {
+                #[doc = concat!("Reads the code's name as upstream's table begins it, whatever its case, spaces and ",
+                    "signs; another text is `", $other, "`.")]
+                fn from(text: &str) -> Self {
+                    let text = letters(text);
+                    let known = Self::KNOWN.iter().copied();
+                    let mut named = known.filter(|code| text.starts_with(&letters(&code.label())));
+                    named.next().unwrap_or(Self(OTHER_TEXT))
+                }
             }
-        }
+        )?
 
         impl From<$name> for i64 {
             fn from(code: $name) -> Self {
@@ -87,7 +91,7 @@ code!(
 );
 code!(
     /// How the backups of a customer fare. Source: AvePoint's table of `jobStatus` codes for customers.
-    BackupStatus {
+    BackupStatus or "unknown" {
         0 => "not_applicable",
         1 => "working",
         2 => "failed",
@@ -99,7 +103,7 @@ code!(
 );
 code!(
     /// Who looks after a customer's services. Source: AvePoint's table of `managementMode` codes.
-    ManagementMode {
+    ManagementMode or "unknown" {
         0 => "customer",
         1 => "partner",
         2 => "to_be_configured",

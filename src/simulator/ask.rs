@@ -72,10 +72,20 @@ impl Ask {
         Ok(ask)
     }
 
-    /// The query of the page after this one; it says that it was taken from a link.
+    /// The query of the page after this one.
     pub(super) fn next_query(&self) -> String {
+        self.query(self.index + 1)
+    }
+
+    /// The query of the first page.
+    pub(super) fn first_query(&self) -> String {
+        self.query(1)
+    }
+
+    /// The query of a page; it says that it was taken from a link.
+    fn query(&self, index: usize) -> String {
         // The size that was asked for, not the one that was given: it may be clamped again.
-        let (index, size) = (self.index + 1, self.size);
+        let size = self.size;
         let mut query = format!("pageIndex={index}&pageSize={size}&{VIA_LINK}");
         if let Filter::Statuses(codes) = &self.filter {
             for code in codes {

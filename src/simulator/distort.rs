@@ -4,8 +4,10 @@
 use super::faults::Fault;
 use super::partner_rows::{PartnerUser, Word};
 use super::rows::{
-    Customer, DirectoryUser, Module, OlderSecurityUser, ProtectedUser, SecurityUser, Statuses,
+    Customer, CustomerTenant, DirectoryUser, Module, OlderSecurityUser, ProtectedUser,
+    SecurityUser, Statuses,
 };
+use crate::domain::TenantId;
 
 /// Status codes without a meaning: one that fits beside the known ones, two that do not.
 const STATUSES: [i64; 3] = [12, 4113, -1];
@@ -24,6 +26,15 @@ pub trait Distort {
     /// Takes fields away; one that names the user or the customer always stays.
     fn null_fields(&mut self, k: usize);
 
+    /// Writes ids that are GUIDs in capitals, in braces or as they are, in turn.
+    fn respelled_ids(&mut self, k: usize);
+
+    /// Writes times in other forms, in turn: a day of the United States, and none.
+    fn odd_dates(&mut self, _k: usize) {}
+
+    /// Gives every third customer a tenant without an id.
+    fn half_set_up(&mut self, _k: usize) {}
+
     /// Leaves the row as these faults do.
     fn distort(&mut self, k: usize, faults: &[Fault]) {
         if faults.contains(&Fault::UnknownCodes) {
@@ -32,10 +43,48 @@ pub trait Distort {
         if faults.contains(&Fault::NullFields) {
             self.null_fields(k);
         }
+        if faults.contains(&Fault::RespelledIds) {
+            self.respelled_ids(k);
+        }
+        if faults.contains(&Fault::OddDates) {
+            self.odd_dates(k);
+        }
+        if faults.contains(&Fault::HalfSetUp) {
+            self.half_set_up(k);
+        }
+    }
+}
+
+fn respelled(id: &mut Option<String>, k: usize) {
+    if let Some(id) = id.as_mut().filter(|id| id.parse::<TenantId>().is_ok()) {
+        match k % 3 {
+            0 => {}
+            1 => *id = id.to_uppercase(),
+            _ => *id = format!("{{{id}}}"),
+        }
+    }
+}
+
+/// Of a time like `2026-11-22T00:00:00Z`.
+fn odd(date: &mut Option<String>, k: usize) {
+    let Some(text) = date else { return };
+    let day: Option<Vec<&str>> = text.get(..10).map(|day| day.split('-').collect());
+    match (k % 3, day.as_deref()) {
+        (1, Some([year, month, day])) => *date = Some(format!("{month}-{day}-{year}T12:00:00Z")),
+        (2, Some(_)) => *date = Some("soon".to_owned()),
+        _ => {}
     }
 }
 
 impl Distort for SecurityUser {
+    fn respelled_ids(&mut self, k: usize) {
+        respelled(&mut self.id, k);
+    }
+
+    fn odd_dates(&mut self, k: usize) {
+        odd(&mut self.end_date, k);
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         if !k.is_multiple_of(3) {
             return;
@@ -68,6 +117,14 @@ impl Distort for SecurityUser {
 }
 
 impl Distort for DirectoryUser {
+    fn respelled_ids(&mut self, k: usize) {
+        self.user.respelled_ids(k);
+    }
+
+    fn odd_dates(&mut self, k: usize) {
+        self.user.odd_dates(k);
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         self.user.unknown_codes(k);
     }
@@ -81,6 +138,14 @@ impl Distort for DirectoryUser {
 }
 
 impl Distort for OlderSecurityUser {
+    fn respelled_ids(&mut self, k: usize) {
+        self.user.respelled_ids(k);
+    }
+
+    fn odd_dates(&mut self, k: usize) {
+        self.user.odd_dates(k);
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         if let (true, Some(bit)) = (k.is_multiple_of(3), BITS.get(k / 3 % BITS.len())) {
             *self.status.get_or_insert_default() |= 1 << bit;
@@ -98,6 +163,22 @@ impl Distort for OlderSecurityUser {
 }
 
 impl Distort for Customer {
+    fn respelled_ids(&mut self, k: usize) {
+        respelled(&mut self.id, k);
+        for tenant in self.tenants.iter_mut().flatten() {
+            respelled(&mut tenant.id, k);
+        }
+    }
+
+    fn half_set_up(&mut self, k: usize) {
+        if k.is_multiple_of(3) {
+            self.tenants.get_or_insert_default().push(CustomerTenant {
+                id: None,
+                name: Some("pending".to_owned()),
+            });
+        }
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         match k % 6 {
             0 => self.job_status = Some(UNKNOWN_NUMBER),
@@ -129,6 +210,15 @@ impl Distort for Customer {
 }
 
 impl Distort for PartnerUser {
+    fn respelled_ids(&mut self, k: usize) {
+        respelled(&mut self.id, k);
+    }
+
+    fn odd_dates(&mut self, k: usize) {
+        odd(&mut self.last_directory_sync_time, k);
+        odd(&mut self.soft_deletion_time, k);
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         match k % 12 {
             0 => self.state = Some(Word::Number(UNKNOWN_NUMBER)),
@@ -159,6 +249,10 @@ impl Distort for PartnerUser {
 }
 
 impl Distort for ProtectedUser {
+    fn respelled_ids(&mut self, k: usize) {
+        respelled(&mut self.id, k);
+    }
+
     fn unknown_codes(&mut self, k: usize) {
         if let (true, Some(module)) = (k.is_multiple_of(3), MODULES.get(k / 3 % MODULES.len())) {
             self.modules.get_or_insert_default().push(Module {

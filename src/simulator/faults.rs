@@ -87,6 +87,20 @@ faults! {
     Endless => "endless" every ALWAYS,
     /// Full pages for ever, without a `totalCount`.
     EndlessUncounted => "endless-uncounted" every ALWAYS,
+    /// A `totalCount` that is that of the page.
+    PageTotal => "page-total" every ALWAYS,
+    /// The first page, whatever is asked for.
+    IgnoredIndex => "ignored-index" every SELDOM,
+    /// A link on each page to the first one.
+    Circle => "circle" every SELDOM,
+    /// Partner Center tells where the next page is by `continuationToken` alone.
+    TokenOnly => "token-only" every ALWAYS,
+    /// Ids that are GUIDs in capitals and in braces.
+    RespelledIds => "respelled-ids" every ALWAYS,
+    /// Times in other forms, and one that is none: see [`super::Distort`].
+    OddDates => "odd-dates" every ALWAYS,
+    /// Every third customer has a tenant without an id beside its own.
+    HalfSetUp => "half-set-up" every ALWAYS,
     /// A streamed body of 64 MiB without a `Content-Length`.
     Oversized => "oversized" every SELDOM,
     /// A small gzip body that decodes to 256 MiB, whatever the client accepts.

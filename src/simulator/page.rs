@@ -59,6 +59,8 @@ impl Window<'_> {
     pub(super) fn total(&self) -> Option<usize> {
         if self.struck(Fault::EndlessUncounted) {
             None
+        } else if self.struck(Fault::PageTotal) {
+            Some(self.end().saturating_sub(self.start))
         } else if self.endless() {
             Some(self.end().saturating_add(self.size))
         } else {
@@ -126,7 +128,11 @@ pub(super) fn write(
     let window = Window {
         listed,
         picked: listed.picked(&ask.filter),
-        start: (ask.index - 1).saturating_mul(size),
+        start: if strikes.contains(&Fault::IgnoredIndex) {
+            0
+        } else {
+            (ask.index - 1).saturating_mul(size)
+        },
         size,
         strikes,
     };
@@ -142,7 +148,15 @@ pub(super) fn write(
         total_count: window.total(),
     };
     let foreign = window.struck(Fault::ForeignLink);
-    let next = (foreign || window.goes_on() && window.struck(Fault::NextLink))
-        .then(|| format!("{}?{}", link(foreign), ask.next_query()));
+    let circle = window.struck(Fault::Circle);
+    let next =
+        (foreign || circle || window.goes_on() && window.struck(Fault::NextLink)).then(|| {
+            let query = if circle {
+                ask.first_query()
+            } else {
+                ask.next_query()
+            };
+            format!("{}?{query}", link(foreign))
+        });
     Some(writer.end(metadata, next.as_deref()))
 }

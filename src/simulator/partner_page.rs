@@ -117,7 +117,11 @@ impl PartnerAsk {
         let window = Window {
             listed,
             picked: None,
-            start: self.start,
+            start: if strikes.contains(&Fault::IgnoredIndex) {
+                0
+            } else {
+                self.start
+            },
             size: page::size(self.size, limit, strikes),
             strikes,
         };
@@ -132,10 +136,12 @@ impl PartnerAsk {
         if foreign {
             next = format!("{foreign_origin}/v1{next}");
         }
-        let token = self.token(window.end());
+        let circle = window.struck(Fault::Circle);
+        let token = self.token(if circle { 0 } else { window.end() });
         let links = Links {
             this: &self.uri(""),
-            next: (foreign || window.goes_on()).then_some((&*next, &*token)),
+            next: (foreign || circle || window.goes_on()).then_some((&*next, &*token)),
+            token_only: window.struck(Fault::TokenOnly),
             more_headers: if window.struck(Fault::ForeignHeader) {
                 MORE_HEADERS
             } else {

@@ -169,7 +169,7 @@ mod tests {
     fn what_is_odd_of_a_customer_is_missing_and_the_rest_counts() {
         let row = format!(
             r#"{{"id": "{{{CONTOSO}}}", "organization": {{"x": 1}}, "jobStatus": [2], "countryOrRegion": 7,
-                "managementMode": "Partner", "tenants": [{{"id": "{TENANT}", "name": "a\ud83d"}}]}}"#
+                "managementMode": "Partner", "tenants": [{{"id": "{TENANT}", "name": 9}}]}}"#
         );
         let read = read(&row);
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
         );
         assert_eq!(read.management_mode, Some(ManagementMode::from(1)));
         assert_eq!(read.tenants[0].id, TENANT.parse().unwrap());
-        assert!(read.tenants[0].name.as_ref().unwrap().starts_with('a'));
+        assert_eq!(read.tenants[0].name, None);
     }
 
     #[test]

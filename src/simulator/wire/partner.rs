@@ -14,6 +14,8 @@ pub(in super::super) struct Links<'a> {
     pub(in super::super) next: Option<(&'a str, &'a str)>,
     /// Headers that the next page does not take.
     pub(in super::super) more_headers: &'a [(&'a str, &'a str)],
+    /// Whether the next page is told by its token alone.
+    pub(in super::super) token_only: bool,
     /// Whether a missing next page is written as an empty one.
     pub(in super::super) empty_next: bool,
 }
@@ -35,7 +37,7 @@ impl Writer {
         self.field("continuationToken", links.next.map(|(_, token)| token));
         self.object("links", |object| {
             object.link("self", links.this, &[]);
-            if let Some((uri, token)) = links.next {
+            if let Some((uri, token)) = links.next.filter(|_| !links.token_only) {
                 let mut headers = links.more_headers.to_vec();
                 headers.push(("MS-ContinuationToken", token));
                 object.link("next", uri, &headers);
@@ -115,6 +117,7 @@ mod tests {
         this: "/this",
         next: None,
         more_headers: &[],
+        token_only: false,
         empty_next: false,
     };
 
@@ -165,6 +168,7 @@ mod tests {
             let mut writer = Writer::new(false);
             writer.start_items(0, None);
             let text = writer.end_items(Links {
+                token_only: false,
                 empty_next,
                 ..LINKS
             });

@@ -135,6 +135,11 @@ pub(crate) const TENANTS: &[Row] = &[
         of_tenant!("collector"),
     ),
     (
+        "avepoint_collector_unreadable_dates",
+        "gauge",
+        of_tenant!("collector"),
+    ),
+    (
         "avepoint_collector_next_poll_timestamp_seconds",
         "gauge",
         of_tenant!("collector"),

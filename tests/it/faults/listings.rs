@@ -23,7 +23,8 @@ const ONE_OF_EACH_API: &[Listing] = &[Listing::Directory, Listing::Partner];
 pub(super) fn of(fault: Fault) -> &'static [Listing] {
     match fault {
         Fault::StrictRefresh | Fault::RevokeRefresh => &[Listing::PartnerToken],
-        Fault::ForeignHeader => &[Listing::Partner, Listing::DeletedPartner],
+        Fault::ForeignHeader | Fault::TokenOnly => &[Listing::Partner, Listing::DeletedPartner],
+        Fault::HalfSetUp => &[Listing::Customers],
         // They take a while, whatever the listing: once for each API.
         Fault::Oversized | Fault::GzipBomb | Fault::EmptyRows => ONE_OF_EACH_API,
         _ if takes_its_time(fault) => ONE_OF_EACH_API,
@@ -178,7 +179,10 @@ impl Case {
                 };
                 assert_eq!(failures, Some(failed as f64), "{case}");
                 let retries = match fault {
-                    Fault::Endless | Fault::EndlessUncounted => 0,
+                    Fault::Endless
+                    | Fault::EndlessUncounted
+                    | Fault::IgnoredIndex
+                    | Fault::Circle => 0,
                     _ => asked - 1,
                 };
                 let api = match listing {

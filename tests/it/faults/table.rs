@@ -58,6 +58,13 @@ impl Size {
         self.rows.div_ceil(self.page).max(1) as u64 + u64::from(is_full)
     }
 
+    /// The same where each page tells the number of its own rows: these are no total once there are several pages, and
+    /// only an empty page is the end.
+    fn page_total_pages(self) -> u64 {
+        let is_one = self.rows < self.page || !self.has_index;
+        self.rows.div_ceil(self.page).max(1) as u64 + u64::from(!is_one)
+    }
+
     fn clamped(self) -> Self {
         Self {
             page: self.page / 2,
@@ -114,6 +121,11 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
             fails(LONG, "limit", most..=most)
         }
         Fault::Redirect | Fault::ForeignLink => fails(ROOMY, "refused", 1..=1),
+        // Behind the last page, where the first one was full.
+        Fault::PageTotal => right(size.page_total_pages() - size.pages()),
+        // Once more, and then it is known; some pages may have been requested ahead.
+        Fault::IgnoredIndex if size.has_index => fails(ROOMY, "implausible", 2..=5),
+        Fault::IgnoredIndex | Fault::Circle => fails(ROOMY, "limit", 2..=2),
         Fault::Clamp => right(size.clamped().pages() - size.pages()),
         // Once for all polls.
         Fault::RevokeRefresh => fails(ROOMY, "credential", 1..=1),
@@ -125,6 +137,10 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         | Fault::NextLink
         | Fault::NoContent
         | Fault::StrictRefresh
+        | Fault::TokenOnly
+        | Fault::RespelledIds
+        | Fault::OddDates
+        | Fault::HalfSetUp
         | Fault::ForeignHeader => right(0),
     }
 }
@@ -229,7 +245,10 @@ impl Case {
                 let failures = exposition.get("avepoint_poll_failures_total", &labels);
                 assert_eq!(failures, Some(1.0), "{case}");
                 let retries = match fault {
-                    Fault::Endless | Fault::EndlessUncounted => 0,
+                    Fault::Endless
+                    | Fault::EndlessUncounted
+                    | Fault::IgnoredIndex
+                    | Fault::Circle => 0,
                     _ => asked - 1,
                 };
                 let labels = [("api", "elements"), ("reason", reason)];
@@ -281,7 +300,11 @@ pub(super) fn takes_its_time(fault: Fault) -> bool {
 /// The listings of this table that a fault can strike at.
 fn listings_of(fault: Fault) -> &'static [Listing] {
     match fault {
-        Fault::StrictRefresh | Fault::RevokeRefresh | Fault::ForeignHeader => &[],
+        Fault::StrictRefresh
+        | Fault::RevokeRefresh
+        | Fault::ForeignHeader
+        | Fault::TokenOnly
+        | Fault::HalfSetUp => &[],
         _ => &[Listing::Security, Listing::Protected],
     }
 }
@@ -340,6 +363,13 @@ sentences! {
     an_answer_without_content_ends_the_listing: NoContent,
     a_refresh_token_that_dies_when_it_is_exchanged_is_replaced_by_the_one_that_came_for_it: StrictRefresh,
     a_refresh_token_that_is_refused_fails_the_polls_of_partner_center_as_credential: RevokeRefresh,
+    a_total_that_is_that_of_the_page_ends_no_listing: PageTotal,
+    a_service_that_ignores_the_index_fails_the_poll_as_implausible: IgnoredIndex,
+    links_in_a_circle_fail_the_poll_at_once_as_limit: Circle,
+    a_continuation_token_without_a_link_is_followed: TokenOnly,
+    ids_are_the_same_in_capitals_and_in_braces: RespelledIds,
+    odd_dates_count_as_missing_or_by_their_day: OddDates,
+    a_customer_that_is_half_set_up_is_left_out_alone: HalfSetUp,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
 }
 

@@ -256,6 +256,21 @@ fn named(known: &[(i64, &str)], occurring: impl Iterator<Item = i64>) -> BTreeMa
     names
 }
 
+/// A GUID in small letters, without braces.
+fn guid(text: Option<&str>) -> Option<String> {
+    let text = text?;
+    let text = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+        .unwrap_or(text);
+    let is_guid = text.len() == 36
+        && text.chars().enumerate().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        });
+    is_guid.then(|| text.to_lowercase())
+}
+
 /// Where series go that have some labels in common.
 struct Out<'a> {
     common: Vec<(&'static str, String)>,

@@ -67,6 +67,10 @@ const FAULTS: &[Fault] = &[
     Fault::UnknownCodes,
     Fault::NullFields,
     Fault::ForeignHeader,
+    Fault::TokenOnly,
+    Fault::RespelledIds,
+    Fault::OddDates,
+    Fault::HalfSetUp,
 ];
 
 pub(super) fn case() -> impl Strategy<Value = Case> {

@@ -29,9 +29,9 @@ pub(crate) fn repaired(body: &[u8]) -> Option<Vec<u8>> {
             b'-' | b'0'..=b'9' if !in_text => number(left),
             _ => (1, None),
         };
-        let (token, rest) = left.split_at(taken.min(left.len()));
+        let (whole, rest) = left.split_at(taken.min(left.len()));
         is_changed |= instead.is_some();
-        out.extend(instead.unwrap_or(token));
+        out.extend(instead.unwrap_or(whole));
         left = rest;
     }
     is_changed.then_some(out)

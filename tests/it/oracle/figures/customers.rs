@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use avepoint_exporter::simulator::{Customer, Listing, NO_TENANT, Tenant, World};
 
-use super::{Circumstances, Out, Series, named};
+use super::{Circumstances, Out, Series, guid, named};
 
 const STATUSES: &[(i64, &str)] = &[
     (0, "not_applicable"),
@@ -41,10 +41,17 @@ pub(super) fn put<'a>(
         let customers = listing(world, how);
         let up = f64::from(u8::from(customers.is_some()));
         out.put("avepoint_discovery_up", &[], up);
-        customers.map_or_else(Vec::new, |customers| {
-            put_customers(&customers, &mut out);
-            tenants(world, &customers)
-        })
+        customers.map_or_else(
+            Vec::new,
+            |Listed {
+                 customers,
+                 unsupported,
+             }| {
+                put_customers(&customers, &mut out);
+                out.count("avepoint_tenants", &[("state", "unsupported")], unsupported);
+                tenants(world, &customers)
+            },
+        )
     } else {
         world.tenants().iter().map(from_config).collect()
     };
@@ -63,33 +70,42 @@ fn from_config(tenant: &Tenant) -> Polled<'_> {
     }
 }
 
-/// The customers by id, each once; nothing when reading them must fail.
-fn listing(world: &World, how: &Circumstances) -> Option<BTreeMap<String, Customer>> {
-    let rows = world.customers().iter().map(Cow::Borrowed);
-    let mut customers = BTreeMap::new();
-    let rows = how.read(Listing::Customers, NO_TENANT, rows)?;
-    let ids: Option<Vec<String>> = rows.iter().map(|row| guid(row.id.as_deref())).collect();
-    let pages = how.pages(Listing::Customers, NO_TENANT);
-    if pages.are_idle(&[], &ids.unwrap_or_default()) {
-        return None;
-    }
-    for row in rows {
-        for tenant in row.tenants.iter().flatten() {
-            guid(tenant.id.as_deref())?;
-        }
-        customers.entry(guid(row.id.as_deref())?).or_insert(row);
-    }
-    Some(customers)
+/// What the listing says.
+#[derive(Default)]
+struct Listed {
+    /// By id, each once.
+    customers: BTreeMap<String, Customer>,
+    /// Tenants without an id, and customers without one as their tenants, one at least for each.
+    unsupported: usize,
 }
 
-/// A GUID in small letters.
-fn guid(text: Option<&str>) -> Option<String> {
-    let is_guid = text?.len() == 36
-        && text?.chars().enumerate().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == '-',
-            _ => c.is_ascii_hexdigit(),
-        });
-    is_guid.then(|| text.map(str::to_lowercase)).flatten()
+/// The customers; nothing when reading them must fail.
+fn listing(world: &World, how: &Circumstances) -> Option<Listed> {
+    let rows = world.customers().iter().map(Cow::Borrowed);
+    let rows = how.read(Listing::Customers, NO_TENANT, rows)?;
+    // A customer without an id is nobody's repetition.
+    let ids = rows.iter().enumerate();
+    let ids: Vec<String> = ids
+        .map(|(k, row)| guid(row.id.as_deref()).unwrap_or_else(|| format!("none {k}")))
+        .collect();
+    if how.pages(Listing::Customers, NO_TENANT).are_idle(&[], &ids) {
+        return None;
+    }
+    let mut listed = Listed::default();
+    for row in rows {
+        match guid(row.id.as_deref()) {
+            Some(id) => _ = listed.customers.entry(id).or_insert(row),
+            None => listed.unsupported += row.tenants.iter().flatten().count().max(1),
+        }
+    }
+    let tenants = listed
+        .customers
+        .values()
+        .flat_map(|one| one.tenants.iter().flatten());
+    listed.unsupported += tenants
+        .filter(|one| guid(one.id.as_deref()).is_none())
+        .count();
+    Some(listed)
 }
 
 /// A name on one line.
@@ -124,9 +140,10 @@ fn put_customers(customers: &BTreeMap<String, Customer>, out: &mut Out<'_>) {
             out.put("avepoint_customer_backup_status", &labels, is_it);
         }
     }
-    let without = customers
-        .values()
-        .filter(|customer| customer.tenants.iter().flatten().next().is_none());
+    let without = customers.values().filter(|customer| {
+        let mut tenants = customer.tenants.iter().flatten();
+        !tenants.any(|tenant| guid(tenant.id.as_deref()).is_some())
+    });
     out.count("avepoint_customers_without_tenant", &[], without.count());
     out.count("avepoint_tenants", &[("state", "excluded")], 0);
 }
@@ -137,7 +154,9 @@ fn tenants<'a>(world: &'a World, customers: &BTreeMap<String, Customer>) -> Vec<
     for (customer_id, customer) in customers {
         let customer_name = name(customer.organization.as_ref());
         for listed in customer.tenants.iter().flatten() {
-            let id = guid(listed.id.as_deref()).unwrap();
+            let Some(id) = guid(listed.id.as_deref()) else {
+                continue;
+            };
             let mut known = world.tenants().iter();
             let tenant = known
                 .find(|tenant| tenant.tenant_id.to_string() == id)

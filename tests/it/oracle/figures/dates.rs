@@ -1,18 +1,16 @@
 //! Times as text, read digit by digit.
 
-/// A text that is no time.
-#[derive(Debug)]
-pub(super) struct NoTime;
-
-/// The seconds since the epoch of `2026-11-22`, which may go on with a time of day and a zone. Nothing for what is
-/// not set: no text, and what is not after the epoch.
-pub(super) fn seconds(text: Option<&str>) -> Result<Option<i64>, NoTime> {
-    match text {
-        None | Some("") => Ok(None),
-        Some(text) => read(text)
-            .map(|seconds| (seconds > 0).then_some(seconds))
-            .ok_or(NoTime),
-    }
+/// The seconds since the epoch of `2026-11-22`, which may go on with a time of day and a zone, or of `11-22-2026`, of
+/// which only the day counts. Nothing for what is not set (no text, and what is not after the epoch) and for what is no
+/// time.
+pub(super) fn seconds(text: Option<&str>) -> Option<i64> {
+    let text = text?;
+    let parts: Vec<&str> = text.get(..10)?.split('-').collect();
+    let seconds = match parts[..] {
+        [month, day, year] if year.len() == 4 => read(&format!("{year}-{month}-{day}")),
+        _ => read(text),
+    };
+    seconds.filter(|seconds| *seconds > 0)
 }
 
 fn read(text: &str) -> Option<i64> {

@@ -17,12 +17,12 @@ struct Account {
 }
 
 impl Account {
-    /// The account of a row; nothing for one whose end is no time.
+    /// The account of a row; nothing for one that names nobody.
     fn new(row: &DirectoryUser) -> Option<Self> {
         Some(Self {
             person: Person::new(&row.user, false)?,
             age: row.user.age,
-            end: dates::seconds(row.user.end_date.as_deref()).ok()?,
+            end: dates::seconds(row.user.end_date.as_deref()),
         })
     }
 }

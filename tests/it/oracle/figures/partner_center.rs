@@ -25,9 +25,12 @@ struct Known {
 }
 
 impl Known {
-    /// The user of a row; nothing for one with a time that is none.
+    /// The user of a row; nothing for an active one among the deleted ones, since the filter was not heeded then.
     fn new(row: PartnerUser, in_deleted: bool) -> Option<Self> {
         let state = word(row.state.as_ref(), STATES);
+        if in_deleted && state == "active" {
+            return None;
+        }
         Some(Self {
             who: Who::new(row.id, None, row.user_principal_name),
             is_deleted: in_deleted || state == "inactive",
@@ -35,8 +38,8 @@ impl Known {
             domain_type: word(row.user_domain_type.as_ref(), DOMAIN_TYPES),
             location: location(row.usage_location.as_deref().unwrap_or_default()),
             must_change: row.force_change_password == Some(true),
-            synced: dates::seconds(row.last_directory_sync_time.as_deref()).ok()?,
-            deleted: dates::seconds(row.soft_deletion_time.as_deref()).ok()?,
+            synced: dates::seconds(row.last_directory_sync_time.as_deref()),
+            deleted: dates::seconds(row.soft_deletion_time.as_deref()),
         })
     }
 }

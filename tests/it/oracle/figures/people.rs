@@ -17,7 +17,7 @@ pub(super) struct Who {
 impl Who {
     pub(super) fn new(id: Option<String>, mail: Option<String>, principal: Option<String>) -> Self {
         Self {
-            id: text(id),
+            id: text(id).map(|id| super::guid(Some(&id)).unwrap_or(id)),
             mail: text(mail).map(|mail| without_case(&mail)),
             principal: text(principal).map(|name| without_case(&name)),
         }
