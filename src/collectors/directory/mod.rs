@@ -215,12 +215,11 @@ impl Fold {
 
     /// Ends the listing: its figures, and the active users.
     fn finish(self) -> Found<Figures> {
-        let known = SecurityStatus::KNOWN.iter().copied();
         let users = ReferenceUsers::without_statuses(self.active);
         Found {
             figures: Figures {
                 users: self.seen.len(),
-                by_status: self.counts.by_code(&self.statuses, known),
+                by_status: (self.counts).by_code(&self.statuses, SecurityStatus::KNOWN),
                 ..self.figures
             },
             users: Some(Arc::new(users)),

@@ -1,5 +1,7 @@
 //! The distinct codes of one listing, numbered as they come, so that any set of them fits one word.
 
+use std::collections::BTreeMap;
+
 use crate::domain::CodeSet;
 use crate::upstream::Cause;
 
@@ -72,17 +74,12 @@ impl CodeCounts {
     pub(in crate::collectors) fn by_code<C: From<i64> + Ord + Copy>(
         &self,
         table: &CodeTable,
-        known: impl IntoIterator<Item = C>,
-    ) -> std::collections::BTreeMap<C, u64> {
-        let zeros = known.into_iter().map(|code| (code, 0));
-        zeros
-            .chain(
-                table
-                    .iter()
-                    .zip(self.0)
-                    .map(|((code, _), count)| (C::from(code), count)),
-            )
-            .collect()
+        known: &[C],
+    ) -> BTreeMap<C, u64> {
+        let zeros = known.iter().map(|code| (*code, 0));
+        let counts = table.0.iter().zip(self.0);
+        let counts = counts.map(|(code, count)| (C::from(*code), count));
+        zeros.chain(counts).collect()
     }
 }
 
@@ -110,7 +107,7 @@ mod tests {
         for codes in [vec![7, 2], vec![7], vec![]] {
             counts.add(table.mask(&codes.into_iter().collect()).unwrap());
         }
-        let counts = counts.by_code(&table, BackupModule::KNOWN.iter().copied());
+        let counts = counts.by_code(&table, BackupModule::KNOWN);
         assert_eq!(
             counts,
             [(0, 0), (2, 1), (7, 2)]

@@ -30,9 +30,12 @@ impl Exposure {
         } = &*matching.reference;
         let mut exposed = CodeCounts::default();
         let mut unlisted = CodeCounts::default();
-        let mut by_module: Vec<(i64, Mask, CodeCounts)> = modules
-            .iter()
-            .map(|(code, mask)| (code, mask, CodeCounts::default()))
+        // A known module that the listing does not have has no bit, so it counts nobody.
+        let known_modules = BackupModule::KNOWN.iter().map(|module| (*module, 0));
+        let listed_modules = modules.iter().map(|(code, mask)| (code.into(), mask));
+        let mut by_module: BTreeMap<BackupModule, (Mask, CodeCounts)> = known_modules
+            .chain(listed_modules)
+            .map(|(module, mask)| (module, (mask, CodeCounts::default())))
             .collect();
         for (findings, found) in matching.pairs() {
             if found.is_protected() {
@@ -42,35 +45,20 @@ impl Exposure {
             if !found.is_listed() {
                 unlisted.add(findings);
             }
-            for (_, _, counts) in by_module
-                .iter_mut()
-                .filter(|(_, mask, _)| found.unprotected & mask != 0)
-            {
-                counts.add(findings);
+            for (mask, counts) in by_module.values_mut() {
+                if found.unprotected & *mask != 0 {
+                    counts.add(findings);
+                }
             }
         }
-        let by_status =
-            |counts: &CodeCounts| counts.by_code::<SecurityStatus>(statuses, known.iter().copied());
-        let mut counts_by_module: BTreeMap<BackupModule, BTreeMap<SecurityStatus, u64>> =
-            BackupModule::KNOWN
-                .iter()
-                .map(|module| (*module, by_status(&CodeCounts::default())))
-                .collect();
-        counts_by_module.extend(
-            by_module
-                .iter()
-                .map(|(code, _, counts)| ((*code).into(), by_status(counts))),
-        );
+        let by_status = |counts: &CodeCounts| counts.by_code::<SecurityStatus>(statuses, known);
+        let by_module = by_module.iter().flat_map(|(module, (_, counts))| {
+            let by_status = by_status(counts).into_iter();
+            by_status.map(move |(status, users)| ((status, *module), users))
+        });
         Self {
             users: by_status(&exposed),
-            by_module: counts_by_module
-                .into_iter()
-                .flat_map(|(module, counts)| {
-                    counts
-                        .into_iter()
-                        .map(move |(status, n)| ((status, module), n))
-                })
-                .collect(),
+            by_module: by_module.collect(),
             unlisted: by_status(&unlisted),
         }
     }

@@ -157,9 +157,7 @@ impl Fold {
 
     /// Ends the listing: its figures, and the joins with what it was matched against.
     fn finish(self) -> Figures {
-        let by_module = |counts: &CodeCounts| {
-            counts.by_code(&self.modules, BackupModule::KNOWN.iter().copied())
-        };
+        let by_module = |counts: &CodeCounts| counts.by_code(&self.modules, BackupModule::KNOWN);
         let protection = Protection {
             users: self.seen.len(),
             protected: by_module(&self.protected),

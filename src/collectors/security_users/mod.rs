@@ -178,7 +178,7 @@ impl Fold {
             .collect();
         let figures = Figures {
             users: self.users,
-            by_status: (self.counts).by_code(&self.statuses, known.iter().copied()),
+            by_status: self.counts.by_code(&self.statuses, &known),
         };
         let users = ReferenceUsers::new(self.flagged, self.statuses, known);
         Found {
