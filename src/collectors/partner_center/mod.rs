@@ -3,6 +3,7 @@
 mod metrics;
 mod wire;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -192,35 +193,25 @@ impl Fold {
     }
 
     /// Ends the listings: their figures, and the active users.
-    fn finish(mut self) -> Found<Figures> {
-        self.choose_locations();
+    fn finish(self) -> Found<Figures> {
         let mut figures = self.figures;
         let mut others = std::mem::take(&mut figures.by_location);
         for country in self.chosen {
             let users = others.remove(&country).unwrap_or(0);
             figures.by_location.insert(country, users);
         }
-        figures.other_location += others.values().sum::<u64>();
+        // The largest of the others fill up what is told apart; of equal ones the first by alphabet.
+        let mut others: Vec<_> = others.into_iter().collect();
+        others.sort_by_key(|(_, users)| Reverse(*users));
+        let room = self.top.saturating_sub(figures.by_location.len());
+        let mut others = others.into_iter();
+        figures.by_location.extend(others.by_ref().take(room));
+        figures.other_location += others.map(|(_, users)| users).sum::<u64>();
         let users = ReferenceUsers::without_statuses(self.active);
         Found {
             figures,
             users: Some(Arc::new(users)),
         }
-    }
-
-    /// Fills up the locations that are told apart by the largest of the others; of equal ones the first by alphabet.
-    fn choose_locations(&mut self) {
-        let mut others: Vec<_> = self
-            .figures
-            .by_location
-            .iter()
-            .filter(|(country, _)| !self.chosen.contains(country))
-            .map(|(country, users)| (std::cmp::Reverse(*users), *country))
-            .collect();
-        others.sort_unstable();
-        let room = self.top.saturating_sub(self.chosen.len());
-        self.chosen
-            .extend(others.into_iter().take(room).map(|(_, country)| country));
     }
 }
 
