@@ -6,7 +6,7 @@ use prometheus::{Registry, TextEncoder};
 
 use crate::collectors::{self, Listed};
 use crate::domain::{Timestamp, collectors};
-use crate::metric::{Labels, Metric, Samples};
+use crate::metric::{Metric, Samples, labels};
 use crate::snapshot::{Snapshot, TargetSnapshot};
 
 use super::packed::Packed;
@@ -56,12 +56,10 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
 
 /// The same, in pieces as they come: each ends with a line, none is empty.
 fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(&str)) {
-    let targets = snapshot.shown().map(|one| {
-        let labels = one.target.labels();
-        let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
-        (Labels::new(labels), &**one)
-    });
-    let targets: Vec<_> = targets.collect();
+    let targets = snapshot.shown();
+    let targets: Vec<_> = targets
+        .map(|one| (labels(&one.target.labels()), &**one))
+        .collect();
     let mut out = Out {
         text: String::new(),
         piece,
@@ -69,7 +67,7 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(
     for metric in fleet::METRICS {
         match metric.samples {
             fleet::Source::Fleet(source) => {
-                let fleet = [(&Labels::default(), snapshot)];
+                let fleet = [(&String::new(), snapshot)];
                 out.family(metric, metric.name, fleet, |snapshot, samples| {
                     source(snapshot, now, samples);
                 });
@@ -118,7 +116,7 @@ fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_, i
 }
 
 /// The targets that have series, with the labels that all of these carry.
-type Targets<'a> = [(Labels, &'a TargetSnapshot)];
+type Targets<'a> = [(String, &'a TargetSnapshot)];
 
 /// Where the text goes.
 struct Out<'p, P: FnMut(&str)> {
@@ -132,11 +130,10 @@ impl<P: FnMut(&str)> Out<'_, P> {
         &mut self,
         metric: &Metric<S>,
         name: &str,
-        each: impl IntoIterator<Item = (&'a Labels, T)>,
+        each: impl IntoIterator<Item = (&'a String, T)>,
         write: impl Fn(T, &mut Samples<'_>),
     ) {
-        let none = Labels::default();
-        let mut samples = Samples::new(&mut self.text, metric, name, &none);
+        let mut samples = Samples::new(&mut self.text, metric, name);
         for (labels, one) in each {
             samples.scope(labels);
             write(one, &mut samples);

@@ -7,8 +7,8 @@ mod text;
 
 use crate::domain::Collector;
 
-pub(crate) use text::Labels;
 pub use text::Samples;
+pub(crate) use text::labels;
 
 /// Whether a metric goes up only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,18 +5,12 @@ use std::fmt::Write as _;
 use super::Metric;
 
 /// Labels in the text format, without braces, each followed by a comma.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Labels(String);
-
-impl Labels {
-    /// Labels that come before all others.
-    pub(crate) fn new<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut text = String::new();
-        for (name, value) in labels {
-            write_label(name, value, &mut text);
-        }
-        Self(text)
+pub(crate) fn labels(labels: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for (name, value) in labels {
+        write_label(name, value, &mut text);
     }
+    text
 }
 
 /// Takes the samples of one metric and writes them, after the metric's head when there is at least one.
@@ -27,31 +21,26 @@ pub struct Samples<'a> {
     kind: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    scope: &'a Labels,
+    scope: &'a str,
     head_written: bool,
 }
 
 impl<'a> Samples<'a> {
     /// Those of a metric, which is shown by this name.
-    pub(crate) fn new<S>(
-        out: &'a mut String,
-        metric: &Metric<S>,
-        name: &'a str,
-        scope: &'a Labels,
-    ) -> Self {
+    pub(crate) fn new<S>(out: &'a mut String, metric: &Metric<S>, name: &'a str) -> Self {
         Self {
             out,
             name,
             kind: metric.kind.as_str(),
             help: metric.help,
             labels: metric.labels,
-            scope,
+            scope: "",
             head_written: false,
         }
     }
 
-    /// The samples that follow have these labels before their own.
-    pub(crate) fn scope(&mut self, scope: &'a Labels) {
+    /// The samples that follow have these [`labels`] before their own.
+    pub(crate) fn scope(&mut self, scope: &'a str) {
         self.scope = scope;
     }
 
@@ -99,7 +88,7 @@ impl<'a> Samples<'a> {
         self.out.push_str(name);
         let labels_at = self.out.len();
         self.out.push('{');
-        self.out.push_str(&self.scope.0);
+        self.out.push_str(self.scope);
         let own = self.labels.iter().copied().zip(values.iter().copied());
         own.chain(more)
             .for_each(|(name, value)| write_label(name, value, self.out));
