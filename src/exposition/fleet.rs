@@ -7,6 +7,8 @@ use crate::domain::{BackupStatus, ManagementMode, Reason, Tenant, Timestamp, Uni
 use crate::metric::{Metric, Origin, Samples};
 use crate::snapshot::{CollectorSnapshot, Snapshot};
 
+use super::health::flag;
+
 /// Where a metric's samples come from.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
@@ -90,8 +92,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
                     let name = name_or_id(customer.name.as_deref(), customer.id);
                     let states: BTreeSet<_> = BackupStatus::KNOWN.iter().chain([&status]).collect();
                     for state in states {
-                        let is_it = f64::from(u8::from(*state == status));
-                        out.put(&[&id, &name, &state.label()], is_it);
+                        out.put(&[&id, &name, &state.label()], flag(*state == status));
                     }
                 }
             }),
@@ -118,9 +119,8 @@ pub(super) const METRICS: &[Metric<Source>] = &[
             "1 if the last discovery succeeded, 0 if it failed.",
             &[],
             Source::Fleet(|snapshot, _, out| {
-                if let Some(up) = snapshot.discovery().and_then(CollectorSnapshot::up) {
-                    out.put(&[], f64::from(u8::from(up)));
-                }
+                let up = snapshot.discovery().and_then(CollectorSnapshot::up);
+                out.put_some(&[], up.map(flag));
             }),
         )
     },
@@ -131,10 +131,8 @@ pub(super) const METRICS: &[Metric<Source>] = &[
             "Time of the end of the last successful discovery, in seconds since the Unix epoch.",
             &[],
             Source::Fleet(|snapshot, _, out| {
-                let discovery = snapshot.discovery();
-                if let Some(found) = discovery.and_then(|one| one.figures.as_ref()) {
-                    out.put(&[], found.at.as_secs_f64());
-                }
+                let found = snapshot.discovery().and_then(|one| one.figures.as_ref());
+                out.put_some(&[], found.map(|found| found.at.as_secs_f64()));
             }),
         )
     },

@@ -140,6 +140,7 @@ pub(super) const METRICS: &[Metric<Source>] = &[
     },
 ];
 
-fn flag(is_on: bool) -> f64 {
+/// The value of a sample that says yes or no.
+pub(super) fn flag(is_on: bool) -> f64 {
     f64::from(u8::from(is_on))
 }
