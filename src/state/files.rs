@@ -151,10 +151,7 @@ impl StateDir {
 
     /// Finds out whether the file could be written, and removes what processes that were killed have left.
     fn prepare(&self) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        self.make_folder()?;
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(ON_ITS_WAY) {
@@ -162,6 +159,11 @@ impl StateDir {
             }
         }
         self.on_its_way().map(drop)
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(&self.folder)
     }
 
     /// An empty file next to the one to replace, readable by its owner only. Dropping it deletes it.
@@ -179,10 +181,7 @@ impl StateDir {
             return Err(io::Error::other("it would be larger than 256MiB"));
         }
         // The folder may have been removed meanwhile.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        self.make_folder()?;
         let mut file = self.on_its_way()?;
         file.as_file_mut().write_all(text)?;
         file.as_file().sync_all()?;
