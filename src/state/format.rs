@@ -76,8 +76,7 @@ struct Head {
 struct File<C> {
     format: String,
     version: u64,
-    /// Times are since the Unix epoch.
-    written_at: Duration,
+    written_at: Timestamp,
     targets: Vec<TargetState<C>>,
 }
 
@@ -98,7 +97,7 @@ struct CollectorState<T> {
 
 #[derive(Serialize, Deserialize)]
 struct FiguresState<T> {
-    at: Duration,
+    at: Timestamp,
     pages: u64,
     #[serde(default, skip_serializing_if = "is_none")]
     unreadable_dates: u64,
@@ -122,7 +121,7 @@ pub(super) fn write(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<V
     serde_json::to_vec(&File {
         format: FORMAT.to_owned(),
         version: VERSION,
-        written_at: now.since_unix(),
+        written_at: now,
         targets: snapshot.shown().map(|one| target(one, now)).collect(),
     })
 }
@@ -131,7 +130,7 @@ fn target(snapshot: &TargetSnapshot, now: Timestamp) -> TargetState<CollectorSta
     let collectors = snapshot.collectors.iter().map(|one| {
         let figures = one.figures.as_ref().map(|figures| FiguresState {
             // One that lies ahead was taken before the clock was set back, and would make figures fresh for ever.
-            at: figures.at.min(now).since_unix(),
+            at: figures.at.min(now),
             pages: figures.pages,
             unreadable_dates: figures.unreadable_dates,
             totals: &*figures.totals,
@@ -171,7 +170,7 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
         _ => return Err(Unusable::Foreign),
     }
     let file: File<Unread> = serde_json::from_slice(text).map_err(damaged)?;
-    let written_at = Timestamp::from_unix(file.written_at);
+    let written_at = file.written_at;
     if written_at > now.after(SKEW) {
         return Err(Unusable::YetToCome(written_at));
     }
@@ -235,12 +234,11 @@ impl CollectorState<Unread> {
         }
         let figures = match self.figures {
             Some(figures) => {
-                let at = Timestamp::from_unix(figures.at);
-                if at > times.written_at {
+                if figures.at > times.written_at {
                     return None;
                 }
                 Some(Figures {
-                    at: at.min(times.now),
+                    at: figures.at.min(times.now),
                     pages: figures.pages,
                     unreadable_dates: figures.unreadable_dates,
                     totals: Arc::new(Totals::read(collector, &figures.totals).ok()?),
