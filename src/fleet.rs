@@ -96,7 +96,7 @@ impl Fleet {
                 let tenant = Tenant {
                     customer_id,
                     tenant_id: id,
-                    customer_name: names.get(&customer_id).map(|name| (*name).to_owned()),
+                    customer_name: names.get(&customer_id).cloned(),
                     tenant_name: known.tenant(id, listed.name.as_ref()),
                     labels: BTreeMap::new(),
                     source: TenantSource::Discovery,
@@ -155,16 +155,16 @@ impl Fleet {
 fn admitted(
     discovery: &Discovery,
     listed: &[ListedCustomer],
-    names: &BTreeMap<CustomerId, &str>,
+    names: &BTreeMap<CustomerId, String>,
     tenants: &[TenantConfig],
 ) -> Vec<ListedCustomer> {
     let polled: BTreeSet<CustomerId> = tenants.iter().map(|one| one.tenant.customer_id).collect();
     let customers = listed.iter().filter_map(|customer| {
-        let name = names.get(&customer.id).copied();
+        let name = names.get(&customer.id).cloned();
         let shown = polled.contains(&customer.id)
-            || admits_customer(discovery, &name_or_id(name, customer.id));
+            || admits_customer(discovery, &name_or_id(name.as_deref(), customer.id));
         shown.then(|| ListedCustomer {
-            name: name.map(str::to_owned),
+            name,
             ..customer.clone()
         })
     });
@@ -177,7 +177,7 @@ fn targets(
     config: &Config,
     tenants: Vec<TenantConfig>,
     customers: &[ListedCustomer],
-    names: &BTreeMap<CustomerId, &str>,
+    names: &BTreeMap<CustomerId, String>,
 ) -> Vec<TargetConfig> {
     let mut targets = Vec::with_capacity(tenants.len() + 1);
     if !config.partner.is_empty() {
@@ -193,7 +193,7 @@ fn targets(
         targets.extend(ids.into_iter().map(|id| TargetConfig {
             target: Target::Customer(Arc::new(Customer {
                 id,
-                name: names.get(&id).map(|name| (*name).to_owned()),
+                name: names.get(&id).cloned(),
             })),
             collectors: config.customers.clone(),
         }));
@@ -206,26 +206,18 @@ fn targets(
 }
 
 /// The names of customers: the first that the config gives, else the API's, else the last known.
-fn customer_names<'a>(
-    config: &'a Config,
-    listed: &'a [ListedCustomer],
-    known: &'a Names,
-) -> BTreeMap<CustomerId, &'a str> {
-    let given = config
-        .tenants
-        .iter()
-        .map(|one| (one.tenant.customer_id, one.tenant.customer_name.as_deref()));
-    let listed = listed
-        .iter()
-        .map(|customer| (customer.id, customer.name.as_deref()));
-    let known = known.customers.iter();
-    let known = known.map(|(id, name)| (*id, Some(name.as_str())));
-    let mut names = BTreeMap::new();
-    for (id, name) in given.chain(listed).chain(known) {
-        if let Some(name) = name {
-            names.entry(id).or_insert(name);
-        }
-    }
+fn customer_names(
+    config: &Config,
+    listed: &[ListedCustomer],
+    known: &Names,
+) -> BTreeMap<CustomerId, String> {
+    let given = config.tenants.iter();
+    let given = given.map(|one| (one.tenant.customer_id, &one.tenant.customer_name));
+    let listed = listed.iter().map(|customer| (customer.id, &customer.name));
+    let mut names = known.customers.clone();
+    // What is put in later replaces what was there, so the first comes last.
+    let names_by_rank = given.chain(listed).rev();
+    names.extend(names_by_rank.filter_map(|(id, name)| Some((id, name.clone()?))));
     names
 }
 
@@ -250,16 +242,14 @@ fn tenants_of(listed: &[ListedCustomer]) -> (Listed<'_>, BTreeMap<TenantId, Cust
 /// A tenant of the config, with the API's names, or those last known, where the config gives none.
 fn with_names(
     config: &TenantConfig,
-    customers: &BTreeMap<CustomerId, &str>,
+    customers: &BTreeMap<CustomerId, String>,
     listed: &Listed<'_>,
     known: &Names,
 ) -> TenantConfig {
     let mut named = config.clone();
     let tenant = Arc::make_mut(&mut named.tenant);
     if tenant.customer_name.is_none() {
-        tenant.customer_name = customers
-            .get(&tenant.customer_id)
-            .map(|name| (*name).to_owned());
+        tenant.customer_name = customers.get(&tenant.customer_id).cloned();
     }
     if tenant.tenant_name.is_none() {
         let listed = listed.get(&tenant.tenant_id);
