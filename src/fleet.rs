@@ -122,11 +122,6 @@ impl Fleet {
         }
     }
 
-    /// Whether there is a tenant to poll.
-    pub fn has_tenants(&self) -> bool {
-        self.tenants().next().is_some()
-    }
-
     /// The tenants to poll, with their collectors.
     pub fn tenants(&self) -> impl Iterator<Item = (&Arc<Tenant>, &[CollectorConfig])> {
         let tenants = self.targets.iter();

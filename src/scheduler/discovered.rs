@@ -25,7 +25,7 @@ impl Told {
     pub(super) fn tell(&mut self, fleet: &Fleet) {
         let excluded = fleet.excluded.len() as u64;
         let was_excluded = self.discovered.as_ref().map_or(0, |before| before.excluded);
-        if !fleet.has_tenants() && excluded > 0 && was_excluded == 0 {
+        if fleet.tenants().next().is_none() && excluded > 0 && was_excluded == 0 {
             tracing::warn!(
                 excluded,
                 "no tenants to poll: discovery.include and discovery.exclude exclude all of them"
