@@ -73,11 +73,8 @@ impl Addresses {
             .filter_map(|(user, place)| Some((key(&user.keys)?, place)))
             .collect();
         keyed.sort_unstable();
-        let (keys, places) = (keyed.iter().map(|one| one.0), keyed.iter().map(|one| one.1));
-        Self {
-            keys: keys.collect(),
-            places: places.collect(),
-        }
+        let (keys, places) = keyed.into_iter().unzip();
+        Self { keys, places }
     }
 
     /// The places of the users who have this address.
