@@ -55,7 +55,7 @@ pub fn render(snapshot: &Snapshot, now: Timestamp) -> String {
 }
 
 /// The same, in pieces as they come: each ends with a line, none is empty.
-fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(&str)) {
+fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut dyn FnMut(&str)) {
     let targets = snapshot.shown();
     let targets: Vec<_> = targets
         .map(|one| (labels(&one.target.labels()), &**one))
@@ -100,11 +100,13 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut impl FnMut(
             });
         }
     }
-    out.end();
+    if !out.text.is_empty() {
+        (out.piece)(&out.text);
+    }
 }
 
 /// The metrics of a collector's figures, where these are fresh.
-fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_, impl FnMut(&str)>) {
+fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_>) {
     for metric in C::METRICS {
         // Again for each metric: figures without a stale join are copies, of which one at a time is in memory.
         let targets = targets.iter();
@@ -119,12 +121,12 @@ fn figures<C: Listed>(targets: &Targets<'_>, now: Timestamp, out: &mut Out<'_, i
 type Targets<'a> = [(String, &'a TargetSnapshot)];
 
 /// Where the text goes.
-struct Out<'p, P: FnMut(&str)> {
+struct Out<'p> {
     text: String,
-    piece: &'p mut P,
+    piece: &'p mut dyn FnMut(&str),
 }
 
-impl<P: FnMut(&str)> Out<'_, P> {
+impl Out<'_> {
     /// Writes the samples of one metric by this name, for each of these with its labels.
     fn family<'a, S, T>(
         &mut self,
@@ -138,12 +140,6 @@ impl<P: FnMut(&str)> Out<'_, P> {
             samples.scope(labels);
             write(one, &mut samples);
             samples.hand_over(PIECE, self.piece);
-        }
-    }
-
-    fn end(self) {
-        if !self.text.is_empty() {
-            (self.piece)(&self.text);
         }
     }
 }

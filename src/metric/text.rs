@@ -45,7 +45,7 @@ impl<'a> Samples<'a> {
     }
 
     /// Hands over what is written, once it is this long, in bytes.
-    pub(crate) fn hand_over(&mut self, at_least: usize, piece: &mut impl FnMut(&str)) {
+    pub(crate) fn hand_over(&mut self, at_least: usize, piece: &mut dyn FnMut(&str)) {
         if self.out.len() >= at_least {
             piece(self.out);
             self.out.clear();
