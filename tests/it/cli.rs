@@ -5,6 +5,7 @@ mod demo;
 mod end;
 mod flags;
 mod fleet;
+mod flood;
 mod log;
 mod poll;
 mod reload;
