@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    match signals::run(|shutdown| cli::run(arguments, shutdown)) {
+    match signals::run(|polling, shutdown| cli::run(arguments, polling, shutdown)) {
         Ok(Some(Ok(()))) => ExitCode::SUCCESS,
         Ok(Some(Err(Failed::Usage(error)))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
         Ok(Some(Err(Failed::Other(error)))) | Err(error) => {

@@ -3,15 +3,18 @@
 mod reload;
 mod saving;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{Registry, opts, register_int_gauge_with_registry};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::reload::Reloader;
 use self::saving::Saving;
@@ -29,8 +32,12 @@ use crate::upstream::Stats;
 /// publishes all the time costs a tenth of a core, not a whole one.
 const RENDER_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the shutdown waits for a refresh token that is being exchanged: shorter than the time after
-/// which the program is ended in any case.
+/// How long the shutdown waits for the polls to be cancelled, which is at once unless an answer keeps all their threads
+/// busy.
+const CANCEL: Duration = Duration::from_secs(1);
+
+/// How long the shutdown waits for a refresh token that is being exchanged: with [`CANCEL`], shorter than the
+/// time after which the program is ended in any case.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// How the pages are served.
@@ -139,7 +146,8 @@ impl Exporter {
         (self, reload)
     }
 
-    /// Polls and serves until the shutdown.
+    /// Polls on the threads of `polling` and serves on those of the caller, until the shutdown. Where they are not the
+    /// same, no page, reload or saving waits for what an upstream sends.
     ///
     /// # Errors
     /// None in practice: the pages' counters are registered once.
@@ -147,6 +155,7 @@ impl Exporter {
         self,
         listeners: Vec<TcpListener>,
         web: Web,
+        polling: Handle,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let settled = self.settled();
@@ -165,16 +174,27 @@ impl Exporter {
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
-        let (ended, polls_ended) = oneshot::channel();
+        let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
+        let polls = AbortOnDropHandle::new(polls);
         let polling = async {
-            self.scheduler.run(shutdown.clone()).await;
-            // Nobody may be listening.
-            let _ = ended.send(());
+            let too_late = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(CANCEL).await;
+            };
+            tokio::select! {
+                ended = polls => {
+                    // A panic of the scheduler ends the program, as one on this side does.
+                    if let Err(error) = ended && let Ok(panic) = error.try_into_panic() {
+                        resume_unwind(panic);
+                    }
+                }
+                () = too_late => tracing::warn!("cancelled polls still running at the shutdown deadline"),
+            }
             settled.await;
         };
         let saving = async {
             if let Some(saving) = self.saving {
-                saving.run(polls_ended).await;
+                saving.run(shutdown.clone()).await;
             }
         };
         let reloading = async {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::Clock;
 use crate::scheduler::InForce;
@@ -29,13 +30,13 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// Writes every [`SAVE_EVERY`] while something changes, and a last time when the polls have ended.
-    pub(super) async fn run(mut self, mut polls_ended: oneshot::Receiver<()>) {
+    /// Writes every [`SAVE_EVERY`] while something changes, and a last time at the shutdown, from which on no poll counts.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let mut saves = tokio::time::interval_at(Instant::now() + SAVE_EVERY, SAVE_EVERY);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = &mut polls_ended => break,
+                () = shutdown.cancelled() => break,
                 Ok(()) = self.in_force.changed() => self.follow().await,
                 _ = saves.tick() => self.save().await,
             }

@@ -1,10 +1,13 @@
 //! The command `check`: what a configuration would do, without opening a connection.
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::load::Load;
 use crate::collectors::{self, References};
 use crate::config::{CollectorKind, Config, RateLimit};
 use crate::domain::{Api, Collector, PromDuration, TargetId, TenantSource, Timestamp};
@@ -74,30 +77,30 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
     text
 }
 
-/// Says how many requests go to an API, and whether they fit.
+/// Says how many requests go to an API, how long a round of them takes, and what to set if they do not fit.
 fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes: &Sizes<'_>) {
-    // From zero, since the sum of nothing is -0.
-    let mut per_second = 0.0;
+    let mut load = Load::new(api, limit);
     let (mut targets, mut assumed) = (0, 0);
     for target in &fleet.targets {
         let mut is_assumed = false;
-        let mut is_asked = false;
-        for one in &target.collectors {
+        let asked = target.collectors.iter().filter(|one| {
             let collector = one.kind.collector();
-            if collector.api() != api || collector.is_discovery() {
-                continue;
-            }
-            is_asked = true;
+            collector.api() == api && !collector.is_discovery()
+        });
+        let listings = asked.map(|one| {
             let known = sizes.pages(target.target.id(), one.kind);
             let pages = known.unwrap_or_else(|| {
                 is_assumed = true;
                 collectors::requests(one.kind, sizes.users)
             });
-            per_second += pages as f64 / one.interval.as_secs_f64();
-        }
-        targets += usize::from(is_asked);
+            (one.kind.collector(), one.interval, pages)
+        });
+        let listings: Vec<_> = listings.collect();
+        load.add(&listings);
+        targets += usize::from(!listings.is_empty());
         assumed += usize::from(is_assumed);
     }
+    let per_second = load.per_second;
     let allowed = limit.requests_per_second;
     let _ = writeln!(
         text,
@@ -109,14 +112,13 @@ fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes:
         text,
         "requests per second  {per_second:.2} to {api} on average, {allowed} allowed"
     );
-    if per_second > allowed {
-        let _ = writeln!(
-            text,
-            "The rate limit is too low: raise {api}.rate_limit.requests_per_second if the API allows it, or lengthen \
-             the collectors' intervals by a factor of {:.1}.",
-            per_second / allowed
-        );
-    }
+    let _ = writeln!(
+        text,
+        "requests per round   {} to {api}, which take {} at 1s each",
+        load.requests,
+        PromDuration(load.round())
+    );
+    text.push_str(&load.advice().unwrap_or_default());
 }
 
 /// Whom the exporter would poll if it started now.

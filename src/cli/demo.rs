@@ -13,6 +13,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use indicatif::MultiProgress;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::flags::WebFlags;
@@ -97,19 +98,16 @@ impl Simulation {
         self.tick(Some(DEMO_TICK))
     }
 
-    /// Starts the simulated upstream, at this port unless the flags name an address.
+    /// Starts the simulated upstream on the threads of `polling`, at this port unless the flags name an address.
     async fn start(
         &self,
         default_port: u16,
         tick: Option<Duration>,
+        polling: &Handle,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Simulator> {
         let default = SocketAddr::from(([127, 0, 0, 1], default_port));
         let address = self.listen.unwrap_or(default);
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| {
-            format!("failed to listen on {address}; choose another with --listen")
-        })?;
         let options = Options {
             rules: self.faults.clone(),
             latency: self.latency.0,
@@ -119,16 +117,29 @@ impl Simulation {
             shutdown,
             ..Options::new(World::seeded(self.seed, self.tenants, self.users))
         };
-        Simulator::start(listener, options).context("failed to start the simulated upstream")
+        let started = polling.spawn(async move {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.with_context(|| {
+                format!("failed to listen on {address}; choose another with --listen")
+            })?;
+            Simulator::start(listener, options).context("failed to start the simulated upstream")
+        });
+        started
+            .await
+            .context("bug in the exporter; please report it")?
     }
 
     /// Serves the simulated upstream until the shutdown. Prints a configuration for it on stdout.
     ///
     /// # Errors
     /// When the address is taken.
-    pub(super) async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        &self,
+        polling: &Handle,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
         let tick = self.tick(None);
-        let simulator = self.start(10045, tick, shutdown.clone()).await?;
+        let simulator = self.start(10045, tick, polling, shutdown.clone()).await?;
         let text = format!(
             "# For the simulated AvePoint Elements at {}, which stops with its process. To poll it once:\n\
              #   avepoint-exporter poll --config.file=<file with this text>\n{}",
@@ -149,9 +160,10 @@ impl Simulation {
     async fn start_demo(
         &self,
         folder: &Path,
+        polling: &Handle,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Simulator, Config)> {
-        let simulator = self.start(0, self.demo_tick(), shutdown).await?;
+        let simulator = self.start(0, self.demo_tick(), polling, shutdown).await?;
         write_private(&folder.join(REFRESH_TOKEN_FILE), FIRST_REFRESH_TOKEN)
             .context("failed to write the demo's refresh token")?;
         let text = elements_text(&simulator)
@@ -173,13 +185,14 @@ pub(super) async fn demo(
     web: &WebFlags,
     simulation: &Simulation,
     progress: &MultiProgress,
+    polling: Handle,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
     let (listeners, address) = web.bind().await?;
     let folder =
         tempfile::tempdir().context("failed to create a directory for the refresh token")?;
     let (simulator, config) = simulation
-        .start_demo(folder.path(), shutdown.clone())
+        .start_demo(folder.path(), &polling, shutdown.clone())
         .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
     print(&format!(
@@ -198,7 +211,7 @@ pub(super) async fn demo(
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    Box::pin(exporter.run(listeners, web.web(), shutdown)).await?;
+    Box::pin(exporter.run(listeners, web.web(), polling, shutdown)).await?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::demo::{ASK_THE_SIMULATOR, Simulation, demo};
@@ -122,11 +123,16 @@ fn command_first(arguments: &mut [OsString]) -> bool {
     false
 }
 
-/// Does what was asked for, until it is done or the shutdown comes.
+/// Does what was asked for, until it is done or the shutdown comes. What deals with an upstream, or is one, runs on the
+/// threads of `polling`.
 ///
 /// # Errors
 /// What went wrong, and whose fault it is.
-pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<(), Failed> {
+pub async fn run(
+    arguments: Arguments,
+    polling: Handle,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
     let Arguments {
         command,
         default,
@@ -139,16 +145,16 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> Result<()
             config_check: true,
             flags,
         }) => check(&flags.config, ASSUMED_USERS),
-        Command::Serve(Serve { flags, .. }) => serve(&flags, shutdown).await,
+        Command::Serve(Serve { flags, .. }) => serve(&flags, polling, shutdown).await,
         Command::Check {
             assume_users,
             serve,
         } => check(&serve.flags.config, assume_users),
-        Command::Poll(config) => poll(&config, &progress, shutdown).await,
+        Command::Poll(config) => poll(&config, &progress, &polling, shutdown).await,
         Command::Demo { simulation, web } => {
-            Box::pin(demo(&web, &simulation, &progress, shutdown)).await
+            Box::pin(demo(&web, &simulation, &progress, polling, shutdown)).await
         }
-        Command::Simulate(simulation) => Ok(simulation.run(shutdown).await?),
+        Command::Simulate(simulation) => Ok(simulation.run(&polling, shutdown).await?),
         Command::Assets { out } => {
             let mut said = String::new();
             for written in assets::write(&out)? {

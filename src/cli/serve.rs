@@ -1,6 +1,7 @@
 //! The command `serve`: polls and serves until the shutdown.
 
 use anyhow::Context as _;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +10,11 @@ use super::outcome::Failed;
 use crate::app::{Exporter, Web};
 use crate::domain::Clock;
 
-pub(super) async fn serve(flags: &ServeFlags, shutdown: CancellationToken) -> Result<(), Failed> {
+pub(super) async fn serve(
+    flags: &ServeFlags,
+    polling: Handle,
+    shutdown: CancellationToken,
+) -> Result<(), Failed> {
     // Before all else: one that comes too early must not end the program.
     let mut hangups = signal(SignalKind::hangup()).context("failed to listen for signals")?;
     let (file, config) = flags.config.read()?;
@@ -34,7 +39,7 @@ pub(super) async fn serve(flags: &ServeFlags, shutdown: CancellationToken) -> Re
             let _ = reload.ask().await;
         }
     });
-    Box::pin(exporter.run(listeners, web, shutdown)).await?;
+    Box::pin(exporter.run(listeners, web, polling, shutdown)).await?;
     tracing::info!("exporter stopped");
     Ok(())
 }

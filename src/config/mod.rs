@@ -197,6 +197,14 @@ pub struct RateLimit {
     pub max_concurrent_requests: usize,
 }
 
+impl RateLimit {
+    /// Requests about one target that may be under way at once: half, so that a host that hangs on one target does not
+    /// hang on all.
+    pub fn of_one_target(self) -> usize {
+        (self.max_concurrent_requests / 2).max(1)
+    }
+}
+
 /// How much the API may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -5,6 +5,7 @@ mod demo;
 mod end;
 mod flags;
 mod fleet;
+mod flood;
 mod log;
 mod poll;
 mod reload;
@@ -193,6 +194,7 @@ protected_users      2 tenants, every 15m
 series               182 for tenants, plus the exporter's own series
 requests per hour    330 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.09 to elements on average, 10 allowed
+requests per round   50 to elements, which take 7s at 1s each
 "
     );
     for arguments in [
@@ -211,8 +213,12 @@ requests per second  0.09 to elements on average, 10 allowed
         .await;
     assert!(
         ended.stdout.ends_with(
-            "The rate limit is too low: raise elements.rate_limit.requests_per_second if the API allows it, or \
-             lengthen the collectors' intervals by a factor of 9.2.\n"
+            "The rate limit is too low: elements needs 91.67 requests/s, 8.00 are possible at 1s each. Set\n  \
+             elements.rate_limit.requests_per_second: 92, if the API allows it\n  \
+             elements.rate_limit.max_concurrent_requests: 92\n\
+             or lengthen the intervals to\n  \
+             collectors.security_users.interval: 58m to 11h28m\n  \
+             collectors.protected_users.interval: 2h52m\n"
         ),
         "{}",
         ended.stdout
@@ -257,8 +263,10 @@ mode counts          counts security users without reading them; tenants with th
 series               101 for tenants, plus the exporter's own series
 requests per hour    170 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.05 to elements on average, 10 allowed
+requests per round   30 to elements, which take 8s at 1s each
 requests per hour    6 to partner_center, assuming 1000 users per listing (--assume-users)
 requests per second  0.00 to partner_center on average, 10 allowed
+requests per round   3 to partner_center, which take 3s at 1s each
 "
     );
 }

@@ -1,5 +1,6 @@
 //! The pages of a running exporter, asked over raw sockets.
 
+mod apart;
 mod hostile;
 mod pages;
 mod slow;
@@ -12,6 +13,7 @@ use avepoint_exporter::domain::Clock;
 use avepoint_exporter::server::Limits;
 use avepoint_exporter::simulator::{Fault, Options, Rule, Simulator, When, World};
 use tokio::net::TcpSocket;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +41,8 @@ impl Server {
         let address = listener.local_addr().unwrap().to_string();
         let shutdown = CancellationToken::new();
         let exporter = Exporter::new(&config, Clock::system()).unwrap();
-        let running = tokio::spawn(exporter.run(vec![listener], web, shutdown.clone()));
+        let running =
+            tokio::spawn(exporter.run(vec![listener], web, Handle::current(), shutdown.clone()));
         Self {
             address,
             simulator,

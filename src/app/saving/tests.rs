@@ -20,8 +20,8 @@ struct Kept {
     folder: tempfile::TempDir,
     snapshots: watch::Sender<Arc<Snapshot>>,
     in_force: watch::Sender<Arc<InForce>>,
-    polls_ended: oneshot::Sender<()>,
     running: task::JoinHandle<()>,
+    shutdown: CancellationToken,
 }
 
 fn in_force(folder: &Path, state_dir: &str, clock: &Clock) -> Arc<InForce> {
@@ -55,7 +55,7 @@ impl Kept {
         let opened = first.config.state_dir.as_deref();
         let opened = opened.map(|path| StateDir::open(path, clock.now()).0);
         let (in_force, changes) = watch::channel(first);
-        let (polls_ended, ended) = oneshot::channel();
+        let shutdown = CancellationToken::new();
         let saving = Saving {
             folder: opened,
             in_force: changes,
@@ -66,8 +66,8 @@ impl Kept {
             folder,
             snapshots,
             in_force,
-            polls_ended,
-            running: tokio::spawn(saving.run(ended)),
+            running: tokio::spawn(saving.run(shutdown.clone())),
+            shutdown,
         }
     }
 
@@ -93,7 +93,7 @@ impl Kept {
     }
 
     async fn end(self) -> PathBuf {
-        self.polls_ended.send(()).unwrap();
+        self.shutdown.cancel();
         self.running.await.unwrap();
         self.folder.keep()
     }
@@ -115,7 +115,7 @@ async fn what_changes_is_written_every_five_minutes_and_what_does_not_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_end_of_the_polls_all_is_written_at_once() {
+async fn at_the_shutdown_all_is_written_at_once() {
     let kept = Kept::start("state_dir: a");
     kept.publish();
     tokio::time::sleep(MOMENT).await;

@@ -239,7 +239,7 @@ impl Client {
                 self.failed(endpoint, cause, request_id.as_ref(), ask.ids.as_ref())
             };
             // In this order: a token that was got first could die while its request waits.
-            let slot = self.slot(ask.target).await;
+            let slot = self.slot(ask.target, endpoint.route).await;
             let slot = slot.map_err(|cause| fail(cause, None))?;
             let token = self
                 .tokens
@@ -316,10 +316,10 @@ impl Client {
         self.limiter.pause_at_most(longest);
     }
 
-    async fn slot(&self, target: TargetId) -> Result<Slot, Cause> {
+    async fn slot(&self, target: TargetId, route: &'static str) -> Result<Slot, Cause> {
         let start = Instant::now();
         // A request that would wait past the deadline fails now, so it does not block other targets.
-        let slot = self.limiter.slot(target, self.policy.deadline).await;
+        let slot = self.limiter.slot(target, route, self.policy.deadline).await;
         let waited = self
             .stats
             .rate_limit_wait

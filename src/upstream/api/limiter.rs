@@ -1,5 +1,5 @@
 //! How often one API host is asked: a rate, a cap on requests under way, and turns between the
-//! targets.
+//! targets, and between the listings of each.
 
 mod rate;
 
@@ -20,10 +20,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Keeps the requests to one host within its rate limit. At most one request of each target waits in the common
 /// queue, which is served in order: so the targets take turns, and one with many pages under way does not hold up
-/// one with few.
+/// one with few. In the same way, at most one request of each listing waits in its target's lane.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    /// A few hundred bytes for each target that was ever asked for.
+    /// Less than a kilobyte for each target that was ever asked for.
     lanes: Mutex<HashMap<TargetId, Arc<Lane>>>,
     queue: tokio::sync::Mutex<()>,
     under_way: Arc<Semaphore>,
@@ -35,6 +35,8 @@ pub(super) struct Limiter {
 /// Where the requests of one target wait for their turn.
 #[derive(Debug)]
 struct Lane {
+    /// By route: where the requests of one listing wait to enter the lane.
+    listings: Mutex<HashMap<&'static str, Arc<tokio::sync::Mutex<()>>>>,
     turn: tokio::sync::Mutex<()>,
     /// Half of the requests that may be under way, so that a host that hangs on one target does not hang on all.
     under_way: Arc<Semaphore>,
@@ -74,7 +76,7 @@ impl Limiter {
             lanes: Mutex::default(),
             queue: tokio::sync::Mutex::default(),
             under_way: Arc::new(Semaphore::new(limit.max_concurrent_requests)),
-            most_of_one_target: (limit.max_concurrent_requests / 2).max(1),
+            most_of_one_target: limit.of_one_target(),
             rate: Mutex::new(Rate::new(limit, Instant::now())),
             longest_pause: Mutex::new(Duration::MAX),
         }
@@ -85,12 +87,20 @@ impl Limiter {
         *locked(&self.longest_pause) = longest;
     }
 
-    /// Waits until a request about this target may be sent.
+    /// Waits until a request for this target's listing at `route` may be sent.
     ///
     /// # Errors
     /// When the target is paused for longer than `patience`.
-    pub(super) async fn slot(&self, target: TargetId, patience: Duration) -> Result<Slot, Paused> {
+    pub(super) async fn slot(
+        &self,
+        target: TargetId,
+        route: &'static str,
+        patience: Duration,
+    ) -> Result<Slot, Paused> {
         let lane = self.lane(target);
+        let listing = lane.listing(route);
+        // Before the permit, which others of the same listing would take one after the other.
+        let _turn_of_listing = listing.lock().await;
         let of_lane = permit(&lane.under_way).await;
         let _turn = lane.turn.lock().await;
         loop {
@@ -162,6 +172,7 @@ impl Limiter {
         let mut lanes = locked(&self.lanes);
         let lane = lanes.entry(target).or_insert_with(|| {
             Arc::new(Lane {
+                listings: Mutex::default(),
                 turn: tokio::sync::Mutex::default(),
                 under_way: Arc::new(Semaphore::new(self.most_of_one_target)),
                 paused_until: Mutex::default(),
@@ -172,6 +183,10 @@ impl Limiter {
 }
 
 impl Lane {
+    fn listing(&self, route: &'static str) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(locked(&self.listings).entry(route).or_default())
+    }
+
     fn pause(&self, now: Instant, pause: Duration) {
         let Some(until) = now.checked_add(pause) else {
             return;

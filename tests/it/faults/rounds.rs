@@ -10,6 +10,7 @@ use avepoint_exporter::exposition::render;
 use avepoint_exporter::simulator::{Fault, Listing, Rule, When, World};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::figures::{self, Figures, shown};
@@ -43,7 +44,7 @@ impl Running {
             reload: None,
             limits: avepoint_exporter::server::Limits::default(),
         };
-        tokio::spawn(exporter.run(vec![listener], web, shutdown.clone()));
+        tokio::spawn(exporter.run(vec![listener], web, Handle::current(), shutdown.clone()));
         Self {
             snapshots,
             _shutdown: shutdown.drop_guard(),

@@ -12,6 +12,7 @@ use avepoint_exporter::exposition::render;
 use avepoint_exporter::server::{Limits, Reload};
 use avepoint_exporter::simulator::{Options, Simulator};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, Snapshots};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -96,7 +97,7 @@ impl<U> Held<U> {
             reload: None,
             limits: Limits::default(),
         };
-        tokio::spawn(exporter.run(Vec::new(), web, shutdown.clone()));
+        tokio::spawn(exporter.run(Vec::new(), web, Handle::current(), shutdown.clone()));
         Self {
             upstream,
             clock: time.clock,
