@@ -11,6 +11,8 @@ use super::wire::{Metadata, Writer};
 const MOVED: usize = 3;
 /// How deep an unknown field is nested.
 const DEPTH: usize = 20_000;
+/// The filling of a long link. Clients and servers take addresses of up to 64 KiB.
+const LONG: usize = 70_000;
 
 /// Which rows of a listing stand on a page, and what faults make of them.
 pub(super) struct Window<'a> {
@@ -74,6 +76,15 @@ impl Window<'_> {
     /// How deep an unknown field before the rows is nested.
     pub(super) fn depth(&self) -> usize {
         if self.struck(Fault::Deep) { DEPTH } else { 0 }
+    }
+
+    /// A field at the end of a link's query; empty unless a fault makes links long.
+    pub(super) fn link_filling(&self) -> String {
+        if self.struck(Fault::LongLink) {
+            format!("&filling={}", "a".repeat(LONG))
+        } else {
+            String::new()
+        }
     }
 
     pub(super) fn writer(&self) -> Writer {
@@ -142,7 +153,9 @@ pub(super) fn write(
         total_count: window.total(),
     };
     let foreign = window.struck(Fault::ForeignLink);
-    let next = (foreign || window.goes_on() && window.struck(Fault::NextLink))
-        .then(|| format!("{}?{}", link(foreign), ask.next_query()));
+    let filling = window.link_filling();
+    let linked = foreign || !filling.is_empty();
+    let next = (linked || window.goes_on() && window.struck(Fault::NextLink))
+        .then(|| format!("{}?{}{filling}", link(foreign), ask.next_query()));
     Some(writer.end(metadata, next.as_deref()))
 }

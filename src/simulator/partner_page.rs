@@ -127,15 +127,17 @@ impl PartnerAsk {
         let mut writer = window.writer();
         writer.start_items(window.depth(), window.total());
         window.write_rows(&mut writer);
-        let mut next = self.uri("&seekOperation=Next");
+        let filling = window.link_filling();
+        let mut next = self.uri("&seekOperation=Next") + &filling;
         let foreign = window.struck(Fault::ForeignLink);
+        let linked = foreign || !filling.is_empty();
         if foreign {
             next = format!("{foreign_origin}/v1{next}");
         }
         let token = self.token(window.end());
         let links = Links {
             this: &self.uri(""),
-            next: (foreign || window.goes_on()).then_some((&*next, &*token)),
+            next: (linked || window.goes_on()).then_some((&*next, &*token)),
             more_headers: if window.struck(Fault::ForeignHeader) {
                 MORE_HEADERS
             } else {
