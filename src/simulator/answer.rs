@@ -310,7 +310,7 @@ fn unknown() -> Refused {
 }
 
 /// The answer of a token service that gives no token.
-fn refused(refusal: Refusal) -> Refused {
+pub(super) fn refused(refusal: Refusal) -> Refused {
     let Refusal { status, name, text } = refusal;
     let body = format!(r#"{{"error":"{name}","error_description":"{text}"}}"#);
     Refused { status, body }

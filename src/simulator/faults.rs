@@ -47,6 +47,12 @@ faults! {
     Throttle => "throttle" every OFTEN,
     /// 429 with `Retry-After` as an HTTP date.
     ThrottleDate => "throttle-date" every OFTEN,
+    /// 429 with `Retry-After` in seconds with a fraction.
+    ThrottleFraction => "throttle-fraction" every OFTEN,
+    /// 429 with several `Retry-After`, one of them a list; the largest counts.
+    ThrottleList => "throttle-list" every OFTEN,
+    /// 403 with `Retry-After`, which means the same as 429.
+    ThrottleForbidden => "throttle-forbidden" every OFTEN,
     /// All tokens die early: 401.
     ExpireTokens => "expire-tokens" every OFTEN,
     /// 503.
@@ -57,6 +63,14 @@ faults! {
     BadGateway => "bad-gateway" every OFTEN,
     /// 504.
     GatewayTimeout => "gateway-timeout" every OFTEN,
+    /// 408 with `Retry-After`.
+    RequestTimeout => "request-timeout" every OFTEN,
+    /// 529 with `Retry-After`.
+    Overloaded => "overloaded" every OFTEN,
+    /// `temporarily_unavailable` of a token service, with a 400.
+    TokenBusy => "token-busy" every OFTEN,
+    /// `slow_down` of a token service, with a 200.
+    TokenSlowDown => "token-slow-down" every OFTEN,
     /// The connection ends in the middle of the body, although `Content-Length` promised more.
     Cut => "cut" every OFTEN,
     /// A 200 with a right `Content-Length` whose JSON ends in the middle.
@@ -113,6 +127,8 @@ faults! {
     Redirect => "redirect" every SELDOM,
     /// A `nextLink` (for Partner Center `links.next`) to the foreign origin, on each page.
     ForeignLink => "foreign-link" every SELDOM,
+    /// A `nextLink` (for Partner Center `links.next`) that is longer than a request can be, on each page.
+    LongLink => "long-link" every SELDOM,
     /// A legal `nextLink` on each page but the last. Partner Center has its own links always.
     NextLink => "next-link" every ALWAYS,
     /// 401, however good the token is; it stays good.
@@ -267,11 +283,11 @@ impl Rule {
 
     /// Whether such a request counts.
     pub(super) fn matches(&self, listing: Listing, tenant: Option<TenantId>) -> bool {
-        let of_refreshes = matches!(self.fault, Fault::StrictRefresh | Fault::RevokeRefresh);
-        let listed = match self.when.listing {
-            Some(wanted) => wanted == listing,
-            None if of_refreshes => listing == Listing::PartnerToken,
-            None => !listing.is_token(),
+        let listed = match (self.when.listing, self.fault) {
+            (Some(wanted), _) => wanted == listing,
+            (None, Fault::StrictRefresh | Fault::RevokeRefresh) => listing == Listing::PartnerToken,
+            (None, Fault::TokenBusy | Fault::TokenSlowDown) => listing.is_token(),
+            (None, _) => !listing.is_token(),
         };
         listed && (self.when.tenant.is_none() || self.when.tenant == tenant)
     }
@@ -372,6 +388,16 @@ mod tests {
             assert!(rule.matches(Listing::PartnerToken, None));
             assert!(!rule.matches(Listing::Token, None));
             assert!(!rule.matches(Listing::Partner, Some(TenantId::from_bits(7))));
+        }
+    }
+
+    #[test]
+    fn a_fault_of_tokens_strikes_at_both_token_services_alone() {
+        for name in ["token-busy", "token-slow-down:2"] {
+            let rule: Rule = name.parse().unwrap();
+            assert!(rule.matches(Listing::Token, None));
+            assert!(rule.matches(Listing::PartnerToken, None));
+            assert!(!rule.matches(Listing::Customers, None));
         }
     }
 

@@ -27,6 +27,15 @@ impl Refusal {
         "invalid_grant",
         "the refresh token is unknown, has expired or was revoked",
     );
+    /// Microsoft documents it for token requests.
+    pub(super) const TEMPORARILY_UNAVAILABLE: Self =
+        Self::bad("temporarily_unavailable", "the service is busy");
+    /// Some services send their errors with a 200.
+    pub(super) const SLOW_DOWN: Self = Self {
+        status: StatusCode::OK,
+        name: "slow_down",
+        text: "requests come too fast",
+    };
 
     const fn bad(name: &'static str, text: &'static str) -> Self {
         Self {

@@ -11,6 +11,8 @@ use super::wire::{Metadata, Writer};
 const MOVED: usize = 3;
 /// How deep an unknown field is nested.
 const DEPTH: usize = 20_000;
+/// The filling of a long link. Clients and servers take addresses of up to 64 KiB.
+const LONG: usize = 70_000;
 
 /// Which rows of a listing stand on a page, and what faults make of them.
 pub(super) struct Window<'a> {
@@ -76,6 +78,15 @@ impl Window<'_> {
     /// How deep an unknown field before the rows is nested.
     pub(super) fn depth(&self) -> usize {
         if self.struck(Fault::Deep) { DEPTH } else { 0 }
+    }
+
+    /// A field at the end of a link's query; empty unless a fault makes links long.
+    pub(super) fn link_filling(&self) -> String {
+        if self.struck(Fault::LongLink) {
+            format!("&filling={}", "a".repeat(LONG))
+        } else {
+            String::new()
+        }
     }
 
     pub(super) fn writer(&self) -> Writer {
@@ -148,15 +159,16 @@ pub(super) fn write(
         total_count: window.total(),
     };
     let foreign = window.struck(Fault::ForeignLink);
+    let filling = window.link_filling();
     let circle = window.struck(Fault::Circle);
-    let next =
-        (foreign || circle || window.goes_on() && window.struck(Fault::NextLink)).then(|| {
-            let query = if circle {
-                ask.first_query()
-            } else {
-                ask.next_query()
-            };
-            format!("{}?{query}", link(foreign))
-        });
+    let linked = foreign || circle || !filling.is_empty();
+    let next = (linked || window.goes_on() && window.struck(Fault::NextLink)).then(|| {
+        let query = if circle {
+            ask.first_query()
+        } else {
+            ask.next_query()
+        };
+        format!("{}?{query}{filling}", link(foreign))
+    });
     Some(writer.end(metadata, next.as_deref()))
 }

@@ -131,8 +131,10 @@ impl PartnerAsk {
         let mut writer = window.writer();
         writer.start_items(window.depth(), window.total());
         window.write_rows(&mut writer);
-        let mut next = self.uri("&seekOperation=Next");
+        let filling = window.link_filling();
+        let mut next = self.uri("&seekOperation=Next") + &filling;
         let foreign = window.struck(Fault::ForeignLink);
+        let linked = foreign || !filling.is_empty();
         if foreign {
             next = format!("{foreign_origin}/v1{next}");
         }
@@ -140,7 +142,7 @@ impl PartnerAsk {
         let token = self.token(if circle { 0 } else { window.end() });
         let links = Links {
             this: &self.uri(""),
-            next: (foreign || circle || window.goes_on()).then_some((&*next, &*token)),
+            next: (linked || circle || window.goes_on()).then_some((&*next, &*token)),
             token_only: window.struck(Fault::TokenOnly),
             more_headers: if window.struck(Fault::ForeignHeader) {
                 MORE_HEADERS

@@ -3,12 +3,14 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
-use http::header;
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 
+use super::answer::refused;
 use super::body::AnswerBody;
 use super::faults::Fault;
-use super::reply::{Answer, REQUEST_ID, error, json, sent, set, throttled};
+use super::form::Refusal;
+use super::reply::{Answer, REQUEST_ID, error, json, later, sent, set};
 use super::server::Upstream;
 use super::target::Target;
 
@@ -23,9 +25,29 @@ impl Upstream {
         parts: &Parts,
         body: &[u8],
     ) -> Option<Answer> {
+        let wait = self.options.retry_after.as_secs();
+        let throttled = |wait: &str| later(StatusCode::TOO_MANY_REQUESTS, wait);
         strikes.iter().find_map(|fault| {
             Some(match fault {
-                Fault::Throttle => throttled(&self.options.retry_after.as_secs().to_string()),
+                Fault::Throttle => throttled(&wait.to_string()),
+                Fault::ThrottleFraction => throttled(&format!("{wait}.128")),
+                Fault::ThrottleList => {
+                    let mut answer = throttled("0");
+                    let list = HeaderValue::try_from(format!("0, {wait}s")).ok();
+                    answer
+                        .headers_mut()
+                        .extend(list.map(|list| (header::RETRY_AFTER, list)));
+                    answer
+                }
+                Fault::ThrottleForbidden => later(StatusCode::FORBIDDEN, &wait.to_string()),
+                Fault::RequestTimeout => later(StatusCode::REQUEST_TIMEOUT, &wait.to_string()),
+                Fault::Overloaded => {
+                    let status =
+                        StatusCode::from_u16(529).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                    later(status, &wait.to_string())
+                }
+                Fault::TokenBusy => refused(Refusal::TEMPORARILY_UNAVAILABLE).answer(),
+                Fault::TokenSlowDown => refused(Refusal::SLOW_DOWN).answer(),
                 Fault::ThrottleDate => {
                     let until = self.options.clock.now().after(self.options.retry_after);
                     // An HTTP date has whole seconds; rounding up keeps it from being over at once.

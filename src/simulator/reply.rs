@@ -53,8 +53,9 @@ pub(super) fn no_content() -> Answer {
     answer
 }
 
-pub(super) fn throttled(retry_after: &str) -> Answer {
-    let mut answer = error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+/// This status, and when to come back.
+pub(super) fn later(status: StatusCode, retry_after: &str) -> Answer {
+    let mut answer = error(status, "come back later");
     set(&mut answer, header::RETRY_AFTER, retry_after);
     answer
 }

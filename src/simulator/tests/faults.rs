@@ -12,6 +12,11 @@ async fn faults_that_leave_no_page_answer_with_their_status() {
     for (fault, status) in [
         (Fault::Throttle, 429),
         (Fault::ThrottleDate, 429),
+        (Fault::ThrottleFraction, 429),
+        (Fault::ThrottleList, 429),
+        (Fault::ThrottleForbidden, 403),
+        (Fault::RequestTimeout, 408),
+        (Fault::Overloaded, 529),
         (Fault::ExpireTokens, 401),
         (Fault::Unavailable, 503),
         (Fault::InternalError, 500),
@@ -35,7 +40,15 @@ async fn faults_that_leave_no_page_answer_with_their_status() {
                 .map(|value| value.to_str().unwrap())
         };
         match fault {
-            Fault::Throttle => assert_eq!(head("retry-after"), Some("1")),
+            Fault::Throttle
+            | Fault::ThrottleForbidden
+            | Fault::RequestTimeout
+            | Fault::Overloaded => assert_eq!(head("retry-after"), Some("1")),
+            Fault::ThrottleFraction => assert_eq!(head("retry-after"), Some("1.128")),
+            Fault::ThrottleList => {
+                let values = response.headers().get_all("retry-after").iter();
+                assert_eq!(values.collect::<Vec<_>>(), ["0", "0, 1s"]);
+            }
             Fault::ThrottleDate => {
                 httpdate::parse_http_date(head("retry-after").unwrap()).unwrap();
             }
@@ -182,6 +195,11 @@ async fn links_lead_to_the_next_page_or_away() {
         link.starts_with("https://elsewhere.example/partner/external/v3/um/"),
         "{link}"
     );
+
+    let setup = start_with(Fault::LongLink).await;
+    let page = setup.page("?pageSize=60").await;
+    let link = page["nextLink"].as_str().unwrap();
+    assert!(link.starts_with(&setup.simulator.url()) && link.len() > 1 << 16);
 }
 
 #[tokio::test]

@@ -260,7 +260,7 @@ impl Client {
                 }
                 Err(failed) => failed,
             };
-            if let Cause::Throttled { retry_after } = failed.problem {
+            if let Cause::Throttled { retry_after, .. } = failed.problem {
                 let pause = retry_after.unwrap_or(self.policy.first_wait);
                 self.rate_is(self.limiter.throttled(ask.target, pause));
             }
@@ -326,6 +326,7 @@ impl Client {
             .with_label_values(&[self.api.as_str()]);
         waited.inc_by(start.elapsed().as_secs_f64());
         slot.map_err(|Paused(left)| Cause::Throttled {
+            status: 429,
             retry_after: Some(left),
         })
     }
@@ -423,6 +424,12 @@ mod tests {
     fn each_failure_has_a_message() {
         let body = |text| Ok(Answer::of(200, text));
         let status = |status| Ok(Answer::of(status, ""));
+        let status_for_good = |status| {
+            Ok(Answer {
+                retry_after: None,
+                ..Answer::of(status, "")
+            })
+        };
         let none = |fault| Err(NoAnswer::of(fault));
         for (answer, message) in [
             (body("cut"), "incomplete response, it ends here"),
@@ -438,8 +445,13 @@ mod tests {
                 "400: the API rejected the request; this is a bug in the exporter or a change of the API",
             ),
             (status(401), "401 although the access token is fresh"),
-            (status(403), "403"),
+            (status(403), "403, retry after 7s"),
+            (status_for_good(403), "403"),
             (status(404), "404"),
+            (
+                status(408),
+                "408, retry after 7s; the API has a problem, the next poll retries",
+            ),
             (status(429), "429, retry after 7s"),
             (
                 status(501),

@@ -117,13 +117,15 @@ pub enum Cause {
         "{0}: the API rejected the request; this is a bug in the exporter or a change of the API"
     )]
     BadRequest(u16),
-    /// 429 until the deadline.
-    #[error("429{}", asked(*retry_after))]
+    /// 429, or 403 with a time to come back, until the deadline.
+    #[error("{status}{}", asked(*retry_after))]
     Throttled {
+        /// The last answer's status.
+        status: u16,
         /// What the last answer asked for.
         retry_after: Option<Duration>,
     },
-    /// 5xx until the deadline.
+    /// 408, 425 or 5xx until the deadline.
     #[error("{status}{}; the API has a problem, the next poll retries", asked(*retry_after))]
     Unavailable {
         /// The last answer's status.
@@ -167,7 +169,13 @@ impl Cause {
                 "the response is larger than {max_bytes} bytes; see elements.limits.response_bytes"
             )),
             Fault::Unreadable(error) => Self::unreadable(error),
-            Fault::Throttled { retry_after } => Self::Throttled { retry_after },
+            Fault::Throttled {
+                status,
+                retry_after,
+            } => Self::Throttled {
+                status,
+                retry_after,
+            },
             Fault::Unavailable {
                 status,
                 retry_after,
@@ -223,6 +231,7 @@ mod tests {
             api: Api::Elements,
             route: "/um/users",
             cause: Cause::Throttled {
+                status: 429,
                 retry_after: Some(Duration::from_secs(90)),
             },
             request_id: None,

@@ -136,8 +136,8 @@ impl Limiter {
         }
     }
 
-    /// Takes in that a request was answered by 429: its target is paused for as long as the answer asked for, and the
-    /// rate falls if that tells of the host.
+    /// Takes in that a request was throttled: its target is paused for as long as the answer asked for, and the rate
+    /// falls if that tells of the host.
     pub(super) fn throttled(&self, target: TargetId, pause: Duration) -> RateNow {
         let now = Instant::now();
         let pause = pause.min(*locked(&self.longest_pause));

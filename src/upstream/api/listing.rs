@@ -31,7 +31,7 @@ pub(crate) trait Paged: Sync {
     /// Where a page's link leads.
     ///
     /// # Errors
-    /// `Refused` when it leads elsewhere; `Decode` when it cannot be sent.
+    /// `Refused` when it leads elsewhere; `Limit` or `Decode` when it cannot be sent.
     fn follow(&self, link: Link) -> Result<Place, Cause>;
 }
 

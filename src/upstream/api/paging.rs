@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
+use http::Uri;
 use http::header::HeaderValue;
 use url::Url;
 
@@ -287,23 +288,25 @@ impl Pager {
 /// Resolves a link, which must lead to the same origin.
 ///
 /// # Errors
-/// `Refused` when it leads elsewhere. The link itself is not quoted: it is the sender's text.
+/// `Refused` when it leads elsewhere, `Limit` when it cannot be sent. The link itself is not quoted: it is the sender's
+/// text.
 pub(crate) fn within(base: &Url, link: &str) -> Result<Url, Cause> {
-    match base.join(link) {
-        Ok(url)
-            if url.origin() == base.origin()
-                && url.username().is_empty()
-                && url.password().is_none() =>
-        {
-            Ok(url)
-        }
-        Ok(_) => Err(Cause::Refused(
+    let url = base
+        .join(link)
+        .map_err(|_| Cause::Refused("the link to the next page is not a valid URL".to_owned()))?;
+    if url.origin() != base.origin() || !url.username().is_empty() || url.password().is_some() {
+        return Err(Cause::Refused(
             "the link to the next page is to another host".to_owned(),
-        )),
-        Err(_) => Err(Cause::Refused(
-            "the link to the next page is not a valid URL".to_owned(),
-        )),
+        ));
     }
+    // The HTTP library takes no other address, and says so as if there were no connection.
+    if Uri::try_from(url.as_str()).is_err() {
+        return Err(Cause::Limit(format!(
+            "the link to the next page is too long for a request: {} bytes",
+            url.as_str().len()
+        )));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]

@@ -53,6 +53,9 @@ fn access_token(body: &[u8]) -> Result<AccessToken, JsonError> {
     let token = grant
         .access_token
         .ok_or_else(|| unexpected("it contains no access_token"))?;
+    if token.0.trim().is_empty() {
+        return Err(unexpected("its access_token is empty"));
+    }
     if grant
         .token_type
         .is_some_and(|kind| !kind.0.eq_ignore_ascii_case("bearer"))
@@ -121,6 +124,19 @@ impl<'de> Refusal<'de> {
     }
 }
 
+/// The error codes of problems that pass by themselves: RFC 6749, section 4.1.2.1, whose first one Microsoft documents
+/// for token requests too, and RFC 8628, section 3.5.
+const PASSING: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
+
+/// The code of a problem that passes, if an answer tells one instead of a token.
+pub(super) fn passing_problem(body: &[u8]) -> Option<&'static str> {
+    let refusal = Refusal::read(body);
+    let code = PASSING
+        .into_iter()
+        .find(|code| refusal.code() == Some(code))?;
+    granted(body).is_err().then_some(code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,10 +171,35 @@ mod tests {
     }
 
     #[test]
+    fn a_problem_that_passes_is_known_by_its_code_unless_there_is_a_token() {
+        for code in PASSING {
+            let body =
+                format!(r#"{{"error": "{code}", "error_codes": [90033], "access_token": null}}"#);
+            assert_eq!(passing_problem(body.as_bytes()), Some(code));
+            for token in ["access_token", "refresh_token"] {
+                let body = format!(r#"{{"error": "{code}", "{token}": "abc"}}"#);
+                assert_eq!(passing_problem(body.as_bytes()), None, "{token}");
+            }
+        }
+        for body in [
+            "",
+            "temporarily_unavailable",
+            r#"{"error": null}"#,
+            r#"{"error": {"code": "server_error"}}"#,
+            r#"{"error": "invalid_client", "error_description": "server_error"}"#,
+            r#"{"error": "temporarily_unavailable_for_good"}"#,
+        ] {
+            assert_eq!(passing_problem(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
     fn a_refresh_token_is_not_lost_with_an_access_token_that_is_of_no_use() {
         for access in [
             r#""access_token": ["a"]"#,
             r#""access_token": "a\n""#,
+            r#""access_token": """#,
+            r#""access_token": " ""#,
             r#""access_token": "a", "token_type": "mac""#,
             r#""scope": "s""#,
         ] {
@@ -182,6 +223,8 @@ mod tests {
         for body in [
             r#"{"token_type": "Bearer"}"#,
             r#"{"access_token": "hunter2\n"}"#,
+            r#"{"access_token": ""}"#,
+            r#"{"access_token": " \t "}"#,
             r#"{"access_token": "hunter2", "token_type": "mac"}"#,
             r#"{"access_token": ["hunter2"]}"#,
             r#"{"access_token": "x", "refresh_token": "hunter2\n"}"#,

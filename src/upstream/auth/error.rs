@@ -44,11 +44,19 @@ pub(super) enum Problem {
     Unsigned,
     #[error("the token service returned {0}")]
     Status(u16),
-    #[error("the token service returned 429{}", asked(*retry_after))]
-    Throttled { retry_after: Option<Duration> },
+    #[error("the token service returned {status}{}", asked(*retry_after))]
+    Throttled {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     #[error("the token service has a problem: status {status}{}", asked(*retry_after))]
     Unavailable {
         status: u16,
+        retry_after: Option<Duration>,
+    },
+    #[error("the token service returned the error {code}{}", asked(*retry_after))]
+    Passing {
+        code: &'static str,
         retry_after: Option<Duration>,
     },
     #[error("the token service sent a redirect; not followed")]
@@ -132,15 +140,20 @@ impl TokenError {
                  the new refresh token to {}; until then the exporter retries at most once an hour",
                 file.display()
             ),
-            (Problem::RefreshTokenFile(_) | Problem::Unsigned, _) => Ok(()),
+            (
+                Problem::RefreshTokenFile(_)
+                | Problem::Unsigned
+                | Problem::Throttled { .. }
+                | Problem::Unavailable { .. }
+                | Problem::Passing { .. }
+                | Problem::Timeout(_),
+                _,
+            ) => Ok(()),
             (Problem::CertificateExpired(_), _) => write!(
                 f,
                 "; add a new certificate to the app registration in {registration}, and replace the file of \
                  {section}.certificate"
             ),
-            (Problem::Throttled { .. } | Problem::Unavailable { .. } | Problem::Timeout(_), _) => {
-                Ok(())
-            }
             (Problem::Status(_), Credential::Elements) => {
                 write!(f, "; check {section}.token_url and {section}.environment")
             }
@@ -164,7 +177,9 @@ impl Problem {
     /// What the service asked for before it is asked again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Throttled { retry_after, .. }
+            | Self::Unavailable { retry_after, .. }
+            | Self::Passing { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -190,7 +205,7 @@ impl Problem {
             Self::Status(404) => Reason::NotFound,
             Self::Status(_) => Reason::BadRequest,
             Self::Throttled { .. } => Reason::Throttled,
-            Self::Unavailable { .. } => Reason::Unavailable,
+            Self::Unavailable { .. } | Self::Passing { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
             Self::Timeout(_) => Reason::Timeout,
             Self::Connection(_) => Reason::Connection,

@@ -18,7 +18,7 @@ use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
 use crate::upstream::http::verdict::{Answered, verdict};
 
-use super::answer::{AccessToken, Granted, Refusal, granted};
+use super::answer::{AccessToken, Granted, Refusal, granted, passing_problem};
 use super::error::{Problem, TokenError};
 use super::proof::Proof;
 
@@ -173,6 +173,17 @@ impl TokenService {
         answer: Result<Answer, NoAnswer>,
         timeout: Duration,
     ) -> Result<Granted, Failed<Problem>> {
+        // The code says so, whatever the status is: some services send it with a 200.
+        if let Ok(answer) = &answer
+            && let Some(code) = passing_problem(&answer.body)
+        {
+            let retry_after = answer.retry_after;
+            return Err(Failed {
+                failure: Failure::Transient { retry_after },
+                problem: Problem::Passing { code, retry_after },
+                request_id: answer.request_id.clone(),
+            });
+        }
         Err(match verdict(answer, granted) {
             Ok(Answered {
                 value: Some(granted),
@@ -199,7 +210,13 @@ impl TokenService {
             Fault::Unreadable(JsonError::TooMuch(text) | JsonError::Unexpected(text)) => {
                 Problem::Decode(text)
             }
-            Fault::Throttled { retry_after } => Problem::Throttled { retry_after },
+            Fault::Throttled {
+                status,
+                retry_after,
+            } => Problem::Throttled {
+                status,
+                retry_after,
+            },
             Fault::Unavailable {
                 status,
                 retry_after,
@@ -234,6 +251,7 @@ impl Problem {
         matches!(
             self,
             Self::Unavailable { .. }
+                | Self::Passing { .. }
                 | Self::Timeout(_)
                 | Self::Connection(_)
                 | Self::Decode(_)

@@ -380,7 +380,11 @@ mod tests {
                 status: 503,
                 retry_after,
             };
-            for problem in [Problem::Throttled { retry_after }, unavailable] {
+            let throttled = Problem::Throttled {
+                status: 429,
+                retry_after,
+            };
+            for problem in [throttled, unavailable] {
                 let mut state = State::default();
                 fail(&mut state, problem);
                 pass(given - 1).await;

@@ -198,6 +198,48 @@ async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
 }
 
 #[tokio::test]
+async fn a_problem_of_the_service_that_passes_is_asked_about_again() {
+    for (status, body) in [
+        (
+            400,
+            r#"{"error": "temporarily_unavailable", "error_codes": [90033]}"#,
+        ),
+        (200, r#"{"error": "temporarily_unavailable"}"#),
+        (400, r#"{"error": "server_error"}"#),
+        (200, r#"{"error": "slow_down"}"#),
+        (401, r#"{"error": "slow_down"}"#),
+        (408, ""),
+        (429, ""),
+        (503, r#"{"error": "server_error"}"#),
+        (529, ""),
+    ] {
+        let (mut tries, proof) = (0, secret());
+        let asked = sent(&proof, Grant::ClientCredentials, move |_| {
+            tries += 1;
+            if tries < 3 {
+                Some((status, body.to_owned()))
+            } else {
+                grants("r")
+            }
+        });
+        assert_eq!(asked.await.len(), 3, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_that_does_not_pass_by_the_deadline_is_named_by_its_code() {
+    let peer = Service::start(|_| refuses("temporarily_unavailable")).await;
+    let mut asking = service(Credential::Elements, &peer.url, &secret(), NOW);
+    asking.policy.deadline = Duration::ZERO;
+    let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
+    assert_eq!(
+        denied.error.to_string(),
+        "the token service returned the error temporarily_unavailable"
+    );
+    assert_eq!(denied.error.problem.reason(), "unavailable");
+}
+
+#[tokio::test]
 async fn a_request_that_may_have_been_carried_out_is_in_doubt() {
     let no_body = |status| Some((status, String::new()));
     for (reply, in_doubt) in [
@@ -206,6 +248,7 @@ async fn a_request_that_may_have_been_carried_out_is_in_doubt() {
         (no_body(501), true),
         (Some((200, "{\"access_token\"".to_owned())), true),
         (Some((200, "{}".to_owned())), true),
+        (refuses("server_error"), true),
         (no_body(302), false),
         (no_body(429), false),
         (no_body(404), false),
@@ -238,6 +281,14 @@ fn each_failure_has_a_message() {
         (
             answer(200, &format!(r#"{{"x":{}"#, "[".repeat(1000))),
             "unexpected response from the token service: nested too deeply at line 1 column 132",
+        ),
+        (
+            answer(200, r#"{"access_token": " "}"#),
+            "unexpected response from the token service: its access_token is empty",
+        ),
+        (
+            answer(200, r#"{"error": "slow_down"}"#),
+            "the token service returned the error slow_down, retry after 7s",
         ),
         (answer(204, ""), "the token service returned 204"),
         (

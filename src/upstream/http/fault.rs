@@ -18,9 +18,12 @@ pub(crate) enum Fault {
     TooLarge { max_bytes: usize },
     /// The body of a success ends early or is not as documented.
     Unreadable(JsonError),
-    /// 429.
-    Throttled { retry_after: Option<Duration> },
-    /// 5xx.
+    /// 429, or a 403 that says when to come back: some services send it for the same.
+    Throttled {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    /// 408, 425 or 5xx.
     Unavailable {
         status: u16,
         retry_after: Option<Duration>,
@@ -37,9 +40,10 @@ impl Fault {
         match *self {
             Self::Timeout | Self::Connection(_) => Failure::NoAnswer,
             Self::Unreadable(JsonError::Truncated(_)) => Failure::CutBody,
-            Self::Throttled { retry_after }
+            Self::Throttled { retry_after, .. }
+            // 509 and from 520 on are those of hosters and of content delivery networks.
             | Self::Unavailable {
-                status: 500 | 502 | 503 | 504,
+                status: 408 | 425 | 500 | 502..=504 | 509 | 520..=529,
                 retry_after,
             } => Failure::Transient { retry_after },
             Self::TooLarge { .. }

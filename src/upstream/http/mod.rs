@@ -1,13 +1,15 @@
 //! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
-//! Reading order: `transport` (one try) with its `body`, `verdict` (its result) with `fault`, `tries` with `retry` (the
-//! policy, pure), `json`, `time`, `request_id`, `stats`.
+//! Reading order: `transport` (one try) with its `body`, `encoding` and `retry_after`, `verdict` (its result) with
+//! `fault`, `tries` with `retry` (the policy, pure), `json`, `time`, `request_id`, `stats`.
 
 mod body;
+mod encoding;
 pub(super) mod fault;
 pub(crate) mod json;
 pub(super) mod request_id;
 pub(super) mod retry;
+mod retry_after;
 pub(super) mod stats;
 pub(crate) mod time;
 pub(super) mod transport;

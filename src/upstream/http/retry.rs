@@ -32,7 +32,7 @@ const CUT_BODY_RETRIES: u32 = 2;
 /// Why a try failed, as far as another try depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// 429, 500, 502, 503 or 504, with what `Retry-After` asked for.
+    /// A problem that passes, with what `Retry-After` asked for.
     Transient {
         /// What the answer asked for.
         retry_after: Option<Duration>,

@@ -2,24 +2,23 @@
 //! tokens or statuses.
 
 use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flate2::bufread::MultiGzDecoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use reqwest::redirect;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::config::HttpSettings;
-use crate::domain::{Api, Clock, PromDuration, Timestamp};
+use crate::domain::{Api, Clock, PromDuration};
 
 use super::body::{Body, TooLarge};
+use super::encoding;
 use super::fault::Fault;
-use super::json::JsonError;
 use super::request_id::RequestId;
+use super::retry_after::retry_after;
 use super::stats::Stats;
 
 /// The most that is read (and thrown away) of an answer without success, so that its connection can be used
@@ -212,8 +211,7 @@ impl Transport {
             status,
             request_id: request_id.clone(),
         });
-        let retry_after =
-            header(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, self.clock.now()));
+        let retry_after = retry_after(response.headers(), self.clock.now());
         let body = if status.is_success() {
             whole_body(response, request.max_bytes).await?
         } else {
@@ -247,24 +245,19 @@ impl Transport {
 
 /// Reads a body to its end, and decodes it.
 async fn whole_body(mut response: reqwest::Response, max_bytes: usize) -> Result<Body, Fault> {
-    let encoding = response
-        .headers()
-        .get(CONTENT_ENCODING)
-        .map(|value| value.as_bytes().to_owned());
+    let layers = encoding::layers(response.headers());
     let mut body = Body::new(max_bytes, response.content_length().unwrap_or(0));
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         body.add(&chunk)
             .map_err(|TooLarge| Fault::TooLarge { max_bytes })?;
     }
-    match encoding.as_deref() {
-        // A 204 may say how the body is encoded that it does not have.
-        _ if body.is_empty() => Ok(body),
-        None | Some(b"identity") => Ok(body),
-        Some(b"gzip") => gunzip(&body, max_bytes),
-        Some(_) => Err(unexpected(
-            "it has an encoding that the exporter did not offer",
-        )),
+    // A 204 may say how the body is encoded that it does not have.
+    if !body.is_empty() {
+        for _ in 0..layers? {
+            body = encoding::gunzip(&body, max_bytes)?;
+        }
     }
+    Ok(body)
 }
 
 fn builder(config: &HttpSettings, urls: [&Url; 2]) -> anyhow::Result<reqwest::ClientBuilder> {
@@ -312,36 +305,6 @@ fn broken(error: reqwest::Error) -> Fault {
     Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect())
 }
 
-/// Both forms of `Retry-After`: seconds, or a date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value.trim()).ok()?;
-    let date = Timestamp::from_unix(date.duration_since(std::time::UNIX_EPOCH).ok()?);
-    Some(date.since(now))
-}
-
-/// Decompresses a body of one or more gzip members, at most to `max_bytes`.
-fn gunzip(body: &[u8], max_bytes: usize) -> Result<Body, Fault> {
-    let mut decoded = Body::new(max_bytes, 0);
-    match io::copy(&mut MultiGzDecoder::new(body), &mut decoded) {
-        Ok(_) => Ok(decoded),
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            Err(Fault::TooLarge { max_bytes })
-        }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            let place = "inside its gzip encoding".to_owned();
-            Err(Fault::Unreadable(JsonError::Truncated(place)))
-        }
-        Err(_) => Err(unexpected("its gzip encoding is invalid")),
-    }
-}
-
-fn unexpected(text: &str) -> Fault {
-    Fault::Unreadable(JsonError::Unexpected(text.to_owned()))
-}
-
 /// Counts a request as under way until it is dropped, also when its poll is cancelled.
 struct InFlight(prometheus::IntGauge);
 
@@ -356,67 +319,5 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write as _;
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_gzip_body_is_bounded_after_decompression() {
-        let bomb = gzip(&vec![b' '; 10_000_000]);
-        assert!(bomb.len() < 100_000);
-        assert!(matches!(
-            gunzip(&bomb, 1_000_000),
-            Err(Fault::TooLarge {
-                max_bytes: 1_000_000
-            })
-        ));
-        assert_eq!(gunzip(&bomb, 10_000_000).unwrap().len(), 10_000_000);
-    }
-
-    #[test]
-    fn several_gzip_members_are_one_body() {
-        let body = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
-        assert_eq!(*gunzip(&body, 100).unwrap(), *b"{\"a\":1}");
-    }
-
-    #[test]
-    fn a_gzip_body_that_ends_early_is_told_apart_from_a_broken_one() {
-        let whole = gzip(b"some text that is long enough to be cut in the middle");
-        assert!(matches!(
-            gunzip(&whole[..whole.len() - 12], 100),
-            Err(Fault::Unreadable(JsonError::Truncated(_)))
-        ));
-        assert!(matches!(
-            gunzip(b"no gzip at all", 100),
-            Err(Fault::Unreadable(JsonError::Unexpected(_)))
-        ));
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let now = Timestamp::from_unix(Duration::from_secs(784_111_777));
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after(" 0 ", now), Some(Duration::ZERO));
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:51:37 GMT", now),
-            Some(Duration::from_secs(120))
-        );
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now),
-            Some(Duration::ZERO)
-        );
-        for nonsense in ["", "soon", "-1", "1.5", "99999999999999999999999"] {
-            assert_eq!(retry_after(nonsense, now), None, "{nonsense}");
-        }
     }
 }

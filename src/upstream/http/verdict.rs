@@ -47,8 +47,16 @@ fn read<T>(
             .map(Some)
             .map_err(Fault::Unreadable),
         204 => Ok(None),
-        429 => Err(Fault::Throttled { retry_after }),
-        status @ 500..600 => Err(Fault::Unavailable {
+        status @ 429 => Err(Fault::Throttled {
+            status,
+            retry_after,
+        }),
+        // A refusal for good names no time to come back.
+        status @ 403 if retry_after.is_some() => Err(Fault::Throttled {
+            status,
+            retry_after,
+        }),
+        status @ (408 | 425 | 500..600) => Err(Fault::Unavailable {
             status,
             retry_after,
         }),
@@ -73,12 +81,35 @@ mod tests {
             let expected = match status {
                 200 => Ok(Some(4)),
                 204 => Ok(None),
-                429 | 500 | 502 | 503 | 504 => Err(again),
+                403 | 408 | 425 | 429 | 500 | 502..=504 | 509 | 520..=529 => Err(again),
                 _ => Err(Failure::Final),
             };
-            let read = verdict(Ok(Answer::of(status, "four")), |body| Ok(body.len()));
-            let read = read.map(|answered| answered.value);
-            assert_eq!(read.map_err(|failed| failed.failure), expected, "{status}");
+            assert_eq!(read_of(Answer::of(status, "four")), expected, "{status}");
+        }
+    }
+
+    /// What is read of an answer whose body is decoded as its length.
+    fn read_of(answer: Answer) -> Result<Option<usize>, Failure> {
+        let read = verdict(Ok(answer), |body| Ok(body.len()));
+        read.map(|answered| answered.value)
+            .map_err(|failed| failed.failure)
+    }
+
+    #[test]
+    fn without_a_time_to_come_back_a_403_is_final_and_all_else_that_passes_is_tried_again() {
+        let again = Failure::Transient { retry_after: None };
+        for (status, expected) in [
+            (403, Failure::Final),
+            (408, again),
+            (429, again),
+            (503, again),
+            (529, again),
+        ] {
+            let answer = Answer {
+                retry_after: None,
+                ..Answer::of(status, "")
+            };
+            assert_eq!(read_of(answer), Err(expected), "{status}");
         }
     }
 

@@ -22,7 +22,10 @@ const ONE_OF_EACH_API: &[Listing] = &[Listing::Directory, Listing::Partner];
 /// The listings that a fault can strike at.
 pub(super) fn of(fault: Fault) -> &'static [Listing] {
     match fault {
-        Fault::StrictRefresh | Fault::RevokeRefresh => &[Listing::PartnerToken],
+        Fault::StrictRefresh
+        | Fault::RevokeRefresh
+        | Fault::TokenBusy
+        | Fault::TokenSlowDown => &[Listing::PartnerToken],
         Fault::ForeignHeader | Fault::TokenOnly => &[Listing::Partner, Listing::DeletedPartner],
         Fault::HalfSetUp => &[Listing::Customers],
         // They take a while, whatever the listing: once for each API.

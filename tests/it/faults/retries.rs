@@ -55,6 +55,11 @@ async fn what_passes_is_waited_for_and_its_retries_are_counted_by_reason() {
     for (fault, times, reason, at_least) in [
         (Fault::Throttle, 2, "throttled", 2000),
         (Fault::ThrottleDate, 1, "throttled", 1000),
+        (Fault::ThrottleFraction, 1, "throttled", 1128),
+        (Fault::ThrottleList, 1, "throttled", 1000),
+        (Fault::ThrottleForbidden, 1, "throttled", 1000),
+        (Fault::RequestTimeout, 2, "unavailable", 2000),
+        (Fault::Overloaded, 1, "unavailable", 1000),
         (Fault::Unavailable, 2, "unavailable", 750),
         (Fault::InternalError, 1, "unavailable", 250),
         (Fault::BadGateway, 1, "unavailable", 250),
@@ -77,7 +82,14 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
             3600,
             "429, retry after 1h; lower elements.rate_limit",
         ),
-        (Fault::Throttle, u64::MAX, "429, retry after "),
+        (Fault::Throttle, u64::MAX, "429, retry after 1d; "),
+        (Fault::ThrottleFraction, 3600, "429, retry after 1h128ms; "),
+        (Fault::ThrottleList, 3600, "429, retry after 1h; "),
+        (
+            Fault::ThrottleForbidden,
+            3600,
+            "403, retry after 1h; lower elements.rate_limit",
+        ),
         // A date tells the wait less the time that passed since.
         (Fault::ThrottleDate, 3600, "429, retry after "),
     ] {

@@ -94,7 +94,12 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
     };
     match fault {
         // A second each time; a date is rounded up to a whole second.
-        Fault::Throttle | Fault::ThrottleDate => fails(SHORT, "throttled", 2..=4),
+        Fault::Throttle
+        | Fault::ThrottleDate
+        | Fault::ThrottleFraction
+        | Fault::ThrottleList
+        | Fault::ThrottleForbidden => fails(SHORT, "throttled", 2..=4),
+        Fault::RequestTimeout | Fault::Overloaded => fails(SHORT, "unavailable", 2..=4),
         // Waits of 0.25 to 0.5 s, 0.5 to 1 s, 1 to 2 s, 2 to 4 s.
         Fault::Unavailable | Fault::InternalError | Fault::BadGateway | Fault::GatewayTimeout => {
             fails(SHORT, "unavailable", 2..=5)
@@ -102,8 +107,8 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         Fault::Cut => fails(SHORT, "connection", 2..=5),
         Fault::Slow | Fault::Hang => fails(SHORTER, "timeout", 2..=2),
         Fault::Truncate => fails(COUNTED, "decode", 3..=3),
-        // It strikes at all tenants, so more than once would be no fault of one tenant.
-        Fault::ExpireTokens => Row {
+        // They strike at all tenants, so more than once would be no fault of one tenant.
+        Fault::ExpireTokens | Fault::TokenBusy | Fault::TokenSlowDown => Row {
             when: When::first(1),
             ..right(1)
         },
@@ -113,7 +118,7 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         Fault::BadRequest | Fault::SecretEcho => fails(ROOMY, "bad_request", 1..=1),
         Fault::NotJson | Fault::NullRows => fails(ROOMY, "decode", 1..=1),
         Fault::Oversized | Fault::GzipBomb => fails(LONG, "limit", 1..=1),
-        Fault::Deep | Fault::EmptyRows => fails(ROOMY, "limit", 1..=1),
+        Fault::Deep | Fault::EmptyRows | Fault::LongLink => fails(ROOMY, "limit", 1..=1),
         // Page `n` says that there are `n` + 1 pages, and a thousand rows are allowed.
         Fault::Endless | Fault::EndlessUncounted => {
             let counted = fault == Fault::Endless;
@@ -302,6 +307,8 @@ fn listings_of(fault: Fault) -> &'static [Listing] {
     match fault {
         Fault::StrictRefresh
         | Fault::RevokeRefresh
+        | Fault::TokenBusy
+        | Fault::TokenSlowDown
         | Fault::ForeignHeader
         | Fault::TokenOnly
         | Fault::HalfSetUp => &[],
@@ -353,6 +360,7 @@ sentences! {
     an_endless_listing_that_counts_nothing_is_cut_off_as_limit: EndlessUncounted,
     a_redirect_fails_the_poll_at_once_as_refused: Redirect,
     a_link_to_another_host_fails_the_poll_at_once_as_refused: ForeignLink,
+    a_link_that_is_too_long_for_a_request_fails_the_poll_at_once_as_limit: LongLink,
     a_server_that_clamps_the_page_size_is_asked_for_more_pages: Clamp,
     rows_that_move_between_pages_are_counted_once: MoveRows,
     unknown_codes_are_shown_by_their_number: UnknownCodes,
@@ -370,6 +378,8 @@ sentences! {
     ids_are_the_same_in_capitals_and_in_braces: RespelledIds,
     odd_dates_count_as_missing_or_by_their_day: OddDates,
     a_customer_that_is_half_set_up_is_left_out_alone: HalfSetUp,
+    a_token_service_that_is_unavailable_for_a_moment_is_asked_again: TokenBusy,
+    a_token_service_that_says_slow_down_with_a_200_is_asked_again: TokenSlowDown,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
 }
 

@@ -217,9 +217,13 @@ async fn check(fault: Fault, reason: &'static str, tries: std::ops::RangeInclusi
     // Short only where time itself is the point: a busy machine must not be taken for a slow service.
     let deadlines = match fault {
         Fault::Hang | Fault::Slow => "  timeout: 1s\n  retry_deadline: 3s\n",
-        Fault::Throttle | Fault::Unavailable | Fault::Cut => {
-            "  timeout: 3s\n  retry_deadline: 3s\n"
-        }
+        Fault::Throttle
+        | Fault::RequestTimeout
+        | Fault::Overloaded
+        | Fault::TokenBusy
+        | Fault::TokenSlowDown
+        | Fault::Unavailable
+        | Fault::Cut => "  timeout: 3s\n  retry_deadline: 3s\n",
         _ => "  timeout: 30s\n  retry_deadline: 60s\n",
     };
     let exposition = poll(&config(&simulator, deadlines, "")).await;
@@ -244,6 +248,10 @@ async fn whatever_the_token_service_does_wrong_is_told_apart_and_tried_as_often_
     for (fault, reason, tries) in [
         (Fault::Throttle, "throttled", 1..=3),
         (Fault::Unavailable, "unavailable", 2..=4),
+        (Fault::RequestTimeout, "unavailable", 1..=3),
+        (Fault::Overloaded, "unavailable", 1..=3),
+        (Fault::TokenBusy, "unavailable", 2..=4),
+        (Fault::TokenSlowDown, "unavailable", 2..=4),
         (Fault::Cut, "connection", 2..=4),
         (Fault::Truncate, "decode", 2..=3),
         (Fault::Hang, "timeout", 2..=3),
@@ -268,10 +276,12 @@ async fn a_token_service_that_recovers_costs_nothing_but_time() {
     let rules = [
         Rule::new(Fault::Unavailable, When::first(1).on(Listing::Token)),
         Rule::new(Fault::Truncate, When::first(1).after(1).on(Listing::Token)),
+        Rule::new(Fault::TokenBusy, When::first(1).after(2)),
+        Rule::new(Fault::TokenSlowDown, When::first(1).after(3)),
         Rule::new(Fault::Bom, When::always().on(Listing::Token)),
     ];
     let simulator = simulator(options(World::seeded(1, 3, 50), &rules)).await;
     let exposition = poll(&config(&simulator, "", "")).await;
     assert_all(&failures(&simulator, &exposition), None);
-    assert_eq!(simulator.stats().token_requests, 3);
+    assert_eq!(simulator.stats().token_requests, 5);
 }

@@ -307,6 +307,25 @@ fn a_link_leads_to_the_same_origin_only() {
     }
 }
 
+#[test]
+fn a_link_that_no_request_can_have_is_refused_at_once() {
+    // The address of 65,534 bytes is the longest that the HTTP library takes.
+    let base: Url = "https://graph.avepoint.example/x".parse().unwrap();
+    let link = |bytes: usize| format!("?{}", "a".repeat(bytes - base.as_str().len() - 1));
+    assert!(within(&base, &link(65_534)).is_ok());
+    for bytes in [65_535, 70_000, 10_000_000] {
+        let cause = within(&base, &link(bytes)).unwrap_err();
+        assert_eq!(cause.reason(), Reason::Limit, "{bytes}");
+        assert!(
+            cause.to_string().contains(&format!(" {bytes} bytes")),
+            "{cause}"
+        );
+    }
+    // Three bytes for each, once they are written as a URL.
+    let spaces = format!("?a={}b", " ".repeat(30_000));
+    assert_eq!(within(&base, &spaces).unwrap_err().reason(), Reason::Limit);
+}
+
 /// A service with rows 0, 1, 2 and so on, and with habits of its own.
 #[derive(Debug, Clone)]
 struct Service {
