@@ -2,6 +2,7 @@
 //! text of the upstream that is shown; a customer's owner is not read at all.
 
 use super::listed::{ListedCustomer, ListedTenant};
+use crate::domain::text::is_invisible;
 use crate::domain::{BackupStatus, ManagementMode};
 use crate::upstream::http::json::{List, Object, Text, wire};
 use crate::upstream::{Endpoint, Rows};
@@ -41,10 +42,13 @@ impl Rows for CustomerRows {
     }
 }
 
-/// A name as it can be shown: on one line, and not longer than one in the configuration may be. `None` when
-/// nothing is left.
+/// A name as it can be shown: on one line, with all its characters seen and in their order, and not longer than one in
+/// the configuration may be. `None` when nothing is left.
 fn name(text: Option<&Text<'_>>) -> Option<String> {
-    let printable = text?.0.chars().filter(|c| !c.is_control());
+    let printable = text?
+        .0
+        .chars()
+        .filter(|c| !c.is_control() && !is_invisible(*c));
     let name: String = printable.collect();
     // Last of all, so that a name is read as it is when it was kept over a restart.
     let name: String = name.trim().chars().take(LONGEST_NAME).collect();
@@ -142,6 +146,29 @@ mod tests {
         ] {
             let error = JsonError::Unexpected(format!("row 1 of the page {fault}"));
             assert_eq!(read(&row), Err(error), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_no_characters_that_nobody_sees() {
+        for (sent, shown) in [
+            ("\u{202e}osotnoC\u{202c}", Some("osotnoC")),
+            ("Con\u{200b}to\u{200d}so\u{feff}", Some("Contoso")),
+            ("Contoso\u{2028}up 1\u{2029}", Some("Contosoup 1")),
+            ("\u{2067}\u{2069} \u{ad}", None),
+            ("Café ❤\u{fe0f} שלום", Some("Café ❤\u{fe0f} שלום")),
+        ] {
+            let row = format!(
+                r#"{{"id": "{CONTOSO}", "organization": "{sent}", "countryOrRegion": "{sent}",
+                    "tenants": [{{"id": "{TENANT}", "name": "{sent}"}}]}}"#
+            );
+            let customer = read(&row).unwrap().remove(0);
+            let names = [
+                customer.name.as_deref(),
+                customer.country.as_deref(),
+                customer.tenants[0].name.as_deref(),
+            ];
+            assert_eq!(names, [shown; 3], "{sent:?}");
         }
     }
 
