@@ -9,6 +9,7 @@ mod format;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::files::{StateDir, read};
 pub use self::format::Unusable;
@@ -19,8 +20,10 @@ use crate::snapshot::{CollectorSnapshot, TargetSnapshot};
 /// What an earlier process knew: none of its counters, and nothing of its schedule.
 #[derive(Debug, Clone, Default)]
 pub struct Saved {
-    /// When it wrote that down.
+    /// When it wrote that down, by the clock of this process.
     pub written_at: Timestamp,
+    /// How far in the future that was by the file's own time; all times of the file are shifted by it.
+    pub ahead: Duration,
     /// The targets that had series, each once.
     pub targets: Vec<Arc<TargetSnapshot>>,
     /// The number of targets whose collector of this name could not be read, so that it starts cold.

@@ -25,9 +25,9 @@ use self::outcome::print;
 use self::poll::poll;
 use self::serve::serve;
 use crate::app::Exporter;
-use crate::config::Config;
+use crate::config::{Config, warn_if_exposed};
 use crate::domain::Clock;
-use crate::process::logging;
+use crate::process::{logging, memory};
 use crate::state;
 
 pub use self::outcome::Failed;
@@ -140,6 +140,13 @@ pub async fn run(
     } = arguments;
     let progress = MultiProgress::new();
     logging::init(log.format, log.level, progress.clone()).context("failed to set up the log")?;
+    if let Err(error) = memory::protect() {
+        tracing::warn!(
+            %error,
+            "cannot protect the memory of this process, so a crash could write secrets to a core file; allow prctl and \
+             setrlimit"
+        );
+    }
     match command.unwrap_or(Command::Serve(default)) {
         Command::Serve(Serve {
             config_check: true,
@@ -167,6 +174,10 @@ pub async fn run(
 
 fn check(config: &ConfigFlags, assume_users: u64) -> Result<(), Failed> {
     let (_, config) = config.read()?;
+    // An exporter that runs makes it private by itself.
+    if let Some(partner_center) = &config.partner_center {
+        warn_if_exposed(&partner_center.refresh_token_file);
+    }
     // Without Partner Center, whose refresh token an exporter that runs has locked.
     let checked = Config {
         partner_center: None,

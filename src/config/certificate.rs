@@ -9,6 +9,7 @@ use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
 use super::checker::Checker;
+use super::exposed::warn_if_exposed;
 use super::files::{self, Wanted};
 use super::problem::KeyPath;
 use super::raw::{self, SecretText, Text};
@@ -208,7 +209,18 @@ fn content(
     }
     let place = files::file_shown(checker, name);
     let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED_FILE);
-    bytes.map(Zeroizing::new).map_err(|message| (key, message))
+    let bytes = bytes
+        .map(Zeroizing::new)
+        .map_err(|message| (key, message))?;
+    let is_pem = pem::is_pem(&bytes);
+    if !is_pem || pem::has_key(&bytes) {
+        warn_if_exposed(&checker.source.base_dir.join(name));
+    }
+    Ok(if is_pem {
+        files::without_marks(&bytes)
+    } else {
+        bytes
+    })
 }
 
 /// The first certificate that one of the keys fits, if it is valid now.

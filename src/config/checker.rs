@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
+use super::shown::{number_shown, shown};
 use super::watched::{self, ReadFile};
+use crate::domain::text::is_invisible;
 use crate::domain::{ByteSize, PromDuration, Timestamp};
 
 /// The longest name, id or label value, in characters.
@@ -125,7 +127,8 @@ impl<'a> Checker<'a> {
             Ok(number)
         } else {
             Err(format!(
-                "{number} is out of range; expected a number from {} to {}",
+                "{} is out of range; expected a number from {} to {}",
+                number_shown(number),
                 bounds.start(),
                 bounds.end()
             ))
@@ -151,7 +154,8 @@ impl<'a> Checker<'a> {
                 Ok(number as u32)
             } else {
                 Err(format!(
-                    "{number} is out of range; expected a whole number from {least} to {most}"
+                    "{} is out of range; expected a whole number from {least} to {most}",
+                    number_shown(number)
                 ))
             };
         self.take(path, found)
@@ -185,6 +189,8 @@ impl<'a> Checker<'a> {
             Err("is empty; expected text".to_owned())
         } else if text.contains(char::is_control) {
             Err("contains a control character or line break; expected printable text".to_owned())
+        } else if let Err(invisible) = visible(&text) {
+            Err(invisible)
         } else if length > MAX_NAME {
             Err(format!(
                 "is {length} characters long; expected at most {MAX_NAME}"
@@ -194,6 +200,17 @@ impl<'a> Checker<'a> {
         };
         self.take(path, found)
     }
+}
+
+/// That a text has no character that nobody sees, apart from control characters. Names from the API have none, so that
+/// a pattern with one would match no name.
+pub(super) fn visible(text: &str) -> Result<(), String> {
+    text.chars().find(|c| is_invisible(*c)).map_or(Ok(()), |c| {
+        Err(format!(
+            "contains the invisible character U+{:04X}; expected printable text",
+            u32::from(c)
+        ))
+    })
 }
 
 /// A value that a file may leave out.
@@ -228,16 +245,5 @@ impl<T> Value<T> {
             Self::Absent => other,
             present => present,
         }
-    }
-}
-
-/// A value that is no secret, as messages show it: escaped, in quotes, cut.
-pub(super) fn shown(text: &str) -> String {
-    const MAX: usize = 60;
-    if text.chars().count() > MAX {
-        let start: String = text.chars().take(MAX).collect();
-        format!("{start:?}…")
-    } else {
-        format!("{text:?}")
     }
 }

@@ -2,10 +2,11 @@
 
 use regex::{Error, Regex, RegexBuilder};
 
-use super::checker::{Checker, shown};
+use super::checker::{Checker, visible};
 use super::collectors::Collectors;
 use super::problem::KeyPath;
 use super::schedule::{INTERVALS, STALE_INTERVALS};
+use super::shown::shown;
 use super::{CollectorConfig, CollectorKind, Discovery, NamePatterns, NoOptions, raw};
 use crate::domain::{Collector, Unit};
 
@@ -68,6 +69,7 @@ fn whole_name(text: &str) -> Result<Regex, String> {
             "is {length} characters long; expected at most {MAX_PATTERN}"
         ));
     }
+    visible(text)?;
     let compile = |pattern: &str| {
         let built = RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build();
         built.map_err(|error| match error {

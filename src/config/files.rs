@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use zeroize::Zeroizing;
 
 use super::checker::Checker;
+use super::exposed::warn_if_exposed;
+use super::patience::within;
+use super::shown::is_plausible;
 use super::watched::MAX_FILE;
+use crate::domain::text::{self, BYTE_ORDER_MARK};
 use crate::domain::{ByteSize, Secret};
 
 /// No secret is longer; a larger file is the wrong file.
@@ -35,9 +40,10 @@ pub(super) fn secret_from_file(
     }
     let place = file_shown(checker, name);
     let bytes = checker.read_file(&place, name, MAX_SECRET, &expected)?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| format!("{place} is not UTF-8 text; {expected}"))?;
-    one_line(&text).map_err(|wrong| format!("{place} {wrong}; {expected}"))
+    warn_if_exposed(&checker.source.base_dir.join(name));
+    text::utf8(bytes)
+        .and_then(|text| one_line(&text))
+        .map_err(|wrong| format!("{place} {wrong}; {expected}"))
 }
 
 /// The secret that is this one line of text, or what is wrong with it. The line may end with a line break, since
@@ -83,7 +89,8 @@ pub(super) fn secret_from_env(
     let shown = variable_shown(name, wanted)?;
     (checker.source.env)(name)
         .ok_or("is not set, or is not UTF-8")
-        .and_then(|text| one_line(&text))
+        // PowerShell 5.1 reads a mark into a variable where it was told that the file is plain UTF-8.
+        .and_then(|text| one_line(text.trim_start_matches(BYTE_ORDER_MARK)))
         .map_err(|wrong| format!("{shown} {wrong}; expected the {} in it", wanted.what))
 }
 
@@ -103,7 +110,7 @@ pub(super) fn variable_shown(name: &str, wanted: Wanted) -> Result<String, Strin
         ));
     }
     // People put the secret itself here. One of letters and digits has small letters, as good as always.
-    Ok(if is_name(u8::is_ascii_uppercase) {
+    Ok(if is_name(u8::is_ascii_uppercase) && is_plausible(name) {
         format!("the environment variable {name}")
     } else {
         "the environment variable of this name".to_owned()
@@ -118,7 +125,7 @@ pub(super) fn state_dir(base: &Path, name: &str) -> Result<PathBuf, String> {
     }
     let folder = base.join(name);
     let shown = quoted(&folder);
-    match fs::metadata(&folder) {
+    match within(&folder, |folder| fs::metadata(folder)) {
         Ok(metadata) if metadata.is_dir() => Ok(folder),
         Ok(_) => Err(format!("{shown} is not a directory; {EXPECTED}")),
         Err(cause) if cause.kind() == ErrorKind::NotADirectory => Err(format!(
@@ -140,8 +147,13 @@ fn quoted(path: &Path) -> String {
 /// The PEM text of a file with at least one certificate.
 pub(super) fn ca(checker: &mut Checker<'_>, name: &str) -> Result<Vec<u8>, String> {
     const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
-    let place = format!("the file {}", quoted(&checker.source.base_dir.join(name)));
+    let place = if is_plausible(name) {
+        format!("the file {}", quoted(&checker.source.base_dir.join(name)))
+    } else {
+        file_shown(checker, name)
+    };
     let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED)?;
+    let bytes = without_marks(&bytes).to_vec();
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         count += 1;
@@ -154,9 +166,35 @@ pub(super) fn ca(checker: &mut Checker<'_>, name: &str) -> Result<Vec<u8>, Strin
     Ok(bytes)
 }
 
+/// PEM without byte order marks. There is one at each place where such files were joined, and the section behind it
+/// would not be found.
+pub(super) fn without_marks(mut pem: &[u8]) -> Zeroizing<Vec<u8>> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let mut kept = Zeroizing::new(Vec::with_capacity(pem.len()));
+    while let [byte, rest @ ..] = pem {
+        pem = pem.strip_prefix(MARK).unwrap_or_else(|| {
+            kept.push(*byte);
+            rest
+        });
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_are_dropped_wherever_files_were_joined() {
+        for (pem, kept) in [
+            (&b""[..], &b""[..]),
+            (b"\xef\xbb\xbfa\xef\xbb\xbf\xef\xbb\xbfb", b"ab"),
+            (b"\xef\xbb\xef\xbb\xbf\xbf", b"\xef\xbb\xbf"),
+            (b"a\xef\xbb", b"a\xef\xbb"),
+        ] {
+            assert_eq!(*without_marks(pem), kept);
+        }
+    }
 
     #[test]
     fn a_secret_is_one_line_with_or_without_its_break() {

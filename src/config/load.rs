@@ -9,7 +9,7 @@ use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::watched::{MAX_FILE, ReadFile, read_capped};
 use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
-use crate::domain::{Clock, Unit};
+use crate::domain::{Clock, Unit, text};
 
 /// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
 /// the file itself has changed.
@@ -144,10 +144,12 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|error| {
         let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
         let place = read::place_of(&String::from_utf8_lossy(valid), valid.len());
-        Problem::of_document(
-            place,
-            "the file is not UTF-8 text; expected UTF-8 without a byte order mark",
-        )
+        let message = if text::is_utf16(error.as_bytes()) {
+            "the file is UTF-16 text; expected UTF-8: save it again as UTF-8, without a byte order mark"
+        } else {
+            "the file is not UTF-8 text; expected UTF-8 without a byte order mark"
+        };
+        Problem::of_document(place, message)
     })
 }
 

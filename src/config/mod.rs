@@ -4,7 +4,8 @@
 //! what is written there, as `raw`, both with `words` for what YAML libraries complain about; `elements`,
 //! `partner_center` (with `api` and `credential` for what these two share), `collectors` (with `schedule` and
 //! `options`), `discovery` and `tenants` turn it into the types below by means of `checker`, with `files` and
-//! `certificate` for what is only named. `watched` notices when that changes; `problem` is what they report.
+//! `certificate` for what is only named, read with `patience`; `exposed` warns of others who can. `watched` notices when that changes; `problem` is what
+//! they report, with what `shown` lets them quote.
 
 mod api;
 mod certificate;
@@ -13,15 +14,18 @@ mod collectors;
 mod credential;
 mod discovery;
 mod elements;
+mod exposed;
 mod files;
 mod load;
 mod options;
 mod outline;
 mod partner_center;
+mod patience;
 mod problem;
 mod raw;
 mod read;
 mod schedule;
+mod shown;
 mod tenants;
 mod watched;
 mod words;
@@ -36,6 +40,7 @@ use url::Url;
 
 pub use self::certificate::Certificate;
 pub use self::checker::Source;
+pub use self::exposed::warn_if_exposed;
 pub use self::load::ConfigFile;
 pub use self::options::{
     NoOptions, PartnerCenterOptions, SecurityEndpoint, SecurityMode, SecurityOptions,

@@ -1,15 +1,24 @@
 //! Where things stand in a YAML text: a tree of places without values, from the events of `saphyr-parser`.
 //! Reading it finds what the types cannot see: duplicate keys with both places, keys without a value, tags,
 //! a second document. It also bounds the depth before any other reader sees the text, since the time that
-//! libyaml takes grows with the square of the depth.
+//! libyaml takes grows with the square of the depth, and how much all aliases stand for, since other readers write
+//! that out.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::problem::{KeyPath, Place, Problem, Step, is_plain_key};
+use super::problem::{KeyPath, Place, Problem, Step};
+use super::shown::is_plausible_key;
 use super::words::{self, MAX_DEPTH};
-use crate::domain::Collector;
+use crate::domain::{ByteSize, Collector};
+
+/// What all aliases of a file may stand for together. Ten thousand tenants with aliases for all options of all their
+/// collectors, and for some labels, have less; a reader takes some hundred MiB for this much at worst.
+const MAX_EXPANSION: ByteSize = ByteSize(16 << 20);
+
+/// What a key, a value, a list or a mapping counts beside its text: about what it takes in memory in any case.
+const NODE: usize = 16;
 
 /// Keys that may have no value, since everything below them may be commented out; so may those of collectors.
 const SECTIONS: [&str; 10] = [
@@ -42,6 +51,8 @@ pub(super) struct Outline {
 #[derive(Debug)]
 struct Node {
     place: Place,
+    /// How much it stands for, with all that is in it and aliases written out.
+    size: usize,
     content: Content,
 }
 
@@ -64,6 +75,7 @@ impl Outline {
             parser: Parser::new_from_str(text),
             outline: Self::default(),
             anchors: HashMap::new(),
+            expansion: 0,
             problems: Vec::new(),
         };
         // A tab is found late by the library, lines after it, or not called one.
@@ -98,6 +110,8 @@ struct Reader<'text> {
     parser: Parser<'text, StrInput<'text>>,
     outline: Outline,
     anchors: HashMap<usize, usize>,
+    /// What the aliases so far stand for.
+    expansion: usize,
     problems: Vec<Problem>,
 }
 
@@ -161,15 +175,13 @@ impl<'text> Reader<'text> {
         if depth > MAX_DEPTH {
             return Err(words::too_deep(place));
         }
-        let (anchor, tag, content) = match event {
+        let (anchor, tag, text, content) = match event {
             Event::Alias(anchor) => {
                 self.outline.first_alias.get_or_insert(place);
-                return self.anchors.get(&anchor).copied().ok_or_else(|| {
-                    Problem::of_document(place, "an alias inside its own anchor; expected a value")
-                });
+                return self.alias(anchor, place);
             }
-            Event::SequenceStart(anchor, tag) => (anchor, tag, self.list(path, depth)?),
-            Event::MappingStart(anchor, tag) => (anchor, tag, self.map(path, depth)?),
+            Event::SequenceStart(anchor, tag) => (anchor, tag, 0, self.list(path, depth)?),
+            Event::MappingStart(anchor, tag) => (anchor, tag, 0, self.map(path, depth)?),
             Event::Scalar(text, style, anchor, tag) => {
                 let null = style == ScalarStyle::Plain
                     && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
@@ -178,7 +190,7 @@ impl<'text> Reader<'text> {
                 } else {
                     Content::Scalar
                 };
-                (anchor, tag, content)
+                (anchor, tag, text.len(), content)
             }
             _ => {
                 let message = "is not valid YAML here; expected a value";
@@ -191,11 +203,49 @@ impl<'text> Reader<'text> {
             self.problems.push(Problem::new(place, path, message));
         }
         let node = self.outline.nodes.len();
-        self.outline.nodes.push(Node { place, content });
+        let size = NODE + text + self.size_within(&content);
+        self.outline.nodes.push(Node {
+            place,
+            size,
+            content,
+        });
         if anchor > 0 {
             self.anchors.insert(anchor, node);
         }
         Ok(node)
+    }
+
+    /// The node that an alias stands for.
+    fn alias(&mut self, anchor: usize, place: Place) -> Result<usize, Problem> {
+        let node = self.anchors.get(&anchor).copied().ok_or_else(|| {
+            Problem::of_document(place, "an alias inside its own anchor; expected a value")
+        })?;
+        self.expansion += self.size(node);
+        if self.expansion > MAX_EXPANSION.0 {
+            let message = format!(
+                "the aliases (*) up to here stand for more than {MAX_EXPANSION}; expected fewer aliases, or less under \
+                 their anchors (&)"
+            );
+            return Err(Problem::of_document(place, message));
+        }
+        Ok(node)
+    }
+
+    fn size(&self, node: usize) -> usize {
+        self.outline.nodes.get(node).map_or(0, |node| node.size)
+    }
+
+    fn size_within(&self, content: &Content) -> usize {
+        match content {
+            Content::Null | Content::Scalar => 0,
+            Content::List(items) => items.iter().map(|item| self.size(*item)).sum(),
+            Content::Map(entries) => {
+                let sizes = entries
+                    .iter()
+                    .map(|(key, value)| NODE + key.len() + self.size(*value));
+                sizes.sum()
+            }
+        }
     }
 
     fn list(&mut self, path: &KeyPath, depth: usize) -> Result<Content, Problem> {
@@ -236,7 +286,7 @@ impl<'text> Reader<'text> {
                     ..
                 })
             );
-            if is_null && !is_section(&key) && is_plain_key(&key) {
+            if is_null && !is_section(&key) && is_plausible_key(&key) {
                 let message = "has no value; expected a value, or no key (a value that starts with one of # & * ! needs \
                                quotes)";
                 self.problems.push(Problem::new(key_place, &path, message));

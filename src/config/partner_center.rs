@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::checker::{Checker, shown};
+use super::checker::Checker;
 use super::files::{MAX_SECRET, Wanted, file_shown, secret_from_env, variable_shown};
+use super::patience::within;
 use super::problem::KeyPath;
+use super::shown::shown;
 use super::{PartnerCenter, api, credential, raw, watched};
-use crate::domain::{Api, Collector, Secret, TenantId};
+use crate::domain::{Api, Collector, Secret, TenantId, text};
 
 const API_URL: &str = "https://api.partnercenter.microsoft.com";
 const SCOPE: &str = "https://api.partnercenter.microsoft.com/.default";
@@ -177,7 +179,7 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
     }
     let place = file_shown(checker, name);
     let file = checker.source.base_dir.join(name);
-    let exists = match fs::metadata(&file) {
+    let exists = match within(&file, |file| fs::metadata(file)) {
         Ok(metadata) if metadata.is_file() => true,
         Ok(_) => return Err(format!("{place} is not a regular file; {EXPECTED}")),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => false,
@@ -185,10 +187,8 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
     };
     if exists {
         let bytes = watched::content(&place, &file, MAX_SECRET, EXPECTED)?;
-        let text = Secret::from(
-            String::from_utf8(bytes)
-                .map_err(|_| format!("{place} is not UTF-8 text; {EXPECTED}"))?,
-        );
+        let text = text::utf8(bytes).map_err(|wrong| format!("{place} {wrong}; {EXPECTED}"))?;
+        let text = Secret::from(text);
         let token = text.expose().trim_ascii();
         if token.is_empty() {
             return Err(format!(

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::shown::is_plausible_key;
+
 /// More problems than these are counted, not shown: a broken generated file must not flood the log.
 const SHOWN: usize = 50;
 
@@ -155,21 +157,13 @@ impl fmt::Display for KeyPath {
         for (depth, step) in self.0.iter().enumerate() {
             let dot = if depth == 0 { "" } else { "." };
             match step {
-                Step::Key(key) if is_plain_key(key) => write!(f, "{dot}{key}")?,
+                Step::Key(key) if is_plausible_key(key) => write!(f, "{dot}{key}")?,
                 Step::Key(_) => write!(f, "{dot}…")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
     }
-}
-
-/// Whether a key as written may be shown. Others may be a secret whose colon lacks its space (`client_secret:…`).
-pub(super) fn is_plain_key(key: &str) -> bool {
-    (1..=64).contains(&key.len())
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-.<".contains(&b))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! From the file's text to [`raw::File`] and the places of its keys. Knows YAML, and nothing of what keys mean.
 
-use serde_yaml::Value;
-
 use super::outline::Outline;
 use super::problem::{Place, Problem};
 use super::{raw, words};
@@ -15,11 +13,9 @@ pub(super) fn read(text: &str) -> Result<(raw::File, Outline), Vec<Problem>> {
     if let Some(problem) = foreign_character(text) {
         return Err(vec![problem]);
     }
-    // First of all, since it bounds the depth for the others.
+    // First, since it bounds the depth and the aliases for the other.
     let outline = Outline::read(text)?;
-    // Into a `Value` first: reading straight into a type lets duplicate keys pass and bounds no aliases.
-    serde_yaml::from_str::<Value>(text)
-        .and_then(|_| serde_yaml::from_str::<raw::File>(text))
+    serde_yaml::from_str::<raw::File>(text)
         .map_err(|error| vec![words::of_types(&error, outline.first_alias)])
         .map(|file| (file, outline))
 }

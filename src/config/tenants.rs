@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::checker::{Checker, shown};
+use super::checker::Checker;
 use super::collectors::Collectors;
 use super::problem::KeyPath;
+use super::shown::{is_plausible_key, shown};
 use super::{TenantConfig, raw};
 use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource, Unit};
 
@@ -179,6 +180,7 @@ fn label_name(name: &str) -> Result<(), String> {
             shown(name)
         ))
     } else if name.starts_with("__") {
+        let name = if is_plausible_key(name) { name } else { "…" };
         Err(format!(
             "the label name {name} starts with two underscores, which Prometheus reserves; expected another name"
         ))

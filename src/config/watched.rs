@@ -1,12 +1,13 @@
 //! Files that a configuration was read from, and whether they have changed since. Knows nothing of what is in them.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::domain::ByteSize;
+use super::patience::{self, within};
+use crate::domain::{ByteSize, text};
 
 /// No file that a configuration names is read if it is larger. All public authorities together take a quarter of this.
 pub(super) const MAX_FILE: ByteSize = ByteSize(1 << 20);
@@ -15,11 +16,23 @@ pub(super) const MAX_FILE: ByteSize = ByteSize(1 << 20);
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// What the operating system says, or that it takes too long.
 pub(super) fn read_capped(file: &Path, max: ByteSize) -> io::Result<Option<Vec<u8>>> {
+    within(file, move |file| capped(file, max))
+}
+
+fn capped(file: &Path, max: ByteSize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    let file = File::open(file)?;
-    file.take(max.0 as u64 + 1).read_to_end(&mut bytes)?;
+    let file = patience::open(file)?;
+    // Before the first byte too: a pipe that nobody has opened for writing yet looks as if it had ended.
+    patience::wait_for_more(&file)?;
+    let mut most = (&file).take(max.0 as u64 + 1);
+    while let Err(error) = most.read_to_end(&mut bytes) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(error);
+        }
+        patience::wait_for_more(&file)?;
+    }
     Ok((bytes.len() <= max.0).then_some(bytes))
 }
 
@@ -30,9 +43,13 @@ pub(super) fn content(
     max: ByteSize,
     expected: &str,
 ) -> Result<Vec<u8>, String> {
-    read_capped(file, max)
+    let bytes = read_capped(file, max)
         .map_err(|cause| format!("{place} cannot be read: {cause}; {expected}"))?
-        .ok_or_else(|| format!("{place} is larger than {max}; {expected}"))
+        .ok_or_else(|| format!("{place} is larger than {max}; {expected}"))?;
+    if text::is_utf16(&bytes) {
+        return Err(format!("{place} {}; {expected}", text::IS_UTF16));
+    }
+    Ok(bytes)
 }
 
 /// A file that the configuration names, such as that of a client secret, as it was read.
@@ -54,11 +71,13 @@ impl ReadFile {
     /// Whether it holds something else now. A file that is gone or cannot be read has not changed: it may be in
     /// the middle of being replaced. Blocks for as long as the disk takes.
     pub fn has_changed(&self) -> bool {
-        // Opening a pipe could take for ever, and what was read from one does not come again.
-        let is_file = fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
-        is_file
-            && read_capped(&self.path, MAX_FILE)
-                .is_ok_and(|bytes| bytes.is_none_or(|bytes| digest(&bytes) != self.digest))
+        let bytes = within(&self.path, |path| {
+            // What was read from a pipe does not come again.
+            let is_file = fs::metadata(path)?.is_file();
+            is_file.then(|| capped(path, MAX_FILE)).transpose()
+        });
+        let bytes = bytes.ok().flatten();
+        bytes.is_some_and(|bytes| bytes.is_none_or(|bytes| digest(&bytes) != self.digest))
     }
 }
 

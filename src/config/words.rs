@@ -3,7 +3,8 @@
 
 use saphyr_parser::ScanError;
 
-use super::problem::{Place, Problem, is_plain_key};
+use super::problem::{Place, Problem};
+use super::shown::is_plausible_key;
 
 /// The deepest key of ours is at level 5.
 pub(super) const MAX_DEPTH: usize = 32;
@@ -83,7 +84,7 @@ pub(super) fn of_types(error: &serde_yaml::Error, first_alias: Option<Place>) ->
     let (key, message) = if let Some((key, rest)) = split(text, "unknown field `") {
         let (name, known) = rest.rsplit_once("`, expected ").unwrap_or((rest, ""));
         let known = known.trim_start_matches("one of ").replace('`', "");
-        let (key, what) = if is_plain_key(name) {
+        let (key, what) = if is_plausible_key(name) {
             (child(key, name), "unknown key")
         } else {
             // Not shown: it may be a secret after a colon without a space.
@@ -116,9 +117,19 @@ pub(super) fn of_types(error: &serde_yaml::Error, first_alias: Option<Place>) ->
     };
     Problem {
         place,
-        key,
+        key: path_shown(&key),
         message,
     }
+}
+
+/// A key's path as the library writes it, without the keys that may be a secret.
+fn path_shown(path: &str) -> String {
+    let step = |step: &str| {
+        let key = step.split_once('[').map_or(step, |(key, _)| key);
+        let is_shown = key.is_empty() || is_plausible_key(key);
+        (if is_shown { step } else { "…" }).to_owned()
+    };
+    path.split('.').map(step).collect::<Vec<_>>().join(".")
 }
 
 /// What stands around a marker: the key's path before it, the message's rest after it.

@@ -12,6 +12,7 @@ mod reason;
 mod secret;
 mod target;
 mod tenant;
+pub mod text;
 mod user;
 
 pub use api::Api;

@@ -1,7 +1,9 @@
-//! The process: its threads, its end by a signal, its log, the addresses it listens on, its own metrics. Knows no command.
+//! The process: its threads, its end by a signal, its log, its memory, the addresses it listens on, its own metrics.
+//! Knows no command.
 
 pub mod listen;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod signals;
 mod threads;

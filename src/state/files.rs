@@ -4,12 +4,13 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::Saved;
 use super::format::{self, Unusable};
-use crate::domain::Timestamp;
+use crate::domain::{PromDuration, Timestamp};
 use crate::snapshot::Snapshot;
 
 const NAME: &str = "warm-start.json";
@@ -22,6 +23,9 @@ const ON_ITS_WAY: &str = "warm-start.json.new-";
 
 /// The largest fleet that discovery takes, with all collectors, has half of it.
 const MOST_BYTES: u64 = 256 << 20;
+
+/// Two looks at a clock may differ by this much, even if it was set meanwhile.
+const SKEW: Duration = Duration::from_secs(300);
 
 /// The folder that an exporter keeps its knowledge in.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub fn read(folder: &Path, now: Timestamp) -> Result<Option<Saved>, Unusable> {
     match fs::metadata(&path) {
         // To open a pipe could take for ever.
         Ok(metadata) if !metadata.is_file() => return Err(Unusable::NoFile),
+        Ok(metadata) if metadata.len() > MOST_BYTES => return Err(Unusable::TooLarge),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         metadata => metadata.map_err(Unusable::Unreadable)?,
     };
@@ -76,6 +81,16 @@ impl StateDir {
                 collector,
                 targets,
                 "saved figures are not readable; they are missing until the next poll succeeds"
+            );
+        }
+        if let Some(Saved { ahead, .. }) = saved
+            && ahead > SKEW
+        {
+            tracing::warn!(
+                folder = %folder.display(),
+                ahead = %PromDuration(Duration::from_secs(ahead.as_secs())),
+                "warm-start file has a timestamp in the future; its figures keep the age that they had then, check the \
+                 clock of this machine"
             );
         }
         if !this.is_blocked

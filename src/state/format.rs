@@ -21,8 +21,9 @@ use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnap
 const FORMAT: &str = "avepoint-exporter warm start";
 const VERSION: u64 = 2;
 
-/// Two looks at a clock may differ by this much, even if it was set meanwhile.
-const SKEW: Duration = Duration::from_secs(300);
+/// A file may have been written this much ahead of the clock. A clock is off by some hours when a machine starts before
+/// it asks for the time, or takes local time for UTC; one that is off by more says nothing.
+const MOST_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest `stale_after` that a configuration may have.
 const LONGEST_STALE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -171,13 +172,15 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
     }
     let file: File<Unread> = serde_json::from_slice(text).map_err(damaged)?;
     let written_at = file.written_at;
-    if written_at > now.after(SKEW) {
+    let ahead = written_at.since(now);
+    if ahead > MOST_AHEAD {
         return Err(Unusable::YetToCome(written_at));
     }
-    let times = Times { written_at, now };
+    let times = Times { written_at, ahead };
     let mut ids = BTreeSet::new();
     let mut saved = Saved {
         written_at: written_at.min(now),
+        ahead,
         ..Saved::default()
     };
     for target in file.targets {
@@ -194,7 +197,9 @@ pub(super) fn read(text: &[u8], now: Timestamp) -> Result<Saved, Unusable> {
 #[derive(Clone, Copy)]
 struct Times {
     written_at: Timestamp,
-    now: Timestamp,
+    /// How far that is in the future. All times in the file are taken to be that much too late: figures keep the age
+    /// that they had, and none is of the future, which would make it fresh for ever.
+    ahead: Duration,
 }
 
 impl TargetState<Unread> {
@@ -238,7 +243,7 @@ impl CollectorState<Unread> {
                     return None;
                 }
                 Some(Figures {
-                    at: figures.at.min(times.now),
+                    at: Timestamp::from_unix(figures.at.since_unix().saturating_sub(times.ahead)),
                     pages: figures.pages,
                     unreadable_dates: figures.unreadable_dates,
                     totals: Arc::new(Totals::read(collector, &figures.totals).ok()?),

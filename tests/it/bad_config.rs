@@ -84,6 +84,7 @@ fn no_message_holds_a_secret() {
         let text = fs::read_to_string(format!("{FOLDER}/{name}.txt")).unwrap();
         assert!(!text.contains("hunter2"), "{name}.txt");
         assert!(!text.contains("s3cr3t"), "{name}.txt");
+        assert!(!text.contains("471147114711"), "{name}.txt");
     }
 }
 

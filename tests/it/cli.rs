@@ -3,6 +3,7 @@
 mod assets;
 mod demo;
 mod end;
+mod files;
 mod flags;
 mod fleet;
 mod flood;
@@ -243,7 +244,11 @@ tenants:
   - { customer_id: 00000001-0000-0000-0000-000000000000, tenant_id: 00000001-0000-0000-0000-000000000000 }
 ",
     );
-    std::fs::write(folder.folder.path().join("token"), "refresh").unwrap();
+    let token = folder.folder.path().join("token");
+    std::fs::write(&token, "refresh").unwrap();
+    // Else the check warns of it.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&token, private).unwrap();
     let ended = folder.start(&["check"]).end().await;
     assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
     assert_eq!(

@@ -55,6 +55,16 @@ fn a_planted_secret_shows_up_nowhere() {
         "client_secret_env: SECRET, token_url: 'https://example.com/?hunter2'",
         "client_secret_env: SECRET, timeout: [hunter2]",
         "client_secret_env: SECRET, limits: hunter2",
+        "client_secret_env: SECRET, timeout: hunter2",
+        "client_secret_env: SECRET, environment: hunter2",
+        "client_secret_env: SECRET, hunter2: x",
+        "client_secret_env: SECRET, hunter2:",
+        "client_secret_env: SECRET, limits: { hunter2: x }",
+        "client_secret_env: SECRET, limits: { response_bytes: hunter2 }",
+        "client_secret_env: SECRET, limits: { rows: 471147114711 }",
+        "client_secret_env: SECRET, rate_limit: { burst: 471147114711 }",
+        "client_secret_env: SECRET, ca_file: hunter2",
+        "client_secret_env: SECRET, scope: \"hunter2\\n\"",
     ];
     let elements = "elements: { client_id: app, client_secret_env: SECRET }";
     for place in places {
@@ -69,6 +79,38 @@ fn a_planted_secret_shows_up_nowhere() {
             "{elements}\npartner_center: {{ tenant: a.example, client_id: app, {place} }}\n{TENANT}"
         ));
     }
+}
+
+#[test]
+fn a_secret_in_place_of_a_key_or_a_value_of_any_section_shows_up_nowhere() {
+    let head = "elements: { client_id: app, client_secret_env: SECRET }\n";
+    for section in [
+        "hunter2: x",
+        "hunter2: [x]",
+        "collectors: { hunter2: { enabled: true } }",
+        "collectors: { security_users: { endpoint: hunter2, mode: hunter2, interval: hunter2 } }",
+        "collectors: { partner_center: { top_usage_locations: 471147114711 } }",
+        "discovery: { include: { customer_name: 'hunter2(' }, interval: hunter2 }",
+        "partner_center: { tenant: hunter2, hunter2: x }",
+        "partner_center: { tenant: hunter2, client_id: app, client_secret_env: HUNTER2_471147114711 }",
+    ] {
+        check_nothing_shown(&format!("{head}{section}\n{TENANT}"));
+    }
+    for keys in [
+        "labels: { hunter2: [x] }",
+        "labels: { hunter2: 1 }",
+        "labels: { hunter2: }",
+        "labels: { hunter2-a: x }",
+        "labels: { __hunter2: x }",
+        "labels: { hunter2: x, hunter2: x }",
+        "collectors: { directory: { stale_after: hunter2 } }",
+        "hunter2: x",
+    ] {
+        let tenant = TENANT.replace(" }]", &format!(", {keys} }}]"));
+        check_nothing_shown(&format!("{head}{tenant}"));
+    }
+    let tenant = TENANT.replace("966f35cc", "hunter2");
+    check_nothing_shown(&format!("{head}{tenant}"));
 }
 
 #[test]
@@ -129,6 +171,129 @@ fn check_nothing_shown(text: &str) {
     for secret in ["hunter2", "471147114711", "s3cr3t"] {
         assert!(!shown.contains(secret), "{text}{shown}");
     }
+}
+
+/// The most memory that reading the text takes at once, and the outcome.
+fn measured(text: &str) -> (u64, Result<Config, ConfigError>) {
+    let mut outcome = None;
+    let memory = allocation_counter::measure(|| outcome = Some(parse(text)));
+    (memory.bytes_max, outcome.unwrap())
+}
+
+/// A list of tenants with different ids, each with these further keys.
+fn tenants(count: usize, keys: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = "tenants:\n".to_owned();
+    for n in 0..count {
+        let id = format!("{n:08}-61f4-4070-819c-25cdbcf82a07");
+        writeln!(text, "- {{customer_id: *c, tenant_id: {id}{keys}}}").unwrap();
+    }
+    text
+}
+
+const HEAD: &str =
+    "elements: { client_id: &c 966f35cc-61f4-4070-819c-25cdbcf82a07, client_secret_env: SECRET }\n";
+
+#[test]
+fn aliases_that_stand_for_too_much_are_refused_at_the_one_that_is_too_much() {
+    use std::fmt::Write as _;
+    let labels: String = (0..1000).map(|n| format!("l{n}: v, ")).collect();
+    let tenant = "customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec";
+    let flat = format!(
+        "{HEAD}tenants:\n- &t {{ {tenant}, labels: {{ {labels} }} }}\n{}",
+        "- *t\n".repeat(4000)
+    );
+    let inner = format!(
+        "{HEAD}tenants:\n- {{ {tenant}, labels: &l {{ {labels} }} }}\n{}",
+        format!("- {{ {tenant}, labels: *l }}\n").repeat(4000)
+    );
+    let merged = inner.replace("labels: *l", "<<: *l");
+    let text = format!(
+        "{HEAD}tenants:\n- {{ {tenant}, labels: {{ a: &l \"{}\" }} }}\n{}",
+        "x".repeat(100_000),
+        format!("- {{ {tenant}, labels: {{ a: *l }} }}\n").repeat(2000)
+    );
+    let mut nested = format!("{HEAD}a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut many = HEAD.to_owned();
+    for n in 1..20 {
+        let alias = format!("*a{}", n - 1);
+        writeln!(
+            nested,
+            "a{n}: &a{n} [{}]",
+            vec![alias.as_str(); 9].join(", ")
+        )
+        .unwrap();
+    }
+    for n in 0..200 {
+        writeln!(many, "a{n}: &a{n} [{}]", "x, ".repeat(500)).unwrap();
+        let alias = format!("*a{n}");
+        writeln!(many, "b{n}: [{}]", vec![alias.as_str(); 500].join(", ")).unwrap();
+    }
+    for (kind, text) in [
+        ("flat", flat),
+        ("inner", inner),
+        ("merged", merged),
+        ("text", text),
+        ("nested", nested),
+        ("many", many),
+    ] {
+        let (memory, outcome) = measured(&text);
+        let message = outcome.unwrap_err().to_string();
+        let (place, why) = message.split_once(": ").unwrap();
+        assert!(
+            why.starts_with("the aliases (*) up to here stand for more than 16MiB; expected "),
+            "{kind}: {message}"
+        );
+        assert!(
+            place.starts_with("config.yaml:") && place.matches(':').count() == 2,
+            "{kind}: {message}"
+        );
+        assert!(memory < 100 << 20, "{kind} took {memory} bytes");
+    }
+}
+
+#[test]
+fn what_aliases_may_stand_for_takes_bounded_memory() {
+    let shapes = [
+        // Just within the bound: tiny labels, wrong labels, tenants with nothing in them.
+        format!(
+            "tenants: [{{ labels: &l {{ {} }} }}, {}]",
+            labels("a"),
+            "{ labels: *l }, ".repeat(400)
+        ),
+        format!(
+            "tenants: [{{ labels: &l {{ {} }} }}, {}]",
+            labels("a-"),
+            "{ labels: *l }, ".repeat(400)
+        ),
+        format!("tenants: [&t {{}}, {}]", "*t, ".repeat(200_000)),
+        format!("tenants: [{}]", "{}, ".repeat(250_000)),
+    ];
+    for shape in shapes {
+        let (memory, outcome) = measured(&format!("{HEAD}{shape}\n"));
+        assert!(outcome.is_err());
+        assert!(memory < 400 << 20, "{}… took {memory} bytes", &shape[..60]);
+    }
+}
+
+fn labels(start: &str) -> String {
+    (0..1000).map(|n| format!("{start}{n}: v, ")).collect()
+}
+
+#[test]
+fn ten_thousand_tenants_with_aliases_for_all_that_they_share_are_read() {
+    let options = "collectors: &o { security_users: { enabled: true, interval: 10m, stale_after: 1h, endpoint: v3, \
+                   mode: scan, status_encoding: auto, exclude_test_users: true }, \
+                   protected_users: { enabled: true, interval: 10m, stale_after: 1h }, \
+                   directory: { enabled: true, interval: 10m, stale_after: 1h } }\n";
+    let first = "discovery: { include: { tenant_name: &l \"x.*\" } }\n";
+    let text = format!(
+        "{HEAD}{options}{first}{}",
+        tenants(10_000, ", collectors: *o, labels: {a: *l, b: *l}")
+    );
+    let (memory, outcome) = measured(&text);
+    assert_eq!(outcome.unwrap().tenants.len(), 10_000);
+    assert!(memory < 400 << 20, "{memory} bytes");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use super::listed::{ListedCustomer, ListedTenant};
+use crate::domain::text::is_invisible;
 use crate::domain::{BackupStatus, ManagementMode, guid};
 use crate::upstream::http::json::{Lenient, List, Object, Text, Word, wire};
 use crate::upstream::{Endpoint, Rows};
@@ -60,10 +61,11 @@ fn id<T: FromStr>(text: &Lenient<Text<'_>>) -> Option<T> {
     text.parse().ok()
 }
 
-/// A name as it can be shown: on one line, and not longer than one in the configuration may be. `None` when
-/// nothing is left.
+/// A name as it can be shown: on one line, with all its characters seen and in their order, and not longer than one in
+/// the configuration may be. `None` when nothing is left.
 fn name(text: &Lenient<Text<'_>>) -> Option<String> {
-    let printable = text.0.as_ref()?.0.chars().filter(|c| !c.is_control());
+    let text = text.0.as_ref()?.0.chars();
+    let printable = text.filter(|c| !c.is_control() && !is_invisible(*c));
     let name: String = printable.collect();
     // Last of all, so that a name is read as it is when it was kept over a restart.
     let name: String = name.trim().chars().take(LONGEST_NAME).collect();
@@ -196,6 +198,29 @@ mod tests {
             let status =
                 read(&format!(r#"{{"id": "{CONTOSO}", "jobStatus": {text}}}"#)).backup_status;
             assert_eq!(status.unwrap().label(), label, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_no_characters_that_nobody_sees() {
+        for (sent, shown) in [
+            ("\u{202e}osotnoC\u{202c}", Some("osotnoC")),
+            ("Con\u{200b}to\u{200d}so\u{feff}", Some("Contoso")),
+            ("Contoso\u{2028}up 1\u{2029}", Some("Contosoup 1")),
+            ("\u{2067}\u{2069} \u{ad}", None),
+            ("Café ❤\u{fe0f} שלום", Some("Café ❤\u{fe0f} שלום")),
+        ] {
+            let row = format!(
+                r#"{{"id": "{CONTOSO}", "organization": "{sent}", "countryOrRegion": "{sent}",
+                    "tenants": [{{"id": "{TENANT}", "name": "{sent}"}}]}}"#
+            );
+            let customer = read(&row).unwrap().remove(0);
+            let names = [
+                customer.name.as_deref(),
+                customer.country.as_deref(),
+                customer.tenants[0].name.as_deref(),
+            ];
+            assert_eq!(names, [shown; 3], "{sent:?}");
         }
     }
 

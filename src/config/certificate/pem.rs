@@ -27,9 +27,18 @@ const CONVERT: &str = "expected a key encrypted with PBES2; convert it with: ope
 
 /// Whether the file is PEM at all.
 pub(super) fn is_pem(bytes: &[u8]) -> bool {
+    contains(bytes, BEGIN)
+}
+
+/// Whether PEM has a private key of any kind, encrypted or not.
+pub(super) fn has_key(bytes: &[u8]) -> bool {
+    contains(bytes, "PRIVATE KEY-----")
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
-        .windows(BEGIN.len())
-        .any(|window| window == BEGIN.as_bytes())
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 /// The certificates, as DER.

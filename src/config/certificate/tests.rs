@@ -75,6 +75,43 @@ fn pem_in_one_file_or_two_is_read_whatever_form_the_key_has() {
 }
 
 #[test]
+fn pem_and_a_password_that_windows_wrote_are_read_with_a_mark_wherever_files_were_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = |name: &str| std::fs::read(format!("tests/certificates/{name}")).unwrap();
+    let marked = |names: &[&str]| {
+        let parts = names.iter().map(|name| {
+            let text = String::from_utf8(original(name)).unwrap();
+            format!("\u{feff}{}", text.replace('\n', "\r\n"))
+        });
+        parts.collect::<String>()
+    };
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let both = write("both", marked(&["app.crt", "app.key"]));
+    let certificate = write("certificate", marked(&["other.crt", "app.crt"]));
+    let key = write("key", marked(&["app.encrypted.key"]));
+    let password = write("password", marked(&["password"]));
+    assert_is_app(&format!("file: {both}"));
+    assert_is_app(&format!(
+        "file: {certificate}, key_file: {key}, password_file: {password}"
+    ));
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(marked(&["app.crt"]).encode_utf16().skip(1))
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let path = folder.path().join("utf16");
+    std::fs::write(&path, utf16).unwrap();
+    assert_refused(
+        &format!("file: {}", path.display()),
+        "elements.certificate.file: ",
+        "is UTF-16 text; save it again as UTF-8; expected",
+    );
+}
+
+#[test]
 fn an_encrypted_pem_key_is_opened_by_its_password() {
     assert_is_app("file: app.crt, key_file: app.encrypted.key, password_file: password");
     assert_is_app("file: app.crt, key_file: app.encrypted.key, password_env: PASSWORD");

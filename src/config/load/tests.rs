@@ -241,7 +241,32 @@ fn a_file_is_read_up_to_its_bound_and_as_utf_8() {
         b"# \xc3\xa4\n# \xc3\xa4 \xe4\n".into(),
         &format!("2:5: {message}"),
     );
-    check(b"\xff\xfee\0".into(), &format!("1:1: {message}"));
+    check(b"\xffe".into(), &format!("1:1: {message}"));
+    for utf16 in [b"\xff\xfee\0", b"\xfe\xff\0e"] {
+        let message = "the file is UTF-16 text; expected UTF-8: save it again as UTF-8, without a byte order mark";
+        check(utf16.into(), &format!("1:1: {message}"));
+    }
+}
+
+#[test]
+fn authorities_are_read_with_a_mark_wherever_files_were_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = ["app.crt", "other.crt"].map(|name| {
+        let text = fs::read_to_string(format!("tests/certificates/{name}")).unwrap();
+        text.replace('\n', "\r\n")
+    });
+    fs::write(
+        folder.path().join("ca.pem"),
+        format!("\u{feff}{}\u{feff}{}", pem[0], pem[1]),
+    )
+    .unwrap();
+    let text =
+        format!("elements: {{ client_id: app, client_secret: x, ca_file: ca.pem }}\n{TENANT}");
+    let config = parse_in(folder.path(), &text).unwrap();
+    assert_eq!(
+        config.elements.http.ca_pem.unwrap(),
+        pem.concat().into_bytes()
+    );
 }
 
 #[test]
@@ -258,6 +283,8 @@ fn a_secret_file_lies_beside_the_config_and_loses_one_line_break() {
         load(&file).map(|config| client_secret(&config.elements.credential).to_owned())
     };
     assert_eq!(secret(b"s3cr3t\n").unwrap(), "s3cr3t");
+    assert_eq!(secret(b"\xef\xbb\xbfs3cr3t\r\n").unwrap(), "s3cr3t");
+    assert!(secret(b"\xef\xbb\xbf\r\n").is_err());
     assert!(secret(b"s3cr3t\n\n").is_err());
     assert_eq!(secret(&vec![b'x'; 64 << 10]).unwrap().len(), 64 << 10);
     let message = secret(&vec![b'x'; (64 << 10) + 1]).unwrap_err().to_string();

@@ -65,7 +65,7 @@ fn a_file_on_its_way_is_never_read_and_does_not_stay() {
 
 #[test]
 fn a_file_that_cannot_be_used_is_set_aside_whole_and_the_next_one_is_written() {
-    for bad in [&b"{"[..], b"[]", &text_at(9000)] {
+    for bad in [&b"{"[..], b"[]", &text_at(2000 + 86_401)] {
         let (_parent, folder) = with(bad);
         assert!(read(&folder, at(2000)).is_err());
         assert_eq!(names(&folder), [NAME], "to read changes nothing");
@@ -89,13 +89,15 @@ fn the_last_file_that_was_set_aside_is_the_one_that_stays() {
 }
 
 #[test]
-fn a_file_that_is_too_large_is_not_read_to_its_end() {
+fn a_file_that_is_too_large_is_refused_by_its_length() {
     let (_parent, folder) = with(b"");
     let file = File::options().write(true).open(folder.join(NAME));
     // Of holes, so it takes no room on the disk.
     file.unwrap().set_len(MOST_BYTES + 1).unwrap();
-    let why = read(&folder, at(0)).unwrap_err();
-    assert_eq!(why.to_string(), "is larger than 256MiB");
+    let mut outcome = Ok(None);
+    let allocated = allocation_counter::measure(|| outcome = read(&folder, at(0)));
+    assert_eq!(outcome.unwrap_err().to_string(), "is larger than 256MiB");
+    assert!(allocated.bytes_max < 1 << 20, "{allocated:?}");
 }
 
 #[test]

@@ -98,13 +98,31 @@ fn a_time_ahead_is_written_as_now_since_figures_of_it_would_be_fresh_for_ever() 
 }
 
 #[test]
-fn a_clock_that_was_set_back_a_little_makes_figures_of_now() {
-    let saved = read(text().as_bytes(), at(1000 - 300)).unwrap();
-    assert_eq!(saved.written_at, at(700));
-    let tenant = &saved.targets[2];
-    let directory = tenant.collector(Collector::Directory).unwrap();
-    let figures = directory.figures.as_ref().unwrap();
-    assert_eq!(figures.at, at(700));
+fn a_clock_that_is_behind_costs_nothing_and_leaves_figures_the_age_that_they_had() {
+    // Figures were polled at second 900 and a fraction, and written at second 1000.
+    let snapshot = snapshot();
+    let age = |now: Timestamp, at: Timestamp| now.since(at).as_millis();
+    for ahead in [0, 1, 300, 3600, 86_400] {
+        let text = write(&snapshot, at(100_000)).unwrap();
+        let now = at(100_000 - ahead);
+        let saved = read(&text, now).unwrap();
+        assert_eq!((saved.written_at, saved.ahead.as_secs()), (now, ahead));
+        assert!(saved.cold.is_empty());
+        let directory = saved.targets[2].collector(Collector::Directory).unwrap();
+        let figures = directory.figures.as_ref().unwrap();
+        assert_eq!(age(now, figures.at), 99_099_876, "{ahead}");
+        // Thus they become stale as if the clock had never been wrong.
+        assert!(figures.at < now);
+    }
+}
+
+#[test]
+fn a_figure_of_the_first_moment_of_all_clocks_is_not_moved_before_it() {
+    let saved = read(text().as_bytes(), at(0)).unwrap();
+    let early = text().replace(&written(900, 123_456_789), "{\"secs\":1,\"nanos\":0}");
+    let shifted = read(early.as_bytes(), at(0)).unwrap();
+    assert_eq!(shifted.targets.len(), saved.targets.len());
+    assert_eq!(shifted.customers().unwrap().1, Timestamp::default());
 }
 
 #[test]
@@ -221,7 +239,8 @@ fn a_file_of_another_version_is_told_from_a_damaged_one() {
 
 #[test]
 fn a_file_that_is_yet_to_be_written_is_not_used() {
-    let why = refused(&text(), at(1000 - 301));
+    let text = String::from_utf8(write(&snapshot(), at(100_000)).unwrap()).unwrap();
+    let why = refused(&text, at(100_000 - 86_401));
     assert!(
         why.starts_with("has a timestamp in the future, Mon, 21 Sep 2026"),
         "{why}"

@@ -19,7 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 
-use crate::domain::{Secret, Timestamp};
+use crate::domain::{Secret, Timestamp, text};
 
 /// For the owner alone.
 const PRIVATE: u32 = 0o600;
@@ -162,7 +162,7 @@ impl Files {
                 "refresh token file was readable by other users; its mode must be 0600"
             );
         }
-        let text = text(file).map_err(failed("read"))?;
+        let text = read(file).map_err(failed("read"))?;
         let token = text.expose().trim_ascii();
         let wrong = match token {
             "" => "it is empty",
@@ -191,7 +191,7 @@ impl Files {
 
     /// The new token that a process before wrote, if it came to write all of it.
     pub(super) fn rotated(&self) -> Result<Option<Secret>, FileError> {
-        let text = match File::open(&self.rotated).and_then(text) {
+        let text = match File::open(&self.rotated).and_then(read) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(None),
             text => text.map_err(failed("read", &self.rotated))?,
@@ -227,7 +227,7 @@ impl Files {
     /// The exchange that was not ended; `None` also for a note that was not written to its end, since then
     /// nothing was asked.
     pub(super) fn exchange(&self) -> Result<Option<Exchange>, FileError> {
-        let text = match File::open(&self.exchange).and_then(text) {
+        let text = match File::open(&self.exchange).and_then(read) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(None),
             text => text.map_err(failed("read", &self.exchange))?,
@@ -293,16 +293,12 @@ fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn text(file: File) -> io::Result<Secret> {
-    let mut text = String::new();
-    let mut file = file.take(MAX_BYTES + 1);
-    let read = file.read_to_string(&mut text)?;
-    let text = Secret::from(text);
-    if read as u64 > MAX_BYTES {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            "it is larger than 64KiB",
-        ));
+fn read(file: File) -> io::Result<Secret> {
+    let invalid = |wrong: &str| io::Error::new(ErrorKind::InvalidData, format!("it {wrong}"));
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(invalid("is larger than 64KiB"));
     }
-    Ok(text)
+    text::utf8(bytes).map(Secret::from).map_err(invalid)
 }
