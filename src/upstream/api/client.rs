@@ -245,7 +245,7 @@ impl Client {
                 .tokens
                 .token()
                 .await
-                .map_err(|error| fail(Cause::Credential(error), None))?;
+                .map_err(|error| fail(Cause::Credential(Box::new(error)), None))?;
             let timeout = tries.begin(self.timeout);
             let answer = self
                 .transport

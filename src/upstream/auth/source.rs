@@ -395,12 +395,12 @@ mod tests {
     async fn a_failed_request_is_shared_for_ten_seconds_and_a_valid_token_used_meanwhile() {
         let (mut state, _) = state(HOUR);
         pass(HOUR - 100).await;
-        fail(&mut state, Problem::Status(400));
+        fail(&mut state, Problem::RefreshTokenFile(String::new()));
         assert!(is_used(&state), "it is due for renewal, but still valid");
         pass(10).await;
         assert!(state.current().is_none());
         pass(90).await;
-        fail(&mut state, Problem::Status(400));
+        fail(&mut state, Problem::RefreshTokenFile(String::new()));
         pass(9).await;
         assert!(matches!(state.current(), Some(Err(_))));
         pass(1).await;

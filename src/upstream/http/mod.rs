@@ -1,9 +1,9 @@
 //! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
-//! Reading order: `transport` (one try) with its `body`, `verdict` (its result) with `fault`, `tries` with `retry` (the
+//! Reading order: `transport` (one try) with its `body` and `trust`, `verdict` (its result) with `fault`, `tries` with `retry` (the
 //! policy, pure), `json`, `time`, `request_id`, `stats`.
 
-mod body;
+pub(super) mod body;
 pub(super) mod fault;
 pub(crate) mod json;
 pub(super) mod request_id;
@@ -12,6 +12,7 @@ pub(super) mod stats;
 pub(crate) mod time;
 pub(super) mod transport;
 pub(super) mod tries;
+pub(super) mod trust;
 pub(super) mod verdict;
 
 pub use request_id::RequestId;

@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::json::JsonError;
 use super::request_id::RequestId;
 use super::stats::Stats;
+use super::trust::Untrusted;
 
 /// The most that is read (and thrown away) of an answer without success, so that its connection can be used
 /// again.
@@ -309,7 +310,10 @@ fn broken(error: reqwest::Error) -> Fault {
         text = cause.to_string();
         source = cause.source();
     }
-    Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect())
+    match Untrusted::read(&text) {
+        Some(untrusted) => Fault::Untrusted(untrusted),
+        None => Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect()),
+    }
 }
 
 /// Both forms of `Retry-After`: seconds, or a date.

@@ -155,7 +155,8 @@ async fn a_customer_whose_roles_are_missing_is_told_in_the_words_of_partner_cent
     let line = failed.unwrap();
     for words in [
         "reason=forbidden",
-        "the consenting user lacks the role of an admin agent for this customer",
+        "the consenting user lacks the role Admin agent (under GDAP also Directory Readers, Global Reader or User \
+         Administrator at this customer)",
     ] {
         assert!(line.contains(words), "{line}");
     }
