@@ -161,12 +161,14 @@ impl Stats {
             )?,
             credential_up: wholes(
                 "avepoint_credential_up",
-                "1 if the last token request succeeded, 0 if it failed.",
+                "1 if the last token request succeeded, 0 if it failed; if permissions have tokens of their own, 0 if one of \
+                 these requests failed.",
                 &["credential"],
             )?,
             token_expiry: gauges(
                 "avepoint_access_token_expiry_timestamp_seconds",
-                "Time at which the current access token expires, in seconds since the Unix epoch.",
+                "Time at which the current access token expires, in seconds since the Unix epoch; of several, the one received \
+                 last.",
                 &["credential"],
             )?,
             token_requests: counters(
