@@ -252,6 +252,7 @@ impl Client {
                 .send(self.request(endpoint, ask, token.header(), timeout))
                 .await;
             drop(slot);
+            self.heed_mfa(&answer);
             let failed = match judge(endpoint, answer, timeout, &decode) {
                 Ok(answered) => {
                     token.was_accepted();
@@ -328,6 +329,16 @@ impl Client {
         slot.map_err(|Paused(left)| Cause::Throttled {
             retry_after: Some(left),
         })
+    }
+
+    /// Shows what an answer says of multi-factor authentication; only those of Partner Center do.
+    fn heed_mfa(&self, answer: &Result<Answer, NoAnswer>) {
+        if self.api == Api::PartnerCenter
+            && let Ok(answer) = answer
+            && let Some(is_compliant) = answer.is_mfa_compliant
+        {
+            self.stats.show_mfa_compliant(is_compliant);
+        }
     }
 
     fn rate_is(&self, rate: RateNow) {

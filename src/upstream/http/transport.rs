@@ -33,6 +33,9 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
 /// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
 const REQUEST_IDS: [&str; 3] = ["request-id", "ms-requestid", "x-ms-request-id"];
 
+/// The header in which Partner Center tells of multi-factor authentication, when it is asked to.
+const MFA_COMPLIANT: &str = "ismfacompliant";
+
 /// The longest text of an error that is shown.
 const ERROR_TEXT_CHARS: usize = 200;
 
@@ -67,6 +70,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether Partner Center says that the user of the token signed in with a second factor, where it says so.
+    pub(crate) is_mfa_compliant: Option<bool>,
     /// Decoded. It may be cut short unless the answer is a success.
     pub(crate) body: Body,
 }
@@ -89,6 +94,7 @@ impl Answer {
             status: StatusCode::from_u16(status).unwrap(),
             request_id: None,
             retry_after: Some(Duration::from_secs(7)),
+            is_mfa_compliant: None,
             body,
         }
     }
@@ -215,6 +221,8 @@ impl Transport {
         });
         let retry_after =
             header(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, self.clock.now()));
+        let is_mfa_compliant =
+            header(MFA_COMPLIANT).and_then(|value| value.trim().to_ascii_lowercase().parse().ok());
         let body = if status.is_success() {
             whole_body(response, request.max_bytes).await?
         } else {
@@ -230,6 +238,7 @@ impl Transport {
             status,
             request_id,
             retry_after,
+            is_mfa_compliant,
             body,
         })
     }

@@ -23,7 +23,9 @@ const ONE_OF_EACH_API: &[Listing] = &[Listing::Directory, Listing::Partner];
 pub(super) fn of(fault: Fault) -> &'static [Listing] {
     match fault {
         Fault::StrictRefresh | Fault::RevokeRefresh => &[Listing::PartnerToken],
-        Fault::ForeignHeader => &[Listing::Partner, Listing::DeletedPartner],
+        Fault::ForeignHeader | Fault::MfaNotCompliant => {
+            &[Listing::Partner, Listing::DeletedPartner]
+        }
         // They take a while, whatever the listing: once for each API.
         Fault::Oversized | Fault::GzipBomb | Fault::EmptyRows => ONE_OF_EACH_API,
         _ if takes_its_time(fault) => ONE_OF_EACH_API,

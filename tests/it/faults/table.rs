@@ -125,7 +125,8 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         | Fault::NextLink
         | Fault::NoContent
         | Fault::StrictRefresh
-        | Fault::ForeignHeader => right(0),
+        | Fault::ForeignHeader
+        | Fault::MfaNotCompliant => right(0),
     }
 }
 
@@ -281,7 +282,10 @@ pub(super) fn takes_its_time(fault: Fault) -> bool {
 /// The listings of this table that a fault can strike at.
 fn listings_of(fault: Fault) -> &'static [Listing] {
     match fault {
-        Fault::StrictRefresh | Fault::RevokeRefresh | Fault::ForeignHeader => &[],
+        Fault::StrictRefresh
+        | Fault::RevokeRefresh
+        | Fault::ForeignHeader
+        | Fault::MfaNotCompliant => &[],
         _ => &[Listing::Security, Listing::Protected],
     }
 }
@@ -341,6 +345,7 @@ sentences! {
     a_refresh_token_that_dies_when_it_is_exchanged_is_replaced_by_the_one_that_came_for_it: StrictRefresh,
     a_refresh_token_that_is_refused_fails_the_polls_of_partner_center_as_credential: RevokeRefresh,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
+    a_sign_in_that_partner_center_will_not_accept_for_long_fails_no_poll: MfaNotCompliant,
 }
 
 #[test]

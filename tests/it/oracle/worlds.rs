@@ -67,6 +67,7 @@ const FAULTS: &[Fault] = &[
     Fault::UnknownCodes,
     Fault::NullFields,
     Fault::ForeignHeader,
+    Fault::MfaNotCompliant,
 ];
 
 pub(super) fn case() -> impl Strategy<Value = Case> {
