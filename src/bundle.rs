@@ -79,6 +79,7 @@ pub const RUNBOOKS: Folder = Folder {
         "AvePointHighRiskUsersRising.md"
         "AvePointMfaDisabledUsersRising.md"
         "AvePointNoTenants.md"
+        "AvePointPartnerCenterMfaNotCompliant.md"
         "AvePointRateLimitTooLow.md"
         "AvePointRefreshTokenOld.md"
         "AvePointReloadFailed.md"

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
 use super::checker::Checker;
 use super::files::{MAX_SECRET, Wanted, file_shown, secret_from_env, variable_shown};
 use super::patience::within;
@@ -209,6 +211,11 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
         Some(directory) if directory != Path::new("") => directory,
         _ => Path::new("."),
     };
+    if is_mounted(&file) {
+        return Err(format!(
+            "{place} cannot be replaced: it is mounted by itself; mount its directory, not the file"
+        ));
+    }
     if !directory.is_dir() {
         return Err(format!(
             "{place} cannot be written: its directory does not exist; {EXPECTED}"
@@ -220,4 +227,25 @@ fn token_file(checker: &Checker<'_>, name: &str) -> Result<bool, String> {
         format!("{place} cannot be replaced: {cause} in its directory; {EXPECTED}")
     })?;
     Ok(exists)
+}
+
+/// Whether this is where something is mounted. Then a file can be written, but not replaced. A kernel that cannot tell
+/// (before Linux 5.8) says no.
+fn is_mounted(file: &Path) -> bool {
+    statx(CWD, file, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_told_apart_from_other_files() {
+        assert!(is_mounted(Path::new("/proc")));
+        assert!(!is_mounted(Path::new("/proc/self")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!is_mounted(file.path()));
+        assert!(!is_mounted(Path::new("/nowhere")));
+    }
 }

@@ -31,6 +31,8 @@ use super::target::Target;
 const REQUEST_BYTES: usize = 1 << 20;
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const MS_CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
+const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 const MS_CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
 
 impl Upstream {
@@ -239,6 +241,10 @@ impl Upstream {
         for name in [MS_REQUEST_ID, MS_CORRELATION_ID] {
             let value = sent(parts, &name).unwrap_or_default();
             set(&mut answer, name, value);
+        }
+        if sent(parts, &VALIDATE_MFA) == Some("true") {
+            let is_compliant = !strikes.contains(&Fault::MfaNotCompliant);
+            set(&mut answer, IS_MFA_COMPLIANT, &is_compliant.to_string());
         }
         Ok(answer)
     }

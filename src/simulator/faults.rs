@@ -149,6 +149,8 @@ faults! {
     RevokeRefresh => "revoke-refresh" every SELDOM,
     /// `links.next` of Partner Center names further headers, `Authorization` among them.
     ForeignHeader => "foreign-header" every ALWAYS,
+    /// `isMfaCompliant: false` for requests with `ValidateMfa: true`, whose answers otherwise say `true`.
+    MfaNotCompliant => "mfa-not-compliant" every ALWAYS,
 }
 
 impl fmt::Display for Fault {

@@ -11,6 +11,9 @@ use super::grants::{Grant, Grants};
 pub const CLIENT_ID: &str = "5151a7ed-0000-4000-8000-a0e901070001";
 /// The secret of the one registered app. It opens nothing but a simulator.
 pub const CLIENT_SECRET: &str = "simulated-secret-that-opens-nothing";
+/// The longest `scope` that an `IdentityServer` takes by default.
+const MAX_SCOPE: usize = 300;
+
 /// All permissions of upstream's table.
 pub const PERMISSIONS: &[&str] = &[
     "elements.um.user.read.all",
@@ -51,7 +54,7 @@ impl Identity {
         self.credential.check(&form, audience, now)?;
         let scope = form.field("scope")?;
         let known = |scope: &str| self.permissions.iter().any(|known| known == scope);
-        if !scope.split(' ').all(known) {
+        if scope.len() > MAX_SCOPE || !scope.split(' ').all(known) {
             return Err(Refusal::INVALID_SCOPE);
         }
         Ok(self.grants.give(scope))

@@ -10,8 +10,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::program::{Ended, Program, exporter};
 use crate::support::{Exposition, config_text, poll, simulator};
 
 /// Speaks TLS as `localhost` before the simulator. Returns its port and its authority's certificate in PEM.
@@ -24,10 +25,29 @@ async fn terminator(simulator: &Simulator) -> (u16, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap();
+    let port = speaking_tls(simulator, certificate.der().clone(), &key).await;
+    (port, authority_certificate.pem())
+}
+
+/// Speaks TLS before the simulator with a certificate of a CA that it issued to itself. Returns its port.
+async fn self_signed(simulator: &Simulator) -> u16 {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    speaking_tls(simulator, certificate.der().clone(), &key).await
+}
+
+/// Speaks TLS before the simulator with this certificate. Returns its port.
+async fn speaking_tls(
+    simulator: &Simulator,
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+) -> u16 {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let tls = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key);
+        .with_single_cert(vec![certificate], key);
     let acceptor = TlsAcceptor::from(Arc::new(tls.unwrap()));
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -45,7 +65,47 @@ async fn terminator(simulator: &Simulator) -> (u16, String) {
             });
         }
     });
-    (port, authority_certificate.pem())
+    port
+}
+
+/// Polls once with the real program, without a `ca_file`. `api_url` and `token_url` lie at these addresses.
+async fn run(simulator: &Simulator, api_url: &str, token_url: &str) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let short = "  timeout: 1s\n  retry_deadline: 1s\n";
+    let here = simulator.url();
+    let text = config_text(simulator, short, "")
+        .replace(&format!("api_url: {here}"), &format!("api_url: {api_url}"))
+        .replace(
+            &format!("token_url: {here}"),
+            &format!("token_url: {token_url}"),
+        );
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    let arguments = ["poll", "--log.level=warn", "--config.file", &path];
+    Program::start(&mut exporter(arguments)).end().await
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_leads_to_ca_file() {
+    let simulator = simulator(Options::new(World::seeded(1, 1, 50))).await;
+    let (unknown, _) = terminator(&simulator).await;
+    let own = self_signed(&simulator).await;
+    let here = simulator.url();
+    for (port, name) in [(unknown, "UnknownIssuer"), (own, "CaUsedAsEndEntity")] {
+        let inspected = format!("https://localhost:{port}");
+        for (api_url, token_url) in [(&inspected, &here), (&here, &inspected)] {
+            let ended = run(&simulator, api_url, token_url).await;
+            for words in [
+                &*format!("({name})"),
+                "elements.ca_file",
+                "a proxy that inspects TLS",
+            ] {
+                assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+            }
+            assert!(!ended.stderr.contains("invalid peer"), "{}", ended.stderr);
+        }
+    }
 }
 
 async fn poll_over_tls(trust: bool) -> (Simulator, Exposition) {

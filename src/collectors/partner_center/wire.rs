@@ -10,7 +10,7 @@ use crate::upstream::{
 
 const ENDPOINT: Endpoint = Endpoint::get(
     "/v1/customers/{tenantId}/users",
-    "the role of an admin agent for this customer",
+    "the role Admin agent (under GDAP also Directory Readers, Global Reader or User Administrator at this customer)",
 );
 
 /// What finds the deleted users, who are not in the plain listing.

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::{self, RateLimit};
 use crate::domain::{Api, Clock, TargetId};
-use crate::upstream::auth::{RefreshTokenFile, TokenSource};
+use crate::upstream::auth::{RefreshTokenFile, Tokens};
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::{Failure, Policy};
@@ -145,7 +145,7 @@ pub struct Client {
     timeout: Duration,
     policy: Policy,
     transport: Transport,
-    tokens: TokenSource,
+    tokens: Tokens,
     limiter: Limiter,
     stats: Stats,
 }
@@ -161,7 +161,7 @@ impl Client {
         shared: &Shared,
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
-        let tokens = |transport| TokenSource::for_elements(config, permissions, transport);
+        let tokens = |transport| Tokens::for_elements(config, permissions, transport);
         Self::new(
             Api::Elements,
             urls,
@@ -185,7 +185,7 @@ impl Client {
     ) -> anyhow::Result<Arc<Self>> {
         let urls = [&config.api_url, &config.token_url];
         let tokens = |transport| {
-            TokenSource::for_partner_center(config, refresh_token, &elements.http, transport)
+            Tokens::for_partner_center(config, refresh_token, &elements.http, transport)
         };
         Self::new(
             Api::PartnerCenter,
@@ -204,7 +204,7 @@ impl Client {
         rate_limit: RateLimit,
         common: &config::Elements,
         shared: &Shared,
-        tokens: impl FnOnce(Transport) -> TokenSource,
+        tokens: impl FnOnce(Transport) -> Tokens,
     ) -> anyhow::Result<Arc<Self>> {
         let stats = shared.stats.clone();
         let transport = Transport::new(&common.http, urls, stats.clone(), shared.clock.clone())?;
@@ -243,15 +243,16 @@ impl Client {
             let slot = slot.map_err(|cause| fail(cause, None))?;
             let token = self
                 .tokens
-                .token()
+                .token(endpoint.permission)
                 .await
-                .map_err(|error| fail(Cause::Credential(error), None))?;
+                .map_err(|error| fail(Cause::Credential(Box::new(error)), None))?;
             let timeout = tries.begin(self.timeout);
             let answer = self
                 .transport
                 .send(self.request(endpoint, ask, token.header(), timeout))
                 .await;
             drop(slot);
+            self.heed_mfa(&answer);
             let failed = match judge(endpoint, answer, timeout, &decode) {
                 Ok(answered) => {
                     token.was_accepted();
@@ -329,6 +330,16 @@ impl Client {
             status: 429,
             retry_after: Some(left),
         })
+    }
+
+    /// Shows what an answer says of multi-factor authentication; only those of Partner Center do.
+    fn heed_mfa(&self, answer: &Result<Answer, NoAnswer>) {
+        if self.api == Api::PartnerCenter
+            && let Ok(answer) = answer
+            && let Some(is_compliant) = answer.is_mfa_compliant
+        {
+            self.stats.show_mfa_compliant(is_compliant);
+        }
     }
 
     fn rate_is(&self, rate: RateNow) {

@@ -9,6 +9,7 @@ use crate::upstream::http::fault::Fault;
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::asked;
+use crate::upstream::http::trust::Untrusted;
 
 /// A request that failed for good: all its tries are used up, or another try could not help.
 #[derive(Debug, Clone)]
@@ -51,6 +52,7 @@ impl fmt::Display for ApiError {
             Cause::Throttled { .. } => {
                 write!(f, "; lower {api}.rate_limit or lengthen the intervals")
             }
+            Cause::Untrusted(untrusted) => f.write_str(untrusted.advice()),
             _ => Ok(()),
         }
     }
@@ -63,10 +65,11 @@ fn elements_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "; check that elements.api_url and elements.token_url belong to the same environment, and that the app \
              registration is still active",
         ),
-        Cause::Forbidden { permission } => write!(
+        Cause::Forbidden { permission, .. } => write!(
             f,
-            ": the app registration lacks the permission {permission}, or this customer is not in its scope; change \
-             both in Elements under Settings > API app registration"
+            ": the app registration lacks the permission {permission}, or this customer is not in its scope, or the \
+             exporter's address is not among the trusted IP addresses; check the first two in Elements under Settings > \
+             API app registration, and the addresses in AvePoint Online Services, which bind API clients too"
         ),
         Cause::NotFound => f.write_str(
             ": no such customer or tenant; check customer_id and tenant_id, and that the tenant belongs to the customer",
@@ -82,11 +85,20 @@ fn partner_center_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             "; check that partner_center.api_url, token_url and scope belong to the same cloud, and that the user \
              consented with multi-factor authentication",
         ),
-        Cause::Forbidden { permission } => write!(
-            f,
-            ": the consenting user lacks {permission}; check the roles in Partner Center, and the relationship with \
-             the customer"
-        ),
+        Cause::Forbidden { permission, is_empty } => {
+            write!(
+                f,
+                ": the consenting user lacks {permission}; check the roles in Partner Center, and the relationship with \
+                 the customer"
+            )?;
+            if *is_empty {
+                f.write_str(
+                    "; the response is empty: if the partner is an indirect reseller, no role helps, since Partner \
+                     Center's API is not open to indirect resellers",
+                )?;
+            }
+            Ok(())
+        }
         Cause::NotFound => f.write_str(
             ": no such customer of this partner; check tenant_id, and the partner's relationship with the customer",
         ),
@@ -99,7 +111,7 @@ fn partner_center_advice(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 pub enum Cause {
     /// There is no access token to send.
     #[error("no access token: {0}")]
-    Credential(TokenError),
+    Credential(Box<TokenError>),
     /// 401, and again with a renewed token.
     #[error("401 although the access token is fresh")]
     Unauthorized,
@@ -108,6 +120,8 @@ pub enum Cause {
     Forbidden {
         /// What the endpoint needs.
         permission: &'static str,
+        /// Whether the answer has no body.
+        is_empty: bool,
     },
     /// 404.
     #[error("404")]
@@ -142,6 +156,9 @@ pub enum Cause {
     /// No connection, or one that broke.
     #[error("connection failed: {0}")]
     Connection(String),
+    /// The server's certificate is not trusted.
+    #[error("connection failed: {0}")]
+    Untrusted(Untrusted),
     /// The answer ends inside its JSON, again and again.
     #[error("incomplete response, it ends {0}")]
     Truncated(String),
@@ -165,6 +182,7 @@ impl Cause {
         match fault {
             Fault::Timeout => Self::Timeout { after: timeout },
             Fault::Connection(text) => Self::Connection(text),
+            Fault::Untrusted(untrusted) => Self::Untrusted(untrusted),
             Fault::TooLarge { max_bytes } => Self::Limit(format!(
                 "the response is larger than {max_bytes} bytes; see elements.limits.response_bytes"
             )),
@@ -185,7 +203,10 @@ impl Cause {
             },
             Fault::Redirect(status) => Self::Refused(format!("{status}: redirect to another URL")),
             Fault::Status(401, _) => Self::Unauthorized,
-            Fault::Status(403, _) => Self::Forbidden { permission },
+            Fault::Status(403, body) => Self::Forbidden {
+                permission,
+                is_empty: body.is_empty(),
+            },
             Fault::Status(404, _) => Self::NotFound,
             Fault::Status(status @ 400..500, _) => Self::BadRequest(status),
             Fault::Status(status, _) => Self::Decode(format!("status {status}")),
@@ -212,7 +233,7 @@ impl Cause {
             Self::Throttled { .. } => Reason::Throttled,
             Self::Timeout { .. } => Reason::Timeout,
             Self::Unavailable { .. } => Reason::Unavailable,
-            Self::Connection(_) => Reason::Connection,
+            Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,
             Self::Truncated(_) | Self::Decode(_) => Reason::Decode,
             Self::Limit(_) => Reason::Limit,
             Self::Refused(_) => Reason::Refused,
@@ -224,22 +245,71 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::http::body::Body;
 
-    #[test]
-    fn an_error_says_what_where_and_what_to_do() {
+    /// The text of an error of this API, without ids.
+    fn text(api: Api, cause: Cause) -> String {
         let error = ApiError {
-            api: Api::Elements,
+            api,
             route: "/um/users",
-            cause: Cause::Throttled {
-                status: 429,
-                retry_after: Some(Duration::from_secs(90)),
-            },
+            cause,
             request_id: None,
             correlation_id: None,
         };
+        error.to_string()
+    }
+
+    /// A 403 with this body.
+    fn forbidden(permission: &'static str, body: &str) -> Cause {
+        let mut bytes = Body::new(body.len(), 0);
+        bytes.add(body.as_bytes()).unwrap();
+        Cause::of(Fault::Status(403, bytes), permission, Duration::ZERO)
+    }
+
+    #[test]
+    fn an_error_says_what_where_and_what_to_do() {
+        let cause = Cause::Throttled {
+            status: 429,
+            retry_after: Some(Duration::from_secs(90)),
+        };
         assert_eq!(
-            error.to_string(),
+            text(Api::Elements, cause),
             "/um/users: 429, retry after 1m30s; lower elements.rate_limit or lengthen the intervals"
         );
+    }
+
+    #[test]
+    fn a_403_names_all_that_can_be_its_cause() {
+        for body in ["", "hunter2"] {
+            assert_eq!(
+                text(Api::Elements, forbidden("users.read", body)),
+                "/um/users: 403: the app registration lacks the permission users.read, or this customer is not in its \
+                 scope, or the exporter's address is not among the trusted IP addresses; check the first two in \
+                 Elements under Settings > API app registration, and the addresses in AvePoint Online Services, which \
+                 bind API clients too"
+            );
+        }
+        let roles = "/um/users: 403: the consenting user lacks a role; check the roles in Partner Center, and the \
+                     relationship with the customer";
+        let full = text(Api::PartnerCenter, forbidden("a role", "hunter2"));
+        assert_eq!(full, roles);
+        let empty = text(Api::PartnerCenter, forbidden("a role", ""));
+        let reseller = "; the response is empty: if the partner is an indirect reseller, no role helps, since Partner \
+                        Center's API is not open to indirect resellers";
+        assert_eq!(empty, format!("{roles}{reseller}"));
+    }
+
+    #[test]
+    fn an_untrusted_certificate_names_the_setting_and_the_usual_reason() {
+        for api in [Api::Elements, Api::PartnerCenter] {
+            for untrusted in [Untrusted::UnknownIssuer, Untrusted::SelfSigned] {
+                let cause = Cause::Untrusted(untrusted);
+                assert_eq!(cause.reason(), Reason::Connection);
+                let text = text(api, cause);
+                for words in ["elements.ca_file", "a proxy that inspects TLS"] {
+                    assert!(text.contains(words), "{text}");
+                }
+            }
+        }
     }
 }

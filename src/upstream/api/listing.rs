@@ -73,10 +73,6 @@ impl Client {
                 Ok((page, request_id, ask))
             }
         };
-        #[expect(
-            clippy::result_large_err,
-            reason = "one for a listing, and none where all is well"
-        )]
         let take = |(page, request_id, ask): (Option<Page<R::Row>>, Option<RequestId>, Ask)| {
             let mut page = page.unwrap_or_else(|| Page::of(Vec::new()));
             progress.add(&page);

@@ -1,5 +1,6 @@
 //! What a token service answers: a token, or why there is none. RFC 6749, sections 5.1 and 5.2.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header::HeaderValue;
@@ -106,21 +107,61 @@ wire! {
 }
 
 wire! {
-    /// A token request's refusal. Its description is not read: it is free text.
-    pub(super) struct Refusal<'de>: "an error" {
+    /// A token request's refusal. Its description is not read: it is free text, and can hold names.
+    struct Refusal<'de>: "an error" {
         "error" => error: Option<Text<'de>>,
+        "error_codes" => numbers: Value,
     }
 }
 
-impl<'de> Refusal<'de> {
-    /// Reads a refusal; one that cannot be read has no code.
-    pub(super) fn read(body: &'de [u8]) -> Self {
-        json::read(body).unwrap_or_default()
+/// The most characters of an error code. Those of OAuth 2 have up to 27.
+const CODE_CHARS: usize = 64;
+
+/// The most numbers of one refusal that are shown.
+const NUMBERS: usize = 4;
+
+/// Microsoft's numbers have five to seven digits. A longer one may be a telephone number.
+const NUMBERS_BELOW: u64 = 10_000_000;
+
+/// The codes of a refusal, as far as they look like such: everything else in it can be personal data. For the end of
+/// a message, since there may be none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Codes(Vec<String>);
+
+/// What Microsoft's documentation puts before the numbers.
+const NUMBER: &str = "AADSTS";
+
+impl Codes {
+    /// Those of the refusal with this body; none if it cannot be read.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Refusal { error, numbers } = json::read(body).unwrap_or_default();
+        let is_code = |text: &String| {
+            (1..=CODE_CHARS).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'))
+        };
+        let error = error.map(|Text(text)| text.into_owned()).filter(is_code);
+        let numbers = numbers.as_array().into_iter().flatten();
+        let numbers = numbers
+            .filter_map(Value::as_u64)
+            .filter(|number| *number < NUMBERS_BELOW)
+            .take(NUMBERS)
+            .map(|number| format!("{NUMBER}{number}"));
+        Self(error.into_iter().chain(numbers).collect())
     }
 
-    /// Which of the closed list of error codes it is.
-    pub(super) fn code(&self) -> Option<&str> {
-        self.error.as_ref().map(|error| error.0.as_ref())
+    /// The code `error`.
+    pub(super) fn error(&self) -> Option<&str> {
+        let code = self.0.first()?;
+        (!code.starts_with(NUMBER)).then_some(code)
+    }
+}
+
+impl fmt::Display for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            [] => Ok(()),
+            codes => write!(f, " ({})", codes.join(", ")),
+        }
     }
 }
 
@@ -130,10 +171,10 @@ const PASSING: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_dow
 
 /// The code of a problem that passes, if an answer tells one instead of a token.
 pub(super) fn passing_problem(body: &[u8]) -> Option<&'static str> {
-    let refusal = Refusal::read(body);
+    let codes = Codes::read(body);
     let code = PASSING
         .into_iter()
-        .find(|code| refusal.code() == Some(code))?;
+        .find(|code| codes.error() == Some(code))?;
     granted(body).is_err().then_some(code)
 }
 
@@ -234,6 +275,40 @@ mod tests {
                 panic!("{body}")
             };
             assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_codes_of_a_refusal_are_shown_as_far_as_they_look_like_codes() {
+        let long = format!(r#"{{"error": "{}"}}"#, "a".repeat(65));
+        for (body, expected) in [
+            (r#"{"error": "invalid_scope"}"#, " (invalid_scope)"),
+            (
+                r#"{"error": "consent_required", "error_codes": [65001, 90094], "error_description": "Hunter"}"#,
+                " (consent_required, AADSTS65001, AADSTS90094)",
+            ),
+            (
+                r#"{"error": "Hunter Two", "error_codes": [700016]}"#,
+                " (AADSTS700016)",
+            ),
+            (
+                r#"{"error_codes": [1, 2, 3, 4, 5, 6]}"#,
+                " (AADSTS1, AADSTS2, AADSTS3, AADSTS4)",
+            ),
+            (r#"{"error_codes": [4915112345678, "65001", -1, null]}"#, ""),
+            (r#"{"error": "x", "error_codes": 65001}"#, " (x)"),
+            (r#"{"error": "hunter2"}"#, ""),
+            (r#"{"error": "invalid_grant\n"}"#, ""),
+            (r#"{"error": "invalid_grant\u0000"}"#, ""),
+            (r#"{"error": "hunter@example.com"}"#, ""),
+            (r#"{"error": ""}"#, ""),
+            (r#"{"error": {"code": "Hunter"}}"#, ""),
+            (&*long, ""),
+            ("<html>", ""),
+            ("", ""),
+        ] {
+            let codes = Codes::read(body.as_bytes());
+            assert_eq!(codes.to_string(), expected, "{body}");
         }
     }
 }

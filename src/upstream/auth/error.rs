@@ -8,6 +8,9 @@ use crate::domain::{PromDuration, Reason, Timestamp};
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::asked;
 use crate::upstream::http::stats::Credential;
+use crate::upstream::http::trust::Untrusted;
+
+use super::answer::Codes;
 
 /// Why there is no access token, in words for the person who must act.
 #[derive(Debug, Clone)]
@@ -22,19 +25,20 @@ pub struct TokenError {
 /// What went wrong, without what to do about it. Holds no text of the service's answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Problem {
-    #[error("the token service refuses the client id or its {proof} (invalid_client)")]
-    InvalidClient { proof: String },
-    #[error("the token service refuses the scopes asked for (invalid_scope): {scopes}")]
-    InvalidScope { scopes: String },
-    #[error("the token service refuses the grant (invalid_grant)")]
-    InvalidGrant,
+    #[error("the token service refuses the client id or its {proof}{codes}")]
+    InvalidClient { proof: String, codes: Codes },
+    #[error("the token service refuses the scope{codes}: {scopes}")]
+    InvalidScope { scopes: String, codes: Codes },
+    #[error("the token service refuses the grant{0}")]
+    InvalidGrant(Codes),
     #[error(
-        "the token service refuses the refresh token (invalid_grant){}",
+        "the token service refuses the refresh token{codes}{}",
         lost_rotation(*lost)
     )]
     RefreshTokenRefused {
         file: PathBuf,
         lost: Option<LostRotation>,
+        codes: Codes,
     },
     #[error("the refresh token cannot be saved: {0}")]
     RefreshTokenFile(String),
@@ -42,8 +46,8 @@ pub(super) enum Problem {
     CertificateExpired(Timestamp),
     #[error("the private key of the client certificate failed to sign")]
     Unsigned,
-    #[error("the token service returned {0}")]
-    Status(u16),
+    #[error("the token service returned {status}{codes}")]
+    Status { status: u16, codes: Codes },
     #[error("the token service returned {status}{}", asked(*retry_after))]
     Throttled {
         status: u16,
@@ -65,6 +69,8 @@ pub(super) enum Problem {
     Timeout(Duration),
     #[error("connection to the token service failed: {0}")]
     Connection(String),
+    #[error("connection to the token service failed: {0}")]
+    Untrusted(Untrusted),
     #[error("unexpected response from the token service: {0}")]
     Decode(String),
     #[error("the token service's response is too large")]
@@ -110,6 +116,11 @@ impl TokenError {
         !self.repeated && !self.problem.is_unsent()
     }
 
+    /// Whether the service refuses the scopes, and so perhaps not each of them.
+    pub(super) fn refuses_scope(&self) -> bool {
+        matches!(self.problem, Problem::InvalidScope { .. })
+    }
+
     /// What to do. Sections of the configuration are called as the credentials that they hold.
     fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let section = self.credential.as_str();
@@ -123,17 +134,27 @@ impl TokenError {
                 "; compare {section}.client_id and the credential with {registration}, and check whether the \
                  credential has expired"
             ),
-            (Problem::InvalidScope { .. }, Credential::Elements) => write!(
-                f,
-                "; the app registration lacks at least one of these permissions, set in {registration}"
-            ),
+            (Problem::InvalidScope { scopes, .. }, Credential::Elements) => {
+                let lacks = if scopes.contains(' ') {
+                    "at least one of these permissions"
+                } else {
+                    "this permission"
+                };
+                write!(
+                    f,
+                    "; the app registration lacks {lacks}: add it in {registration}, or disable the collectors that \
+                     need it"
+                )
+            }
             (Problem::InvalidScope { .. }, Credential::PartnerCenter) => {
                 write!(
                     f,
                     "; check {section}.scope, and the app's permissions in {registration}"
                 )
             }
-            (Problem::InvalidGrant, _) => write!(f, "; see the app registration in {registration}"),
+            (Problem::InvalidGrant(_), _) => {
+                write!(f, "; see the app registration in {registration}")
+            }
             (Problem::RefreshTokenRefused { file, .. }, _) => write!(
                 f,
                 "; a user with the role Admin agent must consent again, with multi-factor authentication, and write \
@@ -154,10 +175,10 @@ impl TokenError {
                 "; add a new certificate to the app registration in {registration}, and replace the file of \
                  {section}.certificate"
             ),
-            (Problem::Status(_), Credential::Elements) => {
+            (Problem::Status { .. }, Credential::Elements) => {
                 write!(f, "; check {section}.token_url and {section}.environment")
             }
-            (Problem::Status(_), Credential::PartnerCenter) => {
+            (Problem::Status { .. }, Credential::PartnerCenter) => {
                 write!(f, "; check {section}.tenant and {section}.token_url")
             }
             (Problem::Connection(_), _) => {
@@ -166,6 +187,7 @@ impl TokenError {
                     "; check {section}.token_url, the network and elements.proxy_url"
                 )
             }
+            (Problem::Untrusted(untrusted), _) => f.write_str(untrusted.advice()),
             (Problem::Redirect | Problem::Decode(_) | Problem::TooLarge, _) => {
                 write!(f, "; check {section}.token_url")
             }
@@ -197,18 +219,18 @@ impl Problem {
         let reason = match self {
             Self::InvalidClient { .. } | Self::CertificateExpired(_) => return "invalid_client",
             Self::InvalidScope { .. } => return "invalid_scope",
-            Self::InvalidGrant | Self::RefreshTokenRefused { .. } => return "invalid_grant",
+            Self::InvalidGrant(_) | Self::RefreshTokenRefused { .. } => return "invalid_grant",
             Self::RefreshTokenFile(_) => Reason::Credential,
             Self::Unsigned => Reason::Internal,
-            Self::Status(401) => Reason::Unauthorized,
-            Self::Status(403) => Reason::Forbidden,
-            Self::Status(404) => Reason::NotFound,
-            Self::Status(_) => Reason::BadRequest,
+            Self::Status { status: 401, .. } => Reason::Unauthorized,
+            Self::Status { status: 403, .. } => Reason::Forbidden,
+            Self::Status { status: 404, .. } => Reason::NotFound,
+            Self::Status { .. } => Reason::BadRequest,
             Self::Throttled { .. } => Reason::Throttled,
             Self::Unavailable { .. } | Self::Passing { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
             Self::Timeout(_) => Reason::Timeout,
-            Self::Connection(_) => Reason::Connection,
+            Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,
             Self::Decode(_) => Reason::Decode,
             Self::TooLarge => Reason::Limit,
         };

@@ -11,7 +11,7 @@ use super::error::Problem;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Proves that a token request comes from the app registration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Proof {
     client_id: String,
     credential: ClientCredential,

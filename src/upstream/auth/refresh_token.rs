@@ -260,10 +260,11 @@ impl RefreshTokenFile {
         if lost.is_none() && state.unwritten.is_none() {
             self.end_exchange();
         }
-        if let Problem::InvalidGrant = error.problem {
+        if let Problem::InvalidGrant(codes) = error.problem {
             error.problem = Problem::RefreshTokenRefused {
                 file: self.path.clone(),
                 lost,
+                codes,
             };
             state.refused = Some(Refused {
                 token,

@@ -18,7 +18,7 @@ use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
 use crate::upstream::http::verdict::{Answered, verdict};
 
-use super::answer::{AccessToken, Granted, Refusal, granted, passing_problem};
+use super::answer::{AccessToken, Codes, Granted, granted, passing_problem};
 use super::error::{Problem, TokenError};
 use super::proof::Proof;
 
@@ -29,7 +29,7 @@ const ROUTE: &str = "token";
 const MAX_BYTES: usize = 256 * 1024;
 
 /// A token service, and who asks it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TokenService {
     pub(super) credential: Credential,
     pub(super) proof: Proof,
@@ -191,7 +191,10 @@ impl TokenService {
             }) => return Ok(granted),
             Ok(Answered { request_id, .. }) => Failed {
                 failure: Failure::Final,
-                problem: Problem::Status(204),
+                problem: Problem::Status {
+                    status: 204,
+                    codes: Codes::default(),
+                },
                 request_id,
             },
             Err(failed) => failed.map(|fault| self.problem(fault, timeout)),
@@ -203,6 +206,7 @@ impl TokenService {
         match fault {
             Fault::Timeout => Problem::Timeout(timeout),
             Fault::Connection(text) => Problem::Connection(text),
+            Fault::Untrusted(untrusted) => Problem::Untrusted(untrusted),
             Fault::TooLarge { .. } => Problem::TooLarge,
             Fault::Unreadable(JsonError::Truncated(place)) => {
                 Problem::Decode(format!("it ends {place}"))
@@ -229,25 +233,30 @@ impl TokenService {
         }
     }
 
-    /// What a refusal means, by the closed list of error codes in RFC 6749, section 5.2, and the one that
-    /// Microsoft adds for a user who must sign in again.
+    /// The meaning of a refusal, by the closed list of error codes in RFC 6749, section 5.2, and by those of `OpenID`
+    /// Connect (Core, section 3.1.2.6) with which Microsoft says that a person must sign in or consent again.
     fn refused(&self, status: u16, body: &[u8]) -> Problem {
-        match Refusal::read(body).code() {
+        let codes = Codes::read(body);
+        match codes.error() {
             Some("invalid_client" | "unauthorized_client") => Problem::InvalidClient {
                 proof: self.proof.name(),
+                codes,
             },
             Some("invalid_scope") => Problem::InvalidScope {
                 scopes: self.scopes.clone(),
+                codes,
             },
-            Some("invalid_grant" | "interaction_required") => Problem::InvalidGrant,
-            _ => Problem::Status(status),
+            Some(
+                "invalid_grant" | "interaction_required" | "consent_required" | "login_required",
+            ) => Problem::InvalidGrant(codes),
+            _ => Problem::Status { status, codes },
         }
     }
 }
 
 impl Problem {
     /// Whether the service may have done what it was asked for.
-    fn leaves_doubt(&self) -> bool {
+    pub(super) fn leaves_doubt(&self) -> bool {
         matches!(
             self,
             Self::Unavailable { .. }

@@ -1,9 +1,10 @@
 //! The access token in use: asked for once, shared by all, renewed ahead of its end.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::HeaderValue;
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 
 use crate::config::{self, HttpSettings};
 use crate::upstream::http::stats::Credential;
+#[cfg(test)]
+use crate::upstream::http::stats::Stats;
 use crate::upstream::http::transport::Transport;
 
 use super::answer::AccessToken;
@@ -31,8 +34,11 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// The longest such pause that a token service may ask for: an answer that asks for a year is a mistake.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// Hands out access tokens.
-#[derive(Debug)]
+/// The same after a refused scope: an administrator must act first, and the other polls go on meanwhile.
+const PAUSE_AFTER_REFUSED_SCOPE: Duration = Duration::from_mins(1);
+
+/// Hands out access tokens for one list of scopes.
+#[derive(Debug, Clone)]
 pub(in crate::upstream) struct TokenSource(Arc<Inner>);
 
 #[derive(Debug)]
@@ -40,6 +46,8 @@ struct Inner {
     service: TokenService,
     /// What is exchanged for access tokens; `None` where the app asks in its own name.
     refresh_token: Option<Arc<RefreshTokenFile>>,
+    /// The lists of scopes of the same credential whose last token request failed.
+    failing: Arc<Mutex<BTreeSet<String>>>,
     state: Mutex<State>,
     /// Held while a token request is under way.
     requesting: Arc<tokio::sync::Mutex<()>>,
@@ -135,28 +143,14 @@ impl State {
 
 /// How long nothing is asked after this failure.
 fn pause_after(error: &TokenError) -> Duration {
+    if error.refuses_scope() {
+        return PAUSE_AFTER_REFUSED_SCOPE;
+    }
     let asked = error.problem.retry_after().unwrap_or_default();
     asked.clamp(PAUSE_AFTER_FAILURE, LONGEST_PAUSE)
 }
 
 impl TokenSource {
-    /// Tokens of AvePoint Elements, for endpoints that need these permissions.
-    pub(in crate::upstream) fn for_elements(
-        config: &config::Elements,
-        permissions: &[&'static str],
-        transport: Transport,
-    ) -> Self {
-        let service = TokenService::new(
-            Credential::Elements,
-            Proof::new(&config.client_id, &config.credential, &config.token_url),
-            &config.token_url,
-            permissions.join(" "),
-            &config.http,
-            transport,
-        );
-        Self::new(service, None)
-    }
-
     /// Tokens of Microsoft Partner Center, for the user whose refresh token this is.
     pub(in crate::upstream) fn for_partner_center(
         config: &config::PartnerCenter,
@@ -182,7 +176,8 @@ impl TokenSource {
         Self::new(service, Some(refresh_token))
     }
 
-    fn new(service: TokenService, refresh_token: Option<Arc<RefreshTokenFile>>) -> Self {
+    /// Tokens of this service, for the user whose refresh token this is, or for the app itself.
+    pub(super) fn new(service: TokenService, refresh_token: Option<Arc<RefreshTokenFile>>) -> Self {
         let labels = [service.credential.as_str()];
         service.stats.begin_credential(service.credential);
         let expiry = &service.stats.certificate_expiry;
@@ -196,9 +191,42 @@ impl TokenSource {
         Self(Arc::new(Inner {
             service,
             refresh_token,
+            failing: Arc::default(),
             state: Mutex::default(),
             requesting: Arc::default(),
         }))
+    }
+
+    /// Tokens of the same credential for a part of its scopes, which this source will not be asked for any more.
+    pub(super) fn narrowed(&self, scopes: String) -> Self {
+        let inner = &self.0;
+        inner.failing().remove(self.scopes());
+        Self(Arc::new(Inner {
+            service: TokenService {
+                scopes,
+                ..inner.service.clone()
+            },
+            refresh_token: inner.refresh_token.clone(),
+            failing: Arc::clone(&inner.failing),
+            state: Mutex::default(),
+            requesting: Arc::default(),
+        }))
+    }
+
+    /// The scopes of its tokens, separated by spaces.
+    pub(super) fn scopes(&self) -> &str {
+        &self.0.service.scopes
+    }
+
+    /// What it counts in.
+    #[cfg(test)]
+    pub(super) fn stats(&self) -> &Stats {
+        &self.0.service.stats
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// A token that is valid now. Where there is none, all wait for the same request; while there is one, nobody
@@ -267,10 +295,7 @@ impl Inner {
         if outcome.as_ref().err().is_none_or(TokenError::was_asked) {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
-        stats
-            .credential_up
-            .with_label_values(&[credential])
-            .set(outcome.is_ok().into());
+        self.show_up(outcome.is_ok());
         match outcome {
             Ok(granted) => {
                 let expiry = clock.now().after(granted.life).as_secs_f64();
@@ -301,6 +326,26 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// Shows whether the last token request of each list of scopes succeeded, after one for this list.
+    fn show_up(&self, succeeded: bool) {
+        let TokenService {
+            credential, scopes, ..
+        } = &self.service;
+        let mut failing = self.failing();
+        if succeeded {
+            failing.remove(scopes);
+        } else {
+            failing.insert(scopes.clone());
+        }
+        let up = &self.service.stats.credential_up;
+        up.with_label_values(&[credential.as_str()])
+            .set(failing.is_empty().into());
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
@@ -399,12 +444,12 @@ mod tests {
     async fn a_failed_request_is_shared_for_ten_seconds_and_a_valid_token_used_meanwhile() {
         let (mut state, _) = state(HOUR);
         pass(HOUR - 100).await;
-        fail(&mut state, Problem::Status(400));
+        fail(&mut state, Problem::RefreshTokenFile(String::new()));
         assert!(is_used(&state), "it is due for renewal, but still valid");
         pass(10).await;
         assert!(state.current().is_none());
         pass(90).await;
-        fail(&mut state, Problem::Status(400));
+        fail(&mut state, Problem::RefreshTokenFile(String::new()));
         pass(9).await;
         assert!(matches!(state.current(), Some(Err(_))));
         pass(1).await;

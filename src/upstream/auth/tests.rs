@@ -15,6 +15,7 @@ use crate::upstream::http::fault::Fault;
 use crate::upstream::http::retry::Failure;
 use crate::upstream::http::stats::Credential;
 use crate::upstream::http::transport::{Answer, NoAnswer};
+use crate::upstream::http::trust::Untrusted;
 
 fn secret() -> ClientCredential {
     ClientCredential::Secret(Secret::from("the-secret".to_owned()))
@@ -180,7 +181,7 @@ async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
     let text = error(Credential::PartnerCenter, &proof, "unauthorized_client").await;
     assert!(
         text.contains(
-            "its certificate (SHA-1 thumbprint D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA) (invalid_client)"
+            "its certificate (SHA-1 thumbprint D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA) (unauthorized_client)"
         ),
         "{text}"
     );
@@ -301,6 +302,13 @@ fn each_failure_has_a_message() {
             "the token service refuses the grant (invalid_grant)",
         ),
         (
+            answer(
+                400,
+                r#"{"error": "temporarily_unknown", "error_codes": [90033]}"#,
+            ),
+            "the token service returned 400 (temporarily_unknown, AADSTS90033)",
+        ),
+        (
             answer(429, ""),
             "the token service returned 429, retry after 7s",
         ),
@@ -318,6 +326,10 @@ fn each_failure_has_a_message() {
             "connection to the token service failed: refused",
         ),
         (
+            none(Fault::Untrusted(Untrusted::UnknownIssuer)),
+            "connection to the token service failed: the server's certificate is issued by an unknown CA (UnknownIssuer)",
+        ),
+        (
             none(Fault::TooLarge { max_bytes: 5 }),
             "the token service's response is too large",
         ),
@@ -326,4 +338,42 @@ fn each_failure_has_a_message() {
     }
     // Another try would bring no token either.
     assert_eq!(judged(answer(204, "")).failure, Failure::Final);
+}
+
+#[test]
+fn an_untrusted_certificate_names_the_setting_and_leaves_no_doubt() {
+    let url = "http://127.0.0.1:1/token".parse().unwrap();
+    for untrusted in [Untrusted::UnknownIssuer, Untrusted::SelfSigned] {
+        for credential in [Credential::Elements, Credential::PartnerCenter] {
+            let asking = service(credential, &url, &secret(), NOW);
+            let fault = Err(NoAnswer::of(Fault::Untrusted(untrusted)));
+            let failed = asking.judge(fault, Duration::ZERO).unwrap_err();
+            assert!(!failed.problem.leaves_doubt(), "nothing was sent");
+            assert_eq!(failed.problem.reason(), "connection");
+            let text = asking.error(failed.problem).to_string();
+            for words in ["elements.ca_file", "a proxy that inspects TLS"] {
+                assert!(text.contains(words), "{text}");
+            }
+            assert!(!text.contains("proxy_url"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn each_code_that_asks_for_a_person_is_an_invalid_grant() {
+    let url = "http://127.0.0.1:1/token".parse().unwrap();
+    let asking = service(Credential::PartnerCenter, &url, &secret(), NOW);
+    for code in [
+        "invalid_grant",
+        "interaction_required",
+        "consent_required",
+        "login_required",
+    ] {
+        let body = format!(r#"{{"error": "{code}", "error_codes": [65001]}}"#);
+        let answer = Ok(Answer::of(400, &body));
+        let problem = asking.judge(answer, Duration::ZERO).unwrap_err().problem;
+        assert_eq!(problem.reason(), "invalid_grant");
+        let expected = format!("the token service refuses the grant ({code}, AADSTS65001)");
+        assert_eq!(problem.to_string(), expected);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::body::Body;
 use super::json::JsonError;
 use super::retry::Failure;
+use super::trust::Untrusted;
 
 /// Why a try failed.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) enum Fault {
     Timeout,
     /// No connection, or one that broke.
     Connection(String),
+    /// The server's certificate is not trusted, so nothing was sent.
+    Untrusted(Untrusted),
     /// The answer is larger than the request allows.
     TooLarge { max_bytes: usize },
     /// The body of a success ends early or is not as documented.
@@ -38,7 +41,7 @@ impl Fault {
     /// Its meaning for the retry policy.
     pub(super) fn failure(&self) -> Failure {
         match *self {
-            Self::Timeout | Self::Connection(_) => Failure::NoAnswer,
+            Self::Timeout | Self::Connection(_) | Self::Untrusted(_) => Failure::NoAnswer,
             Self::Unreadable(JsonError::Truncated(_)) => Failure::CutBody,
             Self::Throttled { retry_after, .. }
             // 509 and from 520 on are those of hosters and of content delivery networks.

@@ -1,9 +1,9 @@
 //! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
-//! Reading order: `transport` (one try) with its `body`, `encoding` and `retry_after`, `verdict` (its result) with
-//! `fault`, `tries` with `retry` (the policy, pure), `json`, `time`, `request_id`, `stats`.
+//! Reading order: `transport` (one try) with its `body`, `encoding`, `retry_after` and `trust`, `verdict` (its result)
+//! with `fault`, `tries` with `retry` (the policy, pure), `json`, `time`, `request_id`, `stats`.
 
-mod body;
+pub(super) mod body;
 mod encoding;
 pub(super) mod fault;
 pub(crate) mod json;
@@ -14,6 +14,7 @@ pub(super) mod stats;
 pub(crate) mod time;
 pub(super) mod transport;
 pub(super) mod tries;
+pub(super) mod trust;
 pub(super) mod verdict;
 
 pub use request_id::RequestId;

@@ -89,6 +89,7 @@ pub struct Stats {
     pub(crate) token_failures: IntCounterVec,
     pub(crate) certificate_expiry: GaugeVec,
     pub(crate) refresh_token_rotation: GaugeVec,
+    mfa_compliant: IntGaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
     /// By API.
@@ -178,12 +179,14 @@ impl Stats {
             )?,
             credential_up: wholes(
                 "avepoint_credential_up",
-                "1 if the last token request succeeded, 0 if it failed.",
+                "1 if the last token request succeeded, 0 if it failed; if permissions have tokens of their own, 0 if one of \
+                 these requests failed.",
                 &["credential"],
             )?,
             token_expiry: gauges(
                 "avepoint_access_token_expiry_timestamp_seconds",
-                "Time at which the current access token expires, in seconds since the Unix epoch.",
+                "Time at which the current access token expires, in seconds since the Unix epoch; of several, the one received \
+                 last.",
                 &["credential"],
             )?,
             token_requests: counters(
@@ -207,6 +210,7 @@ impl Stats {
                  modification time of its file.",
                 &["credential"],
             )?,
+            mfa_compliant: mfa_compliant(registry)?,
             latencies: Arc::default(),
         };
         Ok(stats)
@@ -247,6 +251,13 @@ impl Stats {
             .set(limit.requests_per_second);
     }
 
+    /// Shows whether Partner Center accepts the sign-in as one with multi-factor authentication.
+    pub(crate) fn show_mfa_compliant(&self, is_compliant: bool) {
+        self.mfa_compliant
+            .with_label_values::<&str>(&[])
+            .set(is_compliant.into());
+    }
+
     /// Removes the gauges of Partner Center's client, which is not in force any more. Counters stay.
     pub fn end_partner_center(&self) {
         for gauges in [&self.rate_limit, &self.required_rate, &self.capacity] {
@@ -254,6 +265,7 @@ impl Stats {
         }
         let credential = [Credential::PartnerCenter.as_str()];
         let _ = self.credential_up.remove_label_values(&credential);
+        let _ = self.mfa_compliant.remove_label_values::<&str>(&[]);
         for gauges in [
             &self.token_expiry,
             &self.certificate_expiry,
@@ -303,6 +315,16 @@ impl Stats {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Without labels, but absent until something is known.
+fn mfa_compliant(registry: &Registry) -> prometheus::Result<IntGaugeVec> {
+    let opts = opts!(
+        "avepoint_partner_center_mfa_compliant",
+        "1 if Partner Center reports that the user of the refresh token signed in with multi-factor authentication, 0 \
+         if not; absent until it reports."
+    );
+    registered(registry, IntGaugeVec::new(opts, &[])?)
 }
 
 /// Registers a metric and keeps a handle on it.

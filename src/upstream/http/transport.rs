@@ -20,6 +20,7 @@ use super::fault::Fault;
 use super::request_id::RequestId;
 use super::retry_after::retry_after;
 use super::stats::Stats;
+use super::trust::Untrusted;
 
 /// The most that is read (and thrown away) of an answer without success, so that its connection can be used
 /// again.
@@ -30,6 +31,9 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
 
 /// The headers in which AvePoint, Partner Center and Microsoft's token service name a request.
 const REQUEST_IDS: [&str; 3] = ["request-id", "ms-requestid", "x-ms-request-id"];
+
+/// The header in which Partner Center tells of multi-factor authentication, when it is asked to.
+const MFA_COMPLIANT: &str = "ismfacompliant";
 
 /// The longest text of an error that is shown.
 const ERROR_TEXT_CHARS: usize = 200;
@@ -65,6 +69,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether Partner Center says that the user of the token signed in with a second factor, where it says so.
+    pub(crate) is_mfa_compliant: Option<bool>,
     /// Decoded. It may be cut short unless the answer is a success.
     pub(crate) body: Body,
 }
@@ -87,6 +93,7 @@ impl Answer {
             status: StatusCode::from_u16(status).unwrap(),
             request_id: None,
             retry_after: Some(Duration::from_secs(7)),
+            is_mfa_compliant: None,
             body,
         }
     }
@@ -212,6 +219,8 @@ impl Transport {
             request_id: request_id.clone(),
         });
         let retry_after = retry_after(response.headers(), self.clock.now());
+        let is_mfa_compliant =
+            header(MFA_COMPLIANT).and_then(|value| value.trim().to_ascii_lowercase().parse().ok());
         let body = if status.is_success() {
             whole_body(response, request.max_bytes).await?
         } else {
@@ -227,6 +236,7 @@ impl Transport {
             status,
             request_id,
             retry_after,
+            is_mfa_compliant,
             body,
         })
     }
@@ -302,7 +312,10 @@ fn broken(error: reqwest::Error) -> Fault {
         text = cause.to_string();
         source = cause.source();
     }
-    Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect())
+    match Untrusted::read(&text) {
+        Some(untrusted) => Fault::Untrusted(untrusted),
+        None => Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect()),
+    }
 }
 
 /// Counts a request as under way until it is dropped, also when its poll is cancelled.

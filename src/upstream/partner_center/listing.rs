@@ -22,6 +22,9 @@ const PAGE_SIZE: u64 = 500;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("ms-requestid");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("ms-correlationid");
+/// Asks whether the sign-in of the token's user is good enough for Microsoft's enforcement of multi-factor
+/// authentication. Microsoft: "Testing the partner security requirements".
+const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 const CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
 
 /// The number of requests that a listing of this many rows takes.
@@ -95,6 +98,7 @@ impl Paged for Listing<'_> {
             correlation: self.correlation.clone(),
         };
         let mut headers = HeaderMap::new();
+        headers.insert(VALIDATE_MFA, HeaderValue::from_static("true"));
         for (name, id) in [
             (REQUEST_ID, &ids.request),
             (CORRELATION_ID, &ids.correlation),

@@ -252,6 +252,7 @@ pub(super) const OWN: &[Row] = &[
         "gauge",
         &["credential"],
     ),
+    ("avepoint_partner_center_mfa_compliant", "gauge", &[]),
     (
         "avepoint_exporter_build_info",
         "gauge",

@@ -26,7 +26,9 @@ pub(super) fn of(fault: Fault) -> &'static [Listing] {
         | Fault::RevokeRefresh
         | Fault::TokenBusy
         | Fault::TokenSlowDown => &[Listing::PartnerToken],
-        Fault::ForeignHeader | Fault::TokenOnly => &[Listing::Partner, Listing::DeletedPartner],
+        Fault::ForeignHeader | Fault::TokenOnly | Fault::MfaNotCompliant => {
+            &[Listing::Partner, Listing::DeletedPartner]
+        }
         Fault::HalfSetUp => &[Listing::Customers],
         // They take a while, whatever the listing: once for each API.
         Fault::Oversized | Fault::GzipBomb | Fault::EmptyRows => ONE_OF_EACH_API,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use avepoint_exporter::simulator::{
@@ -155,7 +156,8 @@ async fn a_customer_whose_roles_are_missing_is_told_in_the_words_of_partner_cent
     let line = failed.unwrap();
     for words in [
         "reason=forbidden",
-        "the consenting user lacks the role of an admin agent for this customer",
+        "the consenting user lacks the role Admin agent (under GDAP also Directory Readers, Global Reader or User \
+         Administrator at this customer)",
     ] {
         assert!(line.contains(words), "{line}");
     }
@@ -218,4 +220,57 @@ async fn the_log_line_of_a_failure_holds_the_ids_that_were_sent_whether_there_wa
             assert!(line.contains(&field), "{fault}: {field}: {line}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_without_multi_factor_authentication_is_shown_before_it_is_refused() {
+    let once = Rule::new(Fault::MfaNotCompliant, When::first(1));
+    let always = Rule::new(Fault::MfaNotCompliant, When::always());
+    for (rules, shown) in [(vec![], 1.0), (vec![always], 0.0), (vec![once], 1.0)] {
+        let simulator = simulator(service(World::seeded(1, 1, 20), &rules)).await;
+        let exposition = poll(&simulator, &PartnerSignIn::to(&simulator)).await;
+        let value = exposition.get("avepoint_partner_center_mfa_compliant", &[]);
+        assert_eq!(value, Some(shown), "the last answer counts");
+    }
+    let rules = [Rule::new(
+        Fault::Forbidden,
+        When::always().on(Listing::Partner),
+    )];
+    let simulator = simulator(service(World::seeded(1, 1, 20), &rules)).await;
+    let exposition = poll(&simulator, &PartnerSignIn::to(&simulator)).await;
+    let value = exposition.get("avepoint_partner_center_mfa_compliant", &[]);
+    assert_eq!(value, None, "nothing was said");
+}
+
+/// Mounts a file on itself, as a container's runtime mounts a single file, and then runs a program.
+const MOUNT: &str = r#"mount --bind "$0" "$0" && exec "$@""#;
+
+#[tokio::test]
+async fn a_refresh_token_file_that_is_mounted_by_itself_is_refused_before_the_token_is_sent() {
+    let namespace = ["--map-root-user", "--mount"];
+    let tried = Command::new("unshare").args(namespace).arg("true").status();
+    if !tried.is_ok_and(|status| status.success()) {
+        // The machine allows nobody to mount; a unit test tells mounts apart.
+        return;
+    }
+    let simulator = simulator(service(World::seeded(1, 1, 20), &[])).await;
+    let sign_in = PartnerSignIn::to(&simulator);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let text = config_text(&simulator, "", &sections(&how(), &sign_in));
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    for command in ["check", "poll", "serve"] {
+        let program = exporter([command, "--config.file", &path]);
+        let mut mounted = Command::new("unshare");
+        mounted.args(namespace).args(["sh", "-c", MOUNT]);
+        mounted.arg(&sign_in.file).arg(program.get_program());
+        mounted.args(program.get_args());
+        let ended = Program::start(&mut mounted).end().await;
+        assert_eq!(ended.code, Some(64), "{command}: {}", ended.stderr);
+        let expected =
+            "cannot be replaced: it is mounted by itself; mount its directory, not the file";
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    }
+    assert_eq!(simulator.stats().partner_token_requests, 0);
 }

@@ -146,7 +146,8 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         | Fault::RespelledIds
         | Fault::OddDates
         | Fault::HalfSetUp
-        | Fault::ForeignHeader => right(0),
+        | Fault::ForeignHeader
+        | Fault::MfaNotCompliant => right(0),
     }
 }
 
@@ -311,7 +312,8 @@ fn listings_of(fault: Fault) -> &'static [Listing] {
         | Fault::TokenSlowDown
         | Fault::ForeignHeader
         | Fault::TokenOnly
-        | Fault::HalfSetUp => &[],
+        | Fault::HalfSetUp
+        | Fault::MfaNotCompliant => &[],
         _ => &[Listing::Security, Listing::Protected],
     }
 }
@@ -381,6 +383,7 @@ sentences! {
     a_token_service_that_is_unavailable_for_a_moment_is_asked_again: TokenBusy,
     a_token_service_that_says_slow_down_with_a_200_is_asked_again: TokenSlowDown,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
+    a_sign_in_that_partner_center_will_not_accept_for_long_fails_no_poll: MfaNotCompliant,
 }
 
 #[test]

@@ -179,18 +179,49 @@ async fn a_wrong_secret_is_tried_once_for_all_polls() {
 }
 
 #[tokio::test]
-async fn a_permission_that_the_app_lacks_fails_the_token_and_the_error_lists_what_was_asked_for() {
-    let mut options = options(World::seeded(1, 2, 50), &[]);
-    options.permissions = vec![USERS.to_owned()];
+async fn a_permission_that_the_app_lacks_fails_only_its_own_collector_and_the_error_names_it() {
+    for (granted, refused) in [
+        (Listing::Security, Listing::Protected),
+        (Listing::Protected, Listing::Security),
+    ] {
+        let permission = |listing| match listing {
+            Listing::Security => USERS,
+            _ => PROTECTED,
+        };
+        let mut options = options(World::seeded(1, MANY, 50), &[]);
+        options.permissions = vec![permission(granted).to_owned()];
+        let simulator = simulator(options).await;
+        let config = config(&simulator, at_once(), "");
+        let error = error_of(&config, refused).await.to_string();
+        let expected = format!(
+            "(invalid_scope): {}; the app registration lacks this permission",
+            permission(refused)
+        );
+        assert!(error.contains(&expected), "{error}");
+        let before = simulator.stats().token_requests;
+        let exposition = poll(&config).await;
+        for tenant in simulator.world().tenants() {
+            assert_eq!(failure(&exposition, tenant.tenant_id, granted), None);
+            let failure = failure(&exposition, tenant.tenant_id, refused);
+            assert_eq!(failure.as_deref(), Some("credential"));
+        }
+        // For both together, and for each by itself.
+        assert_eq!(simulator.stats().token_requests - before, 3);
+        let labels = [("credential", "elements"), ("reason", "invalid_scope")];
+        assert_eq!(exposition.get(TOKEN_FAILURES, &labels), Some(2.0));
+        let up = exposition.get("avepoint_credential_up", &labels[..1]);
+        assert_eq!(up, Some(0.0));
+    }
+}
+
+#[tokio::test]
+async fn an_app_without_any_permission_is_asked_for_each_of_them_once() {
+    let mut options = options(World::seeded(1, MANY, 50), &[]);
+    options.permissions = vec![];
     let simulator = simulator(options).await;
-    let config = config(&simulator, "", "");
-    let error = error_of(&config, Listing::Security).await.to_string();
-    let expected = format!("(invalid_scope): {USERS} {PROTECTED}; the app registration lacks");
-    assert!(error.contains(&expected), "{error}");
-    let exposition = poll(&config).await;
+    let exposition = poll(&config(&simulator, at_once(), "")).await;
     assert_all(&failures(&simulator, &exposition), Some("credential"));
-    let labels = [("credential", "elements"), ("reason", "invalid_scope")];
-    assert_eq!(exposition.get(TOKEN_FAILURES, &labels), Some(1.0));
+    assert_eq!(simulator.stats().token_requests, 3);
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ const FAULTS: &[Fault] = &[
     Fault::RespelledIds,
     Fault::OddDates,
     Fault::HalfSetUp,
+    Fault::MfaNotCompliant,
 ];
 
 pub(super) fn case() -> impl Strategy<Value = Case> {
