@@ -197,7 +197,7 @@ const HEAD: &str =
 #[test]
 fn aliases_that_stand_for_too_much_are_refused_at_the_one_that_is_too_much() {
     use std::fmt::Write as _;
-    let labels: String = (0..1000).map(|n| format!("l{n}: v, ")).collect();
+    let labels = labels("l");
     let tenant = "customer_id: 966f35cc-61f4-4070-819c-25cdbcf82a07, tenant_id: 0c7715b3-bc2f-4c4c-a8a0-f3634dcfacec";
     let flat = format!(
         "{HEAD}tenants:\n- &t {{ {tenant}, labels: {{ {labels} }} }}\n{}",
@@ -217,12 +217,7 @@ fn aliases_that_stand_for_too_much_are_refused_at_the_one_that_is_too_much() {
     let mut many = HEAD.to_owned();
     for n in 1..20 {
         let alias = format!("*a{}", n - 1);
-        writeln!(
-            nested,
-            "a{n}: &a{n} [{}]",
-            vec![alias.as_str(); 9].join(", ")
-        )
-        .unwrap();
+        writeln!(nested, "a{n}: &a{n} [{}]", [alias.as_str(); 9].join(", ")).unwrap();
     }
     for n in 0..200 {
         writeln!(many, "a{n}: &a{n} [{}]", "x, ".repeat(500)).unwrap();
@@ -277,7 +272,8 @@ fn what_aliases_may_stand_for_takes_bounded_memory() {
 }
 
 fn labels(start: &str) -> String {
-    (0..1000).map(|n| format!("{start}{n}: v, ")).collect()
+    let labels = (0..1000).map(|n| format!("{start}{n}: v"));
+    labels.collect::<Vec<_>>().join(", ")
 }
 
 #[test]

@@ -217,9 +217,9 @@ impl Fold {
 
 #[cfg(test)]
 mod tests {
+    use super::wire::Moment;
     use super::*;
     use crate::domain::{UserKey, UserKeys};
-    use crate::upstream::http::time::Moment;
 
     fn user(id: u64, location: &str) -> PartnerUser {
         PartnerUser {

@@ -3,7 +3,8 @@
 
 use crate::domain::{Country, DomainType, Target, UserKeys, UserState};
 use crate::upstream::http::json::{Flag, OrDefault, Text, Word, wire};
-use crate::upstream::http::time::Moment;
+
+pub(super) use crate::upstream::http::time::Moment;
 use crate::upstream::{
     ApiError, Cause, Client, Endpoint, NOBODY, Page, Progress, Pseudonyms, RequestId, Rows,
 };

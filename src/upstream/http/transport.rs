@@ -334,3 +334,51 @@ impl Drop for InFlight {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_sends_interim_answers_for_ever_is_left_at_the_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let flood = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // Without a request, an answer is no answer.
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            let heads = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(1000);
+            // It ends once nobody reads any more.
+            while stream.write_all(heads.as_bytes()).await.is_ok() {}
+        });
+        let timeout = Duration::from_millis(100);
+        let config = HttpSettings {
+            timeout,
+            connect_timeout: Duration::from_secs(5),
+            retry_deadline: timeout,
+            ca_pem: None,
+            proxy_url: None,
+        };
+        let stats = Stats::register(&Registry::new()).unwrap();
+        let transport = Transport::new(&config, [&url, &url], stats, Clock::system()).unwrap();
+        let request = Request {
+            api: Api::Elements,
+            route: "/",
+            method: Method::GET,
+            url: url.clone(),
+            headers: HeaderMap::new(),
+            body: &[],
+            max_bytes: 100,
+            timeout,
+        };
+        let failed = transport.send(request).await.unwrap_err();
+        assert!(matches!(failed.fault, Fault::Timeout), "{failed:?}");
+        flood.await.unwrap();
+    }
+}

@@ -212,7 +212,11 @@ async fn a_secret_file_that_others_can_read_is_named_with_its_mode_at_start_and_
         if warns {
             let named = format!("mode={mode:04o}");
             assert!(checked.stderr.contains(&named), "{}", checked.stderr);
-            assert!(checked.stderr.contains("secret\""), "{}", checked.stderr);
+            assert!(
+                checked.stderr.contains("file=./secret "),
+                "{}",
+                checked.stderr
+            );
             assert!(checked.stderr.contains("chmod 600"), "{}", checked.stderr);
         }
     }

@@ -1,6 +1,7 @@
 //! Starting again: what an exporter knew is there at once, wherever it was written and whatever has become of that.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -25,7 +26,9 @@ fn sections(state_dir: &str) -> String {
 
 fn folder(api: &Api, sections: &str) -> Folder {
     let folder = Folder::with(&api.config(sections));
-    fs::write(folder.folder.path().join("secret"), "right").unwrap();
+    let secret = folder.folder.path().join("secret");
+    fs::write(&secret, "right").unwrap();
+    fs::set_permissions(secret, Permissions::from_mode(0o600)).unwrap();
     folder
 }
 

@@ -22,10 +22,9 @@ const ONE_OF_EACH_API: &[Listing] = &[Listing::Directory, Listing::Partner];
 /// The listings that a fault can strike at.
 pub(super) fn of(fault: Fault) -> &'static [Listing] {
     match fault {
-        Fault::StrictRefresh
-        | Fault::RevokeRefresh
-        | Fault::TokenBusy
-        | Fault::TokenSlowDown => &[Listing::PartnerToken],
+        Fault::StrictRefresh | Fault::RevokeRefresh | Fault::TokenBusy | Fault::TokenSlowDown => {
+            &[Listing::PartnerToken]
+        }
         Fault::ForeignHeader | Fault::TokenOnly | Fault::MfaNotCompliant => {
             &[Listing::Partner, Listing::DeletedPartner]
         }

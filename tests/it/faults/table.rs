@@ -129,6 +129,7 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         // Behind the last page, where the first one was full.
         Fault::PageTotal => right(size.page_total_pages() - size.pages()),
         // Once more, and then it is known; some pages may have been requested ahead.
+        Fault::IgnoredIndex if size.pages() == 1 => right(0),
         Fault::IgnoredIndex if size.has_index => fails(ROOMY, "implausible", 2..=5),
         Fault::IgnoredIndex | Fault::Circle => fails(ROOMY, "limit", 2..=2),
         Fault::Clamp => right(size.clamped().pages() - size.pages()),
