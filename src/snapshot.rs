@@ -303,3 +303,22 @@ impl CollectorSnapshot {
             .map(|figures| figures.at.after(self.config.stale_after))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_copies_see_how_far_a_poll_is_until_it_ends_and_not_how_far_an_older_one_got() {
+        let at = |seconds| Timestamp::from_unix(Duration::from_secs(seconds));
+        let under_way = UnderWay::default();
+        let copy = under_way.clone();
+        assert!(copy.progress().is_none());
+        let aborted = under_way.begin(at(1));
+        let poll = under_way.begin(at(2));
+        drop(aborted);
+        assert_eq!(copy.progress().unwrap().began(), at(2));
+        drop(poll);
+        assert!(copy.progress().is_none());
+    }
+}

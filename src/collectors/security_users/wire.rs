@@ -82,11 +82,12 @@ fn count_in(page: &Page<ElementsUser>, status: Option<SecurityStatus>) -> Result
             "a listing filtered by status contains users without it".to_owned(),
         ));
     }
+    let rows = page.rows.len() as u64;
     match page.total {
-        Some(total) if total == 0 || !page.rows.is_empty() => Ok(total),
-        Some(_) => Err(Cause::Implausible(
-            "totalCount is above 0, but the first page is empty".to_owned(),
-        )),
+        Some(total) if (total == 0) == (rows == 0) => Ok(total),
+        Some(total) => Err(Cause::Implausible(format!(
+            "a listing of {total} rows has {rows} on its first page"
+        ))),
         None => Err(Cause::Decode("totalCount is missing".to_owned())),
     }
 }
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(count(&[4], Some(17), None), Ok(17));
         assert_eq!(count(&[4], Some(17), high_risk), Err("implausible"));
         assert_eq!(count(&[], Some(17), high_risk), Err("implausible"));
+        assert_eq!(count(&[3], Some(0), high_risk), Err("implausible"));
         assert_eq!(count(&[3], None, high_risk), Err("decode"));
     }
 }
