@@ -137,7 +137,7 @@ def worst_tenants():
     tables.column(panel, "High risk", steps=look.SERIOUS_FROM_ONE, width=85)
     tables.column(panel, "Medium risk", width=102)
     tables.column(panel, "No per-user MFA", width=130)
-    tables.column(panel, "Exposed, no per-user MFA", width=180)
+    tables.column(panel, "Exposed, no per-user MFA", width=205)
     tables.column(panel, "No mailbox backup", width=140)
     tables.column(panel, "Protected", unit="percentunit", steps=look.SHARE_PROTECTED, gauge=True)
     return panel
