@@ -16,13 +16,13 @@ def variables():
         _names(
             "customer",
             f"query_result(max by (customer_name, customer_id) (avepoint_tenant_info{{{EXPORTER}}}))",
-            'customer_name="(?<text>[^"]+)|customer_id="(?<value>[^"]+)',
+            'customer_name="(?<text>.+?)"(?=[,}])|customer_id="(?<value>[^"]+)',
         ),
         _names(
             "tenant",
             "query_result(max by (m365_tenant_name, m365_tenant_id) "
             f'(avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer"}}))',
-            'm365_tenant_name="(?<text>[^"]+)|m365_tenant_id="(?<value>[^"]+)',
+            'm365_tenant_name="(?<text>.+?)"(?=[,}])|m365_tenant_id="(?<value>[^"]+)',
         ),
     ]
 

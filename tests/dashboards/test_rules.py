@@ -2,7 +2,9 @@
 
 import copy
 import json
+import re
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import exceptions
@@ -220,6 +222,17 @@ class Exceptions(unittest.TestCase):
         for each in exceptions.EXCEPTIONS:
             self.assertIn(each.rule, RULES)
             self.assertTrue(each.reason)
+
+
+class Names(unittest.TestCase):
+    def test_a_name_with_quotation_marks_is_whole_in_the_picker(self):
+        """Grafana writes labels without escaping quotation marks."""
+        found = '{customer_name="Acme "North" GmbH", customer_id="1"} 1 2'
+        for file in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
+            regex = variables(json.loads(file.read_text()))["customer"]["regex"]
+            regex = regex.removeprefix("/").removesuffix("/g").replace("(?<", "(?P<")
+            names = [each.group("text") or each.group("value") for each in re.finditer(regex, found)]
+            self.assertEqual(names, ['Acme "North" GmbH', "1"])
 
 
 if __name__ == "__main__":

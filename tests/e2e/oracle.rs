@@ -79,7 +79,11 @@ pub(crate) fn figures(world: &World) -> Figures {
             .or_default()
             .insert(labels, value as f64);
     };
-    for (state, tenants) in [("active", world.tenants().len()), ("excluded", 0)] {
+    for (state, tenants) in [
+        ("active", world.tenants().len()),
+        ("excluded", 0),
+        ("unsupported", 0),
+    ] {
         put(
             "avepoint_tenants",
             [("state".to_owned(), state.to_owned())].into(),
