@@ -132,8 +132,11 @@ pub(super) struct Codes(Vec<String>);
 const NUMBER: &str = "AADSTS";
 
 impl Codes {
-    /// Those of the refusal with this body; none if it cannot be read.
+    /// Those of the refusal with this body; none if it cannot be read, or is a token.
     pub(super) fn read(body: &[u8]) -> Self {
+        if granted(body).is_ok() {
+            return Self::default();
+        }
         let Refusal { error, numbers } = json::read(body).unwrap_or_default();
         let is_code = |text: &String| {
             (1..=CODE_CHARS).contains(&text.len())
@@ -154,6 +157,11 @@ impl Codes {
         let code = self.0.first()?;
         (!code.starts_with(NUMBER)).then_some(code)
     }
+
+    /// Whether the problem passes by itself.
+    pub(super) fn is_passing(&self) -> bool {
+        self.error().is_some_and(|code| PASSING.contains(&code))
+    }
 }
 
 impl fmt::Display for Codes {
@@ -168,15 +176,6 @@ impl fmt::Display for Codes {
 /// The error codes of problems that pass by themselves: RFC 6749, section 4.1.2.1, whose first one Microsoft documents
 /// for token requests too, and RFC 8628, section 3.5.
 const PASSING: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
-
-/// The code of a problem that passes, if an answer tells one instead of a token.
-pub(super) fn passing_problem(body: &[u8]) -> Option<&'static str> {
-    let codes = Codes::read(body);
-    let code = PASSING
-        .into_iter()
-        .find(|code| codes.error() == Some(code))?;
-    granted(body).is_err().then_some(code)
-}
 
 #[cfg(test)]
 mod tests {
@@ -216,10 +215,10 @@ mod tests {
         for code in PASSING {
             let body =
                 format!(r#"{{"error": "{code}", "error_codes": [90033], "access_token": null}}"#);
-            assert_eq!(passing_problem(body.as_bytes()), Some(code));
+            assert!(Codes::read(body.as_bytes()).is_passing(), "{code}");
             for token in ["access_token", "refresh_token"] {
                 let body = format!(r#"{{"error": "{code}", "{token}": "abc"}}"#);
-                assert_eq!(passing_problem(body.as_bytes()), None, "{token}");
+                assert_eq!(Codes::read(body.as_bytes()), Codes::default(), "{token}");
             }
         }
         for body in [
@@ -230,7 +229,7 @@ mod tests {
             r#"{"error": "invalid_client", "error_description": "server_error"}"#,
             r#"{"error": "temporarily_unavailable_for_good"}"#,
         ] {
-            assert_eq!(passing_problem(body.as_bytes()), None, "{body}");
+            assert!(!Codes::read(body.as_bytes()).is_passing(), "{body}");
         }
     }
 

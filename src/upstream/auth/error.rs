@@ -48,20 +48,17 @@ pub(super) enum Problem {
     Unsigned,
     #[error("the token service returned {status}{codes}")]
     Status { status: u16, codes: Codes },
-    #[error("the token service returned {status}{}", asked(*retry_after))]
+    #[error("the token service returned {status}{codes}{}", asked(*retry_after))]
     Throttled {
         status: u16,
         retry_after: Option<Duration>,
+        codes: Codes,
     },
-    #[error("the token service has a problem: status {status}{}", asked(*retry_after))]
+    #[error("the token service has a problem: status {status}{codes}{}", asked(*retry_after))]
     Unavailable {
         status: u16,
         retry_after: Option<Duration>,
-    },
-    #[error("the token service returned the error {code}{}", asked(*retry_after))]
-    Passing {
-        code: &'static str,
-        retry_after: Option<Duration>,
+        codes: Codes,
     },
     #[error("the token service sent a redirect; not followed")]
     Redirect,
@@ -166,7 +163,6 @@ impl TokenError {
                 | Problem::Unsigned
                 | Problem::Throttled { .. }
                 | Problem::Unavailable { .. }
-                | Problem::Passing { .. }
                 | Problem::Timeout(_),
                 _,
             ) => Ok(()),
@@ -199,9 +195,9 @@ impl Problem {
     /// What the service asked for before it is asked again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after, .. }
-            | Self::Unavailable { retry_after, .. }
-            | Self::Passing { retry_after, .. } => *retry_after,
+            Self::Throttled { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }
@@ -227,7 +223,7 @@ impl Problem {
             Self::Status { status: 404, .. } => Reason::NotFound,
             Self::Status { .. } => Reason::BadRequest,
             Self::Throttled { .. } => Reason::Throttled,
-            Self::Unavailable { .. } | Self::Passing { .. } => Reason::Unavailable,
+            Self::Unavailable { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
             Self::Timeout(_) => Reason::Timeout,
             Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,

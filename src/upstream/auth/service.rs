@@ -18,7 +18,7 @@ use crate::upstream::http::transport::{Answer, NoAnswer, Request, Transport};
 use crate::upstream::http::tries::{Failed, Tries};
 use crate::upstream::http::verdict::{Answered, verdict};
 
-use super::answer::{AccessToken, Codes, Granted, granted, passing_problem};
+use super::answer::{AccessToken, Codes, Granted, granted};
 use super::error::{Problem, TokenError};
 use super::proof::Proof;
 
@@ -173,14 +173,21 @@ impl TokenService {
         answer: Result<Answer, NoAnswer>,
         timeout: Duration,
     ) -> Result<Granted, Failed<Problem>> {
+        let codes = answer
+            .as_ref()
+            .map_or_else(|_| Codes::default(), |answer| Codes::read(&answer.body));
         // The code says so, whatever the status is: some services send it with a 200.
         if let Ok(answer) = &answer
-            && let Some(code) = passing_problem(&answer.body)
+            && codes.is_passing()
         {
-            let retry_after = answer.retry_after;
+            let (status, retry_after) = (answer.status.as_u16(), answer.retry_after);
             return Err(Failed {
                 failure: Failure::Transient { retry_after },
-                problem: Problem::Passing { code, retry_after },
+                problem: Problem::Unavailable {
+                    status,
+                    retry_after,
+                    codes,
+                },
                 request_id: answer.request_id.clone(),
             });
         }
@@ -191,23 +198,22 @@ impl TokenService {
             }) => return Ok(granted),
             Ok(Answered { request_id, .. }) => Failed {
                 failure: Failure::Final,
-                problem: Problem::Status {
-                    status: 204,
-                    codes: Codes::default(),
-                },
+                problem: Problem::Status { status: 204, codes },
                 request_id,
             },
-            Err(failed) => failed.map(|fault| self.problem(fault, timeout)),
+            Err(failed) => failed.map(|fault| self.problem(fault, codes, timeout)),
         })
     }
 
-    /// The fault of a try in words for people. The try had `timeout` to end.
-    fn problem(&self, fault: Fault, timeout: Duration) -> Problem {
+    /// The fault of a try in words for people, with the codes of its answer. The try had `timeout` to end.
+    fn problem(&self, fault: Fault, codes: Codes, timeout: Duration) -> Problem {
         match fault {
             Fault::Timeout => Problem::Timeout(timeout),
             Fault::Connection(text) => Problem::Connection(text),
             Fault::Untrusted(untrusted) => Problem::Untrusted(untrusted),
             Fault::TooLarge { .. } => Problem::TooLarge,
+            // Some services send their refusals with a 200.
+            Fault::Unreadable(_) if codes.error().is_some() => self.refused(200, codes),
             Fault::Unreadable(JsonError::Truncated(place)) => {
                 Problem::Decode(format!("it ends {place}"))
             }
@@ -220,6 +226,7 @@ impl TokenService {
             } => Problem::Throttled {
                 status,
                 retry_after,
+                codes,
             },
             Fault::Unavailable {
                 status,
@@ -227,16 +234,16 @@ impl TokenService {
             } => Problem::Unavailable {
                 status,
                 retry_after,
+                codes,
             },
             Fault::Redirect(_) => Problem::Redirect,
-            Fault::Status(status, body) => self.refused(status, &body),
+            Fault::Status(status, _) => self.refused(status, codes),
         }
     }
 
     /// The meaning of a refusal, by the closed list of error codes in RFC 6749, section 5.2, and by those of `OpenID`
     /// Connect (Core, section 3.1.2.6) with which Microsoft says that a person must sign in or consent again.
-    fn refused(&self, status: u16, body: &[u8]) -> Problem {
-        let codes = Codes::read(body);
+    fn refused(&self, status: u16, codes: Codes) -> Problem {
         match codes.error() {
             Some("invalid_client" | "unauthorized_client") => Problem::InvalidClient {
                 proof: self.proof.name(),
@@ -260,7 +267,6 @@ impl Problem {
         matches!(
             self,
             Self::Unavailable { .. }
-                | Self::Passing { .. }
                 | Self::Timeout(_)
                 | Self::Connection(_)
                 | Self::Decode(_)

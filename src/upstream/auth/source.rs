@@ -356,6 +356,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::auth::answer::Codes;
     use crate::upstream::auth::error::Problem;
 
     const HOUR: u64 = 3600;
@@ -424,10 +425,12 @@ mod tests {
             let unavailable = Problem::Unavailable {
                 status: 503,
                 retry_after,
+                codes: Codes::default(),
             };
             let throttled = Problem::Throttled {
                 status: 429,
                 retry_after,
+                codes: Codes::default(),
             };
             for problem in [throttled, unavailable] {
                 let mut state = State::default();

@@ -235,7 +235,7 @@ async fn a_problem_that_does_not_pass_by_the_deadline_is_named_by_its_code() {
     let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
     assert_eq!(
         denied.error.to_string(),
-        "the token service returned the error temporarily_unavailable"
+        "the token service has a problem: status 400 (temporarily_unavailable)"
     );
     assert_eq!(denied.error.problem.reason(), "unavailable");
 }
@@ -289,7 +289,15 @@ fn each_failure_has_a_message() {
         ),
         (
             answer(200, r#"{"error": "slow_down"}"#),
-            "the token service returned the error slow_down, retry after 7s",
+            "the token service has a problem: status 200 (slow_down), retry after 7s",
+        ),
+        (
+            answer(200, r#"{"error": "unsupported_grant_type"}"#),
+            "the token service returned 200 (unsupported_grant_type)",
+        ),
+        (
+            answer(200, r#"{"error": "invalid_grant", "error_codes": [70008]}"#),
+            "the token service refuses the grant (invalid_grant, AADSTS70008)",
         ),
         (answer(204, ""), "the token service returned 204"),
         (
@@ -315,6 +323,17 @@ fn each_failure_has_a_message() {
         (
             answer(501, ""),
             "the token service has a problem: status 501, retry after 7s",
+        ),
+        (
+            answer(
+                429,
+                r#"{"error": "invalid_request", "error_codes": [50196]}"#,
+            ),
+            "the token service returned 429 (invalid_request, AADSTS50196), retry after 7s",
+        ),
+        (
+            answer(500, r#"{"error": "invalid_resource"}"#),
+            "the token service has a problem: status 500 (invalid_resource), retry after 7s",
         ),
         (answer(600, ""), "the token service returned 600"),
         (
