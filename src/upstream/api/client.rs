@@ -326,10 +326,7 @@ impl Client {
             .rate_limit_wait
             .with_label_values(&[self.api.as_str()]);
         waited.inc_by(start.elapsed().as_secs_f64());
-        slot.map_err(|Paused(left)| Cause::Throttled {
-            status: 429,
-            retry_after: Some(left),
-        })
+        slot.map_err(|Paused(left)| Cause::Paused(left))
     }
 
     /// Shows what an answer says of multi-factor authentication; only those of Partner Center do.

@@ -49,7 +49,7 @@ impl fmt::Display for ApiError {
             Api::Elements | Api::ElementsIdentity => elements_advice(cause, f),
         }?;
         match cause {
-            Cause::Throttled { .. } => {
+            Cause::Throttled { .. } | Cause::Paused(_) => {
                 write!(f, "; lower {api}.rate_limit or lengthen the intervals")
             }
             Cause::Untrusted(untrusted) => f.write_str(untrusted.advice()),
@@ -139,6 +139,9 @@ pub enum Cause {
         /// What the last answer asked for.
         retry_after: Option<Duration>,
     },
+    /// An answer about this target asked for a longer pause than a request may wait, so nothing was sent.
+    #[error("not sent, the API asked to wait for another {}", PromDuration(*.0))]
+    Paused(Duration),
     /// 408, 425 or 5xx until the deadline.
     #[error("{status}{}; the API has a problem, the next poll retries", asked(*retry_after))]
     Unavailable {
@@ -230,7 +233,7 @@ impl Cause {
             Self::Forbidden { .. } => Reason::Forbidden,
             Self::NotFound => Reason::NotFound,
             Self::BadRequest(_) => Reason::BadRequest,
-            Self::Throttled { .. } => Reason::Throttled,
+            Self::Throttled { .. } | Self::Paused(_) => Reason::Throttled,
             Self::Timeout { .. } => Reason::Timeout,
             Self::Unavailable { .. } => Reason::Unavailable,
             Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,
