@@ -184,7 +184,7 @@ impl Upstream {
         strikes: &[Fault],
     ) -> Result<Answer, Refused> {
         let grant = self.grant(&self.identity.grants, parts, strikes)?;
-        if let Some(permission) = target.permission()
+        if let Some(permission) = target.listing.permission()
             && !grant.allows(permission)
         {
             let text = format!("the app lacks the permission {permission}");

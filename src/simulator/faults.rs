@@ -71,6 +71,9 @@ faults! {
     TokenBusy => "token-busy" every OFTEN,
     /// `slow_down` of a token service, with a 200.
     TokenSlowDown => "token-slow-down" every OFTEN,
+    /// `invalid_scope` of AvePoint's token service for each scope with the permission of the protected users, as if the app
+    /// lacked it.
+    RefusedScope => "refused-scope" every ALWAYS,
     /// The connection ends in the middle of the body, although `Content-Length` promised more.
     Cut => "cut" every OFTEN,
     /// A 200 with a right `Content-Length` whose JSON ends in the middle.
@@ -289,6 +292,7 @@ impl Rule {
             (Some(wanted), _) => wanted == listing,
             (None, Fault::StrictRefresh | Fault::RevokeRefresh) => listing == Listing::PartnerToken,
             (None, Fault::TokenBusy | Fault::TokenSlowDown) => listing.is_token(),
+            (None, Fault::RefusedScope) => listing == Listing::Token,
             (None, _) => !listing.is_token(),
         };
         listed && (self.when.tenant.is_none() || self.when.tenant == tenant)

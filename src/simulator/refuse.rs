@@ -8,13 +8,21 @@ use http::request::Parts;
 
 use super::answer::refused;
 use super::body::AnswerBody;
-use super::faults::Fault;
-use super::form::Refusal;
+use super::faults::{Fault, Listing};
+use super::form::{Form, Refusal};
 use super::reply::{Answer, REQUEST_ID, error, json, later, sent, set};
 use super::server::Upstream;
 use super::target::Target;
 
 const HTML: &str = "<!DOCTYPE html><title>Maintenance</title><p>We will be back soon.";
+
+/// Whether a token is asked for that allows to list the protected users.
+fn asks_for_protected_users(form: &[u8]) -> bool {
+    let permission = Listing::Protected.permission();
+    let form = Form::read(form);
+    form.field("scope")
+        .is_ok_and(|scope| scope.split(' ').any(|one| Some(one) == permission))
+}
 
 impl Upstream {
     /// The answer of the first fault that leaves nothing of the right one.
@@ -48,6 +56,9 @@ impl Upstream {
                 }
                 Fault::TokenBusy => refused(Refusal::TEMPORARILY_UNAVAILABLE).answer(),
                 Fault::TokenSlowDown => refused(Refusal::SLOW_DOWN).answer(),
+                Fault::RefusedScope if asks_for_protected_users(body) => {
+                    refused(Refusal::INVALID_SCOPE).answer()
+                }
                 Fault::ThrottleDate => {
                     let until = self.options.clock.now().after(self.options.retry_after);
                     // An HTTP date has whole seconds; rounding up keeps it from being over at once.

@@ -75,17 +75,17 @@ impl Target {
             | Listing::PartnerToken => Method::POST,
         }
     }
+}
 
+impl Listing {
     /// What a token must allow for it; nothing where any token will do.
-    pub(super) const fn permission(&self) -> Option<&'static str> {
-        match self.listing {
-            Listing::Security | Listing::Directory => Some("elements.um.user.read.all"),
-            Listing::OlderSecurity => Some("partner.um.user.read.all"),
-            Listing::Protected => Some("elements.cbprotected.read.all"),
-            Listing::Customers => Some("elements.customers.read.all"),
-            Listing::Partner | Listing::DeletedPartner | Listing::Token | Listing::PartnerToken => {
-                None
-            }
+    pub(super) const fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::Security | Self::Directory => Some("elements.um.user.read.all"),
+            Self::OlderSecurity => Some("partner.um.user.read.all"),
+            Self::Protected => Some("elements.cbprotected.read.all"),
+            Self::Customers => Some("elements.customers.read.all"),
+            Self::Partner | Self::DeletedPartner | Self::Token | Self::PartnerToken => None,
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn of(fault: Fault) -> &'static [Listing] {
         Fault::ForeignHeader | Fault::TokenOnly | Fault::MfaNotCompliant => {
             &[Listing::Partner, Listing::DeletedPartner]
         }
+        Fault::RefusedScope => &[Listing::Token],
         Fault::HalfSetUp => &[Listing::Customers],
         // They take a while, whatever the listing: once for each API.
         Fault::Oversized | Fault::GzipBomb | Fault::EmptyRows => ONE_OF_EACH_API,
@@ -69,7 +70,7 @@ impl Case {
         };
         let bad = &world.tenants()[1];
         let struck = match listing {
-            Listing::Customers | Listing::PartnerToken => NO_TENANT,
+            Listing::Customers | Listing::Token | Listing::PartnerToken => NO_TENANT,
             _ => bad.tenant_id,
         };
         let size = Size {
@@ -158,6 +159,7 @@ impl Case {
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{case}");
 
         let asked = match listing {
+            Listing::Token => stats.token_requests,
             Listing::PartnerToken => stats.partner_token_requests,
             _ => requests(&self.simulator, self.struck, listing),
         };
@@ -178,7 +180,9 @@ impl Case {
                 };
                 // What no token can be had for are the polls of all tenants.
                 let failed = match listing {
-                    Listing::PartnerToken => self.simulator.world().tenants().len(),
+                    Listing::Token | Listing::PartnerToken => {
+                        self.simulator.world().tenants().len()
+                    }
                     _ => 1,
                 };
                 assert_eq!(failures, Some(failed as f64), "{case}");
@@ -186,7 +190,8 @@ impl Case {
                     Fault::Endless
                     | Fault::EndlessUncounted
                     | Fault::IgnoredIndex
-                    | Fault::Circle => 0,
+                    | Fault::Circle
+                    | Fault::RefusedScope => 0,
                     _ => asked - 1,
                 };
                 let api = match listing {

@@ -83,7 +83,7 @@ fn requests(simulator: &Simulator, tenant: TenantId, listing: Listing) -> u64 {
 
 fn collector(listing: Listing) -> &'static str {
     match listing {
-        Listing::Protected => "protected_users",
+        Listing::Protected | Listing::Token => "protected_users",
         Listing::Directory => "directory",
         Listing::Partner | Listing::DeletedPartner | Listing::PartnerToken => "partner_center",
         _ => "security_users",

@@ -133,6 +133,8 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         Fault::IgnoredIndex if size.has_index => fails(ROOMY, "implausible", 2..=5),
         Fault::IgnoredIndex | Fault::Circle => fails(ROOMY, "limit", 2..=2),
         Fault::Clamp => right(size.clamped().pages() - size.pages()),
+        // With all others, and each by itself.
+        Fault::RefusedScope => fails(ROOMY, "credential", 3..=4),
         // Once for all polls.
         Fault::RevokeRefresh => fails(ROOMY, "credential", 1..=1),
         Fault::MoveRows
@@ -311,6 +313,7 @@ fn listings_of(fault: Fault) -> &'static [Listing] {
         | Fault::RevokeRefresh
         | Fault::TokenBusy
         | Fault::TokenSlowDown
+        | Fault::RefusedScope
         | Fault::ForeignHeader
         | Fault::TokenOnly
         | Fault::HalfSetUp
@@ -383,6 +386,7 @@ sentences! {
     a_customer_that_is_half_set_up_is_left_out_alone: HalfSetUp,
     a_token_service_that_is_unavailable_for_a_moment_is_asked_again: TokenBusy,
     a_token_service_that_says_slow_down_with_a_200_is_asked_again: TokenSlowDown,
+    a_permission_that_is_refused_fails_only_the_listings_that_need_it: RefusedScope,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
     a_sign_in_that_partner_center_will_not_accept_for_long_fails_no_poll: MfaNotCompliant,
 }

@@ -142,6 +142,8 @@ impl Circumstances {
             Listing::PartnerToken => {
                 matches!(listing, Listing::Partner | Listing::DeletedPartner)
             }
+            // Of all permissions, only that of the protected users is ever refused.
+            Listing::Token => listing == Listing::Protected,
             _ => (struck, at) == (listing, tenant),
         })
     }
