@@ -279,6 +279,13 @@ mod tests {
             text(Api::Elements, cause),
             "/um/users: 429, retry after 1m30s; lower elements.rate_limit or lengthen the intervals"
         );
+        let paused = Cause::Paused(Duration::from_secs(90));
+        assert_eq!(paused.reason(), Reason::Throttled);
+        assert_eq!(
+            text(Api::PartnerCenter, paused),
+            "/um/users: not sent, the API asked to wait for another 1m30s; lower partner_center.rate_limit or lengthen \
+             the intervals"
+        );
     }
 
     #[test]

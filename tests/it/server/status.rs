@@ -104,6 +104,35 @@ async fn the_status_says_at_once_what_is_wrong_and_why() {
 }
 
 #[tokio::test]
+async fn while_a_listing_is_read_the_status_says_since_when_and_how_much_of_it_has_come() {
+    let begin = Clock::system().now();
+    let mut options = Options::new(World::seeded(1, 1, 1000));
+    // The first page comes, and no other.
+    let when = When::always().on(Listing::Protected).after(1);
+    options.rules = vec![Rule::new(Fault::Hang, when)];
+    let server = Server::start(options, web()).await;
+    let collectors = until("a page", async || {
+        let answer = get(&server.address, PATH).await;
+        let status: Value = serde_json::from_str(&answer.text()).unwrap();
+        let collectors = status["tenants"][0]["collectors"].clone();
+        let has_ended = collectors[0]["up"] == true;
+        (has_ended && collectors[1]["running"]["pages"] == 1).then_some(collectors)
+    })
+    .await;
+    assert_eq!(
+        collectors[0]["running"],
+        Value::Null,
+        "that listing is read"
+    );
+    assert_eq!(collectors[1]["collector"], "protected_users");
+    assert_eq!(collectors[1]["running"]["rows"], 100);
+    let since = collectors[1]["running"]["since"].as_str().unwrap();
+    let since: jiff::Timestamp = since.parse().unwrap();
+    let since = u128::try_from(since.as_millisecond()).unwrap();
+    assert!(since + 1 >= begin.since_unix().as_millis(), "{collectors}");
+}
+
+#[tokio::test]
 async fn the_status_is_never_kept_and_compressed_for_who_accepts_it() {
     let server = Server::settled(World::seeded(1, 5, 30)).await;
     let plain = get(&server.address, PATH).await;
