@@ -127,6 +127,20 @@ pub(super) const METRICS: &[Metric<Source>] = &[
     Metric {
         from: &[Origin::Polls],
         ..Metric::gauge(
+            "avepoint_discovery_failing",
+            "Always 1, with the reason why the last discovery failed; absent if it succeeded.",
+            &["reason"],
+            Source::Fleet(|snapshot, _, out| {
+                let last = snapshot.discovery().and_then(|one| one.last_poll);
+                if let Some(reason) = last.and_then(|poll| poll.failure) {
+                    out.put(&[reason.as_str()], 1.0);
+                }
+            }),
+        )
+    },
+    Metric {
+        from: &[Origin::Polls],
+        ..Metric::gauge(
             "avepoint_discovery_last_success_timestamp_seconds",
             "Time of the end of the last successful discovery, in seconds since the Unix epoch.",
             &[],

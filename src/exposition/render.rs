@@ -95,7 +95,8 @@ fn render_in_pieces(snapshot: &Snapshot, now: Timestamp, piece: &mut dyn FnMut(&
             let name = health::name(metric.name, unit);
             out.family(metric, &name, targets, |target, samples| {
                 for collector in target.with_health() {
-                    (metric.samples)(collector, collector.collector().as_str(), samples);
+                    let name = collector.collector().as_str();
+                    (metric.samples)(collector, name, now, samples);
                 }
             });
         }

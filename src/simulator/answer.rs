@@ -2,6 +2,7 @@
 //! nothing of sockets and leaves the JSON of pages to `page` and `partner_page`.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,7 +11,7 @@ use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use crate::domain::TenantId;
+use crate::domain::{TenantId, Timestamp};
 
 use super::ask::{Ask, VIA_LINK};
 use super::body::AnswerBody;
@@ -35,6 +36,14 @@ const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 const MS_CONTINUATION_TOKEN: HeaderName = HeaderName::from_static("ms-continuationtoken");
 
+/// How wrong a date is that is wrong.
+const AHEAD: Duration = Duration::from_hours(5);
+
+fn set_date(answer: &mut Answer, date: Timestamp) {
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + date.since_unix());
+    set(answer, header::DATE, &date);
+}
+
 impl Upstream {
     /// The answer to a request.
     pub(super) async fn answer(&self, request: http::Request<Incoming>) -> Answer {
@@ -48,6 +57,9 @@ impl Upstream {
         if !answer.headers().contains_key(REQUEST_ID) {
             let id = format!("5151a7ed-0000-4000-8000-{number:012x}");
             set(&mut answer, REQUEST_ID, &id);
+        }
+        if !answer.headers().contains_key(header::DATE) {
+            set_date(&mut answer, self.options.clock.now());
         }
         answer
     }
@@ -89,7 +101,11 @@ impl Upstream {
             }
             _ => self.listing(parts, body, &target, &strikes),
         };
-        answer.unwrap_or_else(Refused::answer)
+        let mut answer = answer.unwrap_or_else(Refused::answer);
+        if strikes.contains(&Fault::WrongDate) {
+            set_date(&mut answer, self.options.clock.now().after(AHEAD));
+        }
+        answer
     }
 
     /// Counts a request; it is in flight until what is returned is dropped.

@@ -152,6 +152,8 @@ faults! {
     RevokeRefresh => "revoke-refresh" every SELDOM,
     /// `links.next` of Partner Center names further headers, `Authorization` among them.
     ForeignHeader => "foreign-header" every ALWAYS,
+    /// A `Date` five hours ahead.
+    WrongDate => "wrong-date" every ALWAYS,
     /// `isMfaCompliant: false` for requests with `ValidateMfa: true`, whose answers otherwise say `true`.
     MfaNotCompliant => "mfa-not-compliant" every ALWAYS,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::{PromDuration, Reason, Timestamp};
 use crate::upstream::http::request_id::RequestId;
 use crate::upstream::http::retry::asked;
-use crate::upstream::http::stats::Credential;
+use crate::upstream::http::stats::{Credential, STORAGE};
 use crate::upstream::http::trust::Untrusted;
 
 use super::answer::Codes;
@@ -107,12 +107,6 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
-    /// Whether the service was asked. Otherwise it counts neither as a token request nor as a failure, so that in the
-    /// metrics there are never more failures than requests.
-    pub(super) fn was_asked(&self) -> bool {
-        !self.repeated && !self.problem.is_unsent()
-    }
-
     /// Whether the service refuses the scopes, and so perhaps not each of them.
     pub(super) fn refuses_scope(&self) -> bool {
         matches!(self.problem, Problem::InvalidScope { .. })
@@ -202,21 +196,13 @@ impl Problem {
         }
     }
 
-    /// Whether nothing was sent, because of a problem of the exporter's own.
-    fn is_unsent(&self) -> bool {
-        matches!(
-            self,
-            Self::RefreshTokenFile(_) | Self::CertificateExpired(_) | Self::Unsigned
-        )
-    }
-
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {
             Self::InvalidClient { .. } | Self::CertificateExpired(_) => return "invalid_client",
             Self::InvalidScope { .. } => return "invalid_scope",
             Self::InvalidGrant(_) | Self::RefreshTokenRefused { .. } => return "invalid_grant",
-            Self::RefreshTokenFile(_) => Reason::Credential,
+            Self::RefreshTokenFile(_) => return STORAGE,
             Self::Unsigned => Reason::Internal,
             Self::Status { status: 401, .. } => Reason::Unauthorized,
             Self::Status { status: 403, .. } => Reason::Forbidden,

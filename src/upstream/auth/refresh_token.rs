@@ -7,6 +7,7 @@
 //! the old one and the note, the service may have given out a new one that is lost; then it can say so.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +79,7 @@ pub struct RefreshTokenFile {
     first: std::sync::Mutex<Option<Secret>>,
     /// Held while a token is being exchanged: two exchanges at once would make one token out of two.
     state: Mutex<State>,
+    is_unsaved: AtomicBool,
     /// The tasks that exchange it.
     exchanging: TaskTracker,
     /// Locked while it is open.
@@ -120,6 +122,7 @@ impl RefreshTokenFile {
             files,
             first: std::sync::Mutex::new(first),
             state: Mutex::new(state),
+            is_unsaved: AtomicBool::new(false),
             exchanging: TaskTracker::new(),
             _lock: lock,
         }))
@@ -211,6 +214,11 @@ impl RefreshTokenFile {
         }
     }
 
+    /// Whether the token in use is in memory alone, since it could not be written.
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.is_unsaved.load(Ordering::Relaxed)
+    }
+
     /// Tries again to write a new token that could not be written, unless it was just tried.
     pub(super) fn tend(&self, service: &TokenService) {
         if let Ok(mut state) = self.state.try_lock() {
@@ -289,6 +297,7 @@ impl RefreshTokenFile {
         // What a person put there meanwhile wins; finding it drops the other.
         let _ = self.current(state);
         let Some(unwritten) = &mut state.unwritten else {
+            self.is_unsaved.store(false, Ordering::Relaxed);
             return;
         };
         unwritten.tried = Instant::now();
@@ -297,6 +306,7 @@ impl RefreshTokenFile {
                 state.seen = Some(TokenHash::of(&unwritten.token));
                 state.unwritten = None;
                 state.lost = None;
+                self.is_unsaved.store(false, Ordering::Relaxed);
                 self.end_exchange();
                 let labels = [service.credential.as_str()];
                 let rotation = service
@@ -305,12 +315,15 @@ impl RefreshTokenFile {
                     .with_label_values(&labels);
                 rotation.set(service.clock.now().as_secs_f64());
             }
-            Err(error) => tracing::error!(
-                parent: None,
-                %error,
-                "failed to save the new refresh token, it will be lost if the exporter stops; make the directory of \
-                 partner_center.refresh_token_file writable (the exporter retries)"
-            ),
+            Err(error) => {
+                self.is_unsaved.store(true, Ordering::Relaxed);
+                tracing::error!(
+                    parent: None,
+                    %error,
+                    "failed to save the new refresh token, it will be lost if the exporter stops; make the directory of \
+                     partner_center.refresh_token_file writable (the exporter retries)"
+                );
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The access token in use: asked for once, shared by all, renewed ahead of its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,8 +46,8 @@ struct Inner {
     service: TokenService,
     /// What is exchanged for access tokens; `None` where the app asks in its own name.
     refresh_token: Option<Arc<RefreshTokenFile>>,
-    /// The lists of scopes of the same credential whose last token request failed.
-    failing: Arc<Mutex<BTreeSet<String>>>,
+    /// The lists of scopes of the same credential whose last token request failed, and why.
+    failing: Arc<Mutex<BTreeMap<String, &'static str>>>,
     state: Mutex<State>,
     /// Held while a token request is under way.
     requesting: Arc<tokio::sync::Mutex<()>>,
@@ -234,7 +234,11 @@ impl TokenSource {
     pub(in crate::upstream) async fn token(&self) -> Result<Arc<Token>, TokenError> {
         let inner = &self.0;
         if let Some(refresh_token) = &inner.refresh_token {
+            let was_unsaved = refresh_token.is_unsaved();
             refresh_token.tend(&inner.service);
+            if was_unsaved && !refresh_token.is_unsaved() {
+                inner.show();
+            }
         }
         if let Some(current) = inner.with_state(|state| state.current()) {
             return current;
@@ -292,10 +296,16 @@ impl Inner {
                 .and_then(|granted| self.service.access_token(granted)),
         };
         let credential = self.service.credential.as_str();
-        if outcome.as_ref().err().is_none_or(TokenError::was_asked) {
+        if outcome.as_ref().err().is_none_or(|error| !error.repeated) {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
-        self.show_up(outcome.is_ok());
+        match &outcome {
+            Ok(_) => self.failing().remove(&self.service.scopes),
+            Err(error) => self
+                .failing()
+                .insert(self.service.scopes.clone(), error.problem.reason()),
+        };
+        self.show();
         match outcome {
             Ok(granted) => {
                 let expiry = clock.now().after(granted.life).as_secs_f64();
@@ -312,13 +322,11 @@ impl Inner {
             }
             Err(error) => {
                 let reason = error.problem.reason();
-                if error.was_asked() {
+                if !error.repeated {
                     stats
                         .token_failures
                         .with_label_values(&[credential, reason])
                         .inc();
-                }
-                if !error.repeated {
                     // Of no tenant, though one of their polls was the one to ask.
                     tracing::warn!(parent: None, credential, reason, %error, "token request failed");
                 }
@@ -328,23 +336,18 @@ impl Inner {
         }
     }
 
-    /// Shows whether the last token request of each list of scopes succeeded, after one for this list.
-    fn show_up(&self, succeeded: bool) {
+    /// Shows why the last token request of each list of scopes failed, and whether the refresh token is in memory alone.
+    fn show(&self) {
+        let is_unsaved = |token: &Arc<RefreshTokenFile>| token.is_unsaved();
+        let is_unsaved = self.refresh_token.as_ref().is_some_and(is_unsaved);
+        let failing: BTreeSet<_> = self.failing().values().copied().collect();
         let TokenService {
-            credential, scopes, ..
+            credential, stats, ..
         } = &self.service;
-        let mut failing = self.failing();
-        if succeeded {
-            failing.remove(scopes);
-        } else {
-            failing.insert(scopes.clone());
-        }
-        let up = &self.service.stats.credential_up;
-        up.with_label_values(&[credential.as_str()])
-            .set(failing.is_empty().into());
+        stats.show_credential(*credential, failing, is_unsaved);
     }
 
-    fn failing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<String, &'static str>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

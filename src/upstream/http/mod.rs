@@ -1,9 +1,10 @@
 //! One request and its answer: connections, bounds, retries, JSON. It knows no tokens and no listings.
 //!
-//! Reading order: `transport` (one try) with its `body`, `encoding`, `retry_after` and `trust`, `verdict` (its result)
-//! with `fault`, `tries` with `retry` (the policy, pure), `json`, `time`, `request_id`, `stats`.
+//! Reading order: `transport` (one try) with its `body`, `encoding`, `retry_after`, `clock_skew` and `trust`, `verdict`
+//! (its result) with `fault`, `tries` with `retry` (the policy, pure), `json`, `time`, `request_id`, `stats`.
 
 pub(super) mod body;
+mod clock_skew;
 mod encoding;
 pub(super) mod fault;
 pub(crate) mod json;

@@ -1,15 +1,17 @@
 //! When an answer asks to come back: the forms of `Retry-After` that services send. Pure.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::header::{HeaderMap, RETRY_AFTER};
 
 use crate::domain::Timestamp;
 
+use super::clock_skew::date;
+
 /// The longest wait that is taken for meant, also the longest deadline of a request. It keeps sums of waits in range.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// How long the headers of an answer ask to wait. Of several values, in one header or in several, the largest counts.
+/// How long the headers of an answer ask to wait; `now` is the time of its sender, as far as that is known. Of several values, in one header or in several, the largest counts.
 /// RFC 9110, section 10.2.3, has whole seconds and a date; real services also send fractions (`2.128`), lists (`3, 3`)
 /// and a unit (`3s`). A value of no such form is ignored, and a date in the past is no wait.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -38,11 +40,6 @@ fn seconds(text: &str) -> Option<Duration> {
     }
     let seconds = number.parse().ok()?;
     Some(Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST))
-}
-
-fn date(text: &str) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(text.trim()).ok()?;
-    Some(Timestamp::from_unix(date.duration_since(UNIX_EPOCH).ok()?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use prometheus::{
 
 use crate::config::RateLimit;
 use crate::domain::{Api, Reason};
+
+use super::clock_skew::{self, ClockSkews};
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +86,13 @@ pub struct Stats {
     pub(crate) rate_limit: GaugeVec,
     pub(crate) rate_limit_wait: CounterVec,
     pub(crate) credential_up: IntGaugeVec,
+    pub(crate) credential_failing: IntGaugeVec,
     pub(crate) token_expiry: GaugeVec,
     pub(crate) token_requests: IntCounterVec,
     pub(crate) token_failures: IntCounterVec,
     pub(crate) certificate_expiry: GaugeVec,
     pub(crate) refresh_token_rotation: GaugeVec,
+    pub(super) clock_skews: ClockSkews,
     mfa_compliant: IntGaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
@@ -130,6 +134,7 @@ impl Stats {
             let opts = histogram_opts!(name, help, DURATION_BUCKETS.to_vec());
             registered(registry, HistogramVec::new(opts, labels)?)
         };
+        let [credential_up, credential_failing] = credential_gauges(registry)?;
         let stats = Self {
             requests: counters(
                 "avepoint_api_requests_total",
@@ -177,12 +182,8 @@ impl Stats {
                 "Possible requests per second: the configured rate, or less if responses are slow.",
                 &["api"],
             )?,
-            credential_up: wholes(
-                "avepoint_credential_up",
-                "1 if the last token request succeeded, 0 if it failed; if permissions have tokens of their own, 0 if one of \
-                 these requests failed.",
-                &["credential"],
-            )?,
+            credential_up,
+            credential_failing,
             token_expiry: gauges(
                 "avepoint_access_token_expiry_timestamp_seconds",
                 "Time at which the current access token expires, in seconds since the Unix epoch; of several, the one received \
@@ -210,6 +211,7 @@ impl Stats {
                  modification time of its file.",
                 &["credential"],
             )?,
+            clock_skews: ClockSkews::new(registered(registry, clock_skew::gauge()?)?),
             mfa_compliant: mfa_compliant(registry)?,
             latencies: Arc::default(),
         };
@@ -218,15 +220,34 @@ impl Stats {
 
     /// Shows the failures of a credential's token requests from zero on, so that the first one is a rise.
     pub(crate) fn begin_credential(&self, credential: Credential) {
-        let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-        for reason in ["invalid_client", "invalid_scope", "invalid_grant"]
-            .into_iter()
-            .chain(reasons)
-        {
+        for reason in token_reasons() {
             self.token_failures
                 .with_label_values(&[credential.as_str(), reason]);
         }
         self.begin_api(credential.identity());
+    }
+
+    /// Shows why the last token requests of a credential failed, and whether its refresh token is in memory alone: it
+    /// gives tokens then, and is lost at the end of the process.
+    pub(crate) fn show_credential(
+        &self,
+        credential: Credential,
+        mut failing: BTreeSet<&'static str>,
+        is_unsaved: bool,
+    ) {
+        let credential = credential.as_str();
+        self.credential_up
+            .with_label_values(&[credential])
+            .set(failing.is_empty().into());
+        failing.extend(is_unsaved.then_some(STORAGE));
+        for reason in token_reasons() {
+            let labels = [credential, reason];
+            if failing.contains(reason) {
+                self.credential_failing.with_label_values(&labels).set(1);
+            } else {
+                let _ = self.credential_failing.remove_label_values(&labels);
+            }
+        }
     }
 
     /// Shows the second tries of requests to an API from zero on.
@@ -263,6 +284,10 @@ impl Stats {
         for gauges in [&self.rate_limit, &self.required_rate, &self.capacity] {
             let _ = gauges.remove_label_values(&[Api::PartnerCenter.as_str()]);
         }
+        for api in [Api::PartnerCenter, Api::MicrosoftIdentity] {
+            self.clock_skews.forget(api);
+        }
+        self.show_credential(Credential::PartnerCenter, BTreeSet::new(), false);
         let credential = [Credential::PartnerCenter.as_str()];
         let _ = self.credential_up.remove_label_values(&credential);
         let _ = self.mfa_compliant.remove_label_values::<&str>(&[]);
@@ -315,6 +340,38 @@ impl Stats {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The reason of a refresh token that cannot be saved.
+pub(crate) const STORAGE: &str = "storage";
+
+/// Why a token request can fail: beside the reasons of all requests, those that only a token service has, and a refresh
+/// token that cannot be kept.
+fn token_reasons() -> impl Iterator<Item = &'static str> {
+    let own = ["invalid_client", "invalid_scope", "invalid_grant", STORAGE];
+    own.into_iter()
+        .chain(Reason::ALL.iter().map(|reason| reason.as_str()))
+}
+
+/// Whether token requests succeed, and why they do not.
+fn credential_gauges(registry: &Registry) -> prometheus::Result<[IntGaugeVec; 2]> {
+    let up = opts!(
+        "avepoint_credential_up",
+        "1 if the last token request succeeded, 0 if it failed; if permissions have tokens of their own, 0 if one of \
+         these requests failed."
+    );
+    let failing = opts!(
+        "avepoint_credential_failing",
+        "Always 1, with the reason why the last token request failed; absent if it succeeded. storage: the refresh token \
+         cannot be saved."
+    );
+    Ok([
+        registered(registry, IntGaugeVec::new(up, &["credential"])?)?,
+        registered(
+            registry,
+            IntGaugeVec::new(failing, &["credential", "reason"])?,
+        )?,
+    ])
 }
 
 /// Without labels, but absent until something is known.

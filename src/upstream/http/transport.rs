@@ -15,6 +15,7 @@ use crate::config::HttpSettings;
 use crate::domain::{Api, Clock, PromDuration};
 
 use super::body::{Body, TooLarge};
+use super::clock_skew;
 use super::encoding;
 use super::fault::Fault;
 use super::request_id::RequestId;
@@ -203,6 +204,7 @@ impl Transport {
             .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
             .body(request.body.to_vec())
             .send();
+        let api = request.api;
         let response = sent.await.map_err(|error| self.unconnected(error))?;
         let status = response.status();
         let header = |name: &str| {
@@ -218,7 +220,12 @@ impl Transport {
             status,
             request_id: request_id.clone(),
         });
-        let retry_after = retry_after(response.headers(), self.clock.now());
+        let now = self.clock.now();
+        let theirs = clock_skew::time_of(response.headers());
+        if let Some(theirs) = theirs {
+            self.stats.clock_skews.saw(api, now, theirs);
+        }
+        let retry_after = retry_after(response.headers(), theirs.unwrap_or(now));
         let is_mfa_compliant =
             header(MFA_COMPLIANT).and_then(|value| value.trim().to_ascii_lowercase().parse().ok());
         let body = if status.is_success() {

@@ -30,6 +30,7 @@ pub(crate) const TENANTS: &[Row] = &[
     ),
     ("avepoint_customers_without_tenant", "gauge", &[]),
     ("avepoint_discovery_up", "gauge", &[]),
+    ("avepoint_discovery_failing", "gauge", &["reason"]),
     (
         "avepoint_discovery_last_success_timestamp_seconds",
         "gauge",
@@ -179,6 +180,7 @@ pub(crate) const TENANTS: &[Row] = &[
         "gauge",
         of_tenant!("collector"),
     ),
+    ("avepoint_collector_fresh", "gauge", of_tenant!("collector")),
     (
         "avepoint_collector_info",
         "gauge",
@@ -231,6 +233,12 @@ pub(super) const OWN: &[Row] = &[
         &["api"],
     ),
     ("avepoint_credential_up", "gauge", &["credential"]),
+    (
+        "avepoint_credential_failing",
+        "gauge",
+        &["credential", "reason"],
+    ),
+    ("avepoint_api_clock_skew_seconds", "gauge", &["api"]),
     (
         "avepoint_access_token_expiry_timestamp_seconds",
         "gauge",

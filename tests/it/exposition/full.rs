@@ -39,6 +39,8 @@ pub(crate) async fn full() -> String {
     };
     let config = Config::parse(&text, &source).unwrap();
     let exporter = Exporter::new(&config, Clock::system()).unwrap();
+    // A new refresh token cannot be written, which is a failure of the credential though there are access tokens.
+    std::fs::create_dir(partner.file.with_extension("rotated")).unwrap();
     let (text, failures) = exporter.poll_once().await.unwrap();
     assert_eq!(failures, 0);
     // The second one counts the first.

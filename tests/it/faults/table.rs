@@ -150,6 +150,7 @@ pub(super) fn row(fault: Fault, size: Size) -> Row {
         | Fault::OddDates
         | Fault::HalfSetUp
         | Fault::ForeignHeader
+        | Fault::WrongDate
         | Fault::MfaNotCompliant => right(0),
     }
 }
@@ -388,6 +389,7 @@ sentences! {
     a_token_service_that_says_slow_down_with_a_200_is_asked_again: TokenSlowDown,
     a_permission_that_is_refused_fails_only_the_listings_that_need_it: RefusedScope,
     headers_of_a_link_other_than_the_continuation_token_are_ignored: ForeignHeader,
+    a_service_with_another_clock_is_read_like_others: WrongDate,
     a_sign_in_that_partner_center_will_not_accept_for_long_fails_no_poll: MfaNotCompliant,
 }
 

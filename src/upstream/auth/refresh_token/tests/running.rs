@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
+use prometheus::core::Collector as _;
+use prometheus::proto::MetricFamily;
 use tokio::sync::Notify;
 
 use super::super::*;
@@ -67,6 +69,18 @@ impl SignIn {
     fn failures(&self, reason: &str) -> u64 {
         let labels = ["partner_center", reason];
         self.stats.token_failures.with_label_values(&labels).get()
+    }
+
+    /// Why the credential fails, by `avepoint_credential_failing`.
+    fn failing(&self) -> Vec<String> {
+        let families = self.stats.credential_failing.collect();
+        let metrics = families.iter().flat_map(MetricFamily::get_metric);
+        let reasons = metrics.map(|metric| {
+            let labels = metric.get_label();
+            assert_eq!(labels[0].value(), "partner_center");
+            labels[1].value().to_owned()
+        });
+        reasons.collect()
     }
 
     fn gauges(&self) -> [i64; 2] {
@@ -246,7 +260,8 @@ async fn a_new_token_that_cannot_be_written_is_used_from_memory_and_written_when
         std::fs::read_to_string(at.path("token.exchange")).unwrap(),
         super::note("token-1")
     );
-    assert_eq!(at.gauges(), [1, 2]);
+    assert_eq!(at.gauges(), [1, 2], "there are tokens meanwhile");
+    assert_eq!(at.failing(), ["storage"]);
 
     at.source.token().await.unwrap();
     // From here on nothing is sent, since the access token is good for an hour.
@@ -264,6 +279,7 @@ async fn a_new_token_that_cannot_be_written_is_used_from_memory_and_written_when
     at.source.token().await.unwrap();
     tokio::time::resume();
     at.disk.assert_holds_only("token-4");
+    assert!(at.failing().is_empty());
     at.renewed().await.unwrap();
     at.disk.assert_holds_only("token-5");
 }
@@ -282,10 +298,12 @@ async fn nothing_is_asked_while_not_even_a_note_can_be_written() {
         "{error}"
     );
     assert_eq!(at.service.asked().len(), 0);
-    assert_eq!(at.gauges(), [0, 0], "no request, and none counted");
-    assert_eq!(at.failures("credential"), 0);
+    assert_eq!(at.gauges(), [0, 1]);
+    assert_eq!(at.failures("storage"), 1);
+    assert_eq!(at.failing(), ["storage"]);
     std::fs::remove_dir(at.path("token.exchange")).unwrap();
     at.renewed().await.unwrap();
+    assert!(at.failing().is_empty());
     at.disk.assert_holds_only("token-2");
 }
 
