@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::files::{StateDir, read};
+pub use self::files::{StateDir, probe, read};
 pub use self::format::Unusable;
 use crate::collectors::customers::ListedCustomer;
 use crate::domain::{Collector, Tenant, Timestamp};

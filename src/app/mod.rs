@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::reload::Reloader;
-use self::saving::Saving;
+use self::saving::{Saving, Storage};
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
@@ -58,6 +58,7 @@ pub struct Web {
 pub struct Exporter {
     scheduler: Scheduler,
     snapshots: Snapshots,
+    storage: Storage,
     registry: Registry,
     clock: Clock,
     reloader: Reloader,
@@ -90,8 +91,10 @@ impl Exporter {
             tracing::info!(saved_at = %saved.written_at, tenants = saved.tenants().count(), "warm start");
         }
         let exporter = Self::after(&saved.unwrap_or_default(), config, clock)?;
+        exporter.storage.show(folder.as_ref());
         let saving = Saving {
             folder,
+            storage: exporter.storage.clone(),
             in_force: exporter.reloader.in_force(),
             snapshots: exporter.snapshots(),
             clock: exporter.clock.clone(),
@@ -111,9 +114,11 @@ impl Exporter {
         let reloader = Reloader::new(config, stats.clone(), clock.clone(), &registry)?;
         let (scheduler, snapshots) =
             Scheduler::new(reloader.in_force(), saved, stats, clock.clone(), &registry)?;
+        let storage = Storage::register(&registry)?;
         Ok(Self {
             scheduler,
             snapshots,
+            storage,
             registry,
             clock,
             reloader,
@@ -168,6 +173,7 @@ impl Exporter {
         let sources = Sources {
             tenants,
             snapshots: self.snapshots.clone(),
+            storage: self.storage.status(),
             registry: self.registry,
             clock: self.clock.clone(),
             reload: web.reload,

@@ -4,6 +4,7 @@ mod load;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,14 @@ use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
 use crate::state::{Saved, Unusable};
 
-/// Says what would run, by what was `read` where the state is kept. `users` is taken for the size of each listing that
-/// is not known from there.
-pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: u64) -> String {
+/// Says what would run, by what was `read` where the state is kept, and whether that is `writable`. `users` is taken for
+/// the size of each listing that is not known from there.
+pub fn describe(
+    config: &Config,
+    read: &Result<Option<Saved>, Unusable>,
+    writable: &io::Result<()>,
+    users: u64,
+) -> String {
     let saved = read.as_ref().ok().and_then(Option::as_ref);
     let fleet = fleet(config, saved);
     let sizes = Sizes::new(saved, users);
@@ -36,7 +42,7 @@ pub fn describe(config: &Config, read: &Result<Option<Saved>, Unusable>, users: 
     if let Some(folder) = &config.state_dir {
         line(
             "state_dir",
-            &format!("{}: {}", folder.display(), state(read)),
+            &format!("{}: {}", folder.display(), state(read, writable)),
         );
     }
     let discovered_at = saved.and_then(Saved::customers).map(|(_, at)| at);
@@ -129,11 +135,17 @@ fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
 }
 
 /// What came of looking where the state is kept.
-fn state(read: &Result<Option<Saved>, Unusable>) -> String {
-    match read {
+fn state(read: &Result<Option<Saved>, Unusable>, writable: &io::Result<()>) -> String {
+    let found = match read {
         Ok(Some(saved)) => format!("saved {}", saved.written_at),
         Ok(None) => "empty, nothing saved yet".to_owned(),
         Err(why) => format!("the warm-start file {why}; `serve` will rename and ignore it"),
+    };
+    match writable {
+        Ok(()) => found,
+        Err(error) => format!(
+            "{found}; it cannot be written ({error}), so a restart will lose the figures: make it writable"
+        ),
     }
 }
 

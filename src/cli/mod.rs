@@ -187,5 +187,6 @@ fn check(config: &ConfigFlags, assume_users: u64) -> Result<(), Failed> {
     let now = Clock::system().now();
     let read = config.state_dir.as_deref();
     let read = read.map_or(Ok(None), |folder| state::read(folder, now));
-    print(&check::describe(&config, &read, assume_users))
+    let writable = config.state_dir.as_deref().map_or(Ok(()), state::probe);
+    print(&check::describe(&config, &read, &writable, assume_users))
 }

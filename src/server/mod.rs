@@ -13,3 +13,4 @@ mod status;
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};
 pub use reload::{Asked, Reload};
+pub use status::StorageStatus;

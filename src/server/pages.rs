@@ -22,7 +22,7 @@ use super::encoding::accepts_gzip;
 use super::files;
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
-use super::status;
+use super::status::{self, StorageStatus};
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -38,6 +38,8 @@ pub struct Sources {
     pub tenants: watch::Receiver<Body>,
     /// The snapshot, for people and scripts.
     pub snapshots: Snapshots,
+    /// How saving for a restart goes; `None` without it.
+    pub storage: watch::Receiver<Option<StorageStatus>>,
     /// The exporter's own series.
     pub registry: Registry,
     /// Tells the time of day.
@@ -162,10 +164,11 @@ impl Pages {
             return too_many();
         };
         let snapshot = Arc::clone(&self.sources.snapshots.borrow());
+        let storage = self.sources.storage.borrow().clone();
         let now = self.sources.clock.now();
         // Some megabytes for a large fleet, which are not to hold up the scrapes.
         let rendered = tokio::task::spawn_blocking(move || {
-            let json = status::render(&snapshot, now).ok()?;
+            let json = status::render(&snapshot, storage.as_ref(), now).ok()?;
             Some(Parts::of_text(json.into(), gzip).holding(permit))
         });
         let Ok(Some(body)) = rendered.await else {

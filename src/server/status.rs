@@ -1,5 +1,7 @@
 //! The page `/api/v1/status`: the state of every collector of each tenant, as JSON. It shows no figure of any user.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp as Date;
 use serde::{Serialize, Serializer};
 
@@ -8,7 +10,11 @@ use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
 use crate::upstream::ListingSize;
 
 /// Renders the snapshot as of this moment.
-pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<Vec<u8>> {
+pub(super) fn render(
+    snapshot: &Snapshot,
+    storage: Option<&StorageStatus>,
+    now: Timestamp,
+) -> serde_json::Result<Vec<u8>> {
     let polled = snapshot.targets.iter().map(|one| (&**one, false));
     let gone = snapshot.gone.iter().map(|one| (&**one, true));
     let mut status = Status {
@@ -16,6 +22,7 @@ pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<
         now: Time(now),
         totals: Totals::of(snapshot, now),
         discovery: DiscoveryStatus::of(snapshot),
+        storage,
         partner: Vec::new(),
         customers: Vec::new(),
         tenants: Vec::new(),
@@ -47,12 +54,23 @@ pub(super) fn render(snapshot: &Snapshot, now: Timestamp) -> serde_json::Result<
     serde_json::to_vec(&status)
 }
 
+/// Where figures are kept over a restart, and how the last write there or its trial went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StorageStatus {
+    /// The directory `state_dir`.
+    #[serde(rename = "state_dir")]
+    pub folder: PathBuf,
+    /// What is wrong with it; `None` if nothing is.
+    pub error: Option<String>,
+}
+
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'static str,
     now: Time,
     totals: Totals,
     discovery: Option<DiscoveryStatus<'a>>,
+    storage: Option<&'a StorageStatus>,
     /// The collectors of the partner, except discovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     partner: Vec<CollectorStatus<'a>>,

@@ -11,12 +11,16 @@ use tempfile::NamedTempFile;
 use super::Saved;
 use super::format::{self, Unusable};
 use crate::domain::{PromDuration, Timestamp};
+use crate::lock::{self, NotHeld};
 use crate::snapshot::Snapshot;
 
 const NAME: &str = "warm-start.json";
 
 /// What cannot be used is kept under this name: the last such file, so that they do not fill the disk.
 const SET_ASIDE: &str = "warm-start.json.set-aside";
+
+/// Held by the one process that writes here.
+const LOCK: &str = "warm-start.json.lock";
 
 /// A file on its way begins with this, and is never read.
 const ON_ITS_WAY: &str = "warm-start.json.new-";
@@ -31,6 +35,8 @@ const SKEW: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct StateDir {
     folder: PathBuf,
+    /// Held as long as this is there; `None` while another process holds it, or the folder cannot be written.
+    lock: Option<File>,
     /// Whether there is a file that can neither be used nor set aside.
     is_blocked: bool,
     /// What the log says is wrong, as long as it is.
@@ -60,21 +66,40 @@ pub fn read(folder: &Path, now: Timestamp) -> Result<Option<Saved>, Unusable> {
     format::read(&text, now).map(Some)
 }
 
+/// Finds out whether a process of this user could keep its knowledge in this folder. Leaves nothing behind.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn probe(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|one| one.is_dir());
+    // A relative path of one name is in the directory that this process runs in.
+    let there = there.filter(|one| *one != Path::new(""));
+    tempfile::Builder::new()
+        .prefix(ON_ITS_WAY)
+        .tempfile_in(there.unwrap_or(Path::new(".")))
+        .map(drop)
+        .map_err(|error| io::Error::from(error.kind()))
+}
+
 impl StateDir {
     /// Makes the folder if it is missing, and reads what was kept there. What is wrong with either is logged: the
     /// exporter goes on without.
     pub fn open(folder: &Path, now: Timestamp) -> (Self, Option<Saved>) {
         let mut this = Self {
             folder: folder.to_owned(),
+            lock: None,
             is_blocked: false,
             complaint: None,
         };
+        let held = this.hold();
         let saved = match read(folder, now) {
             Ok(saved) => saved,
-            Err(why) => {
+            // The file of another process is not ours to rename.
+            Err(why) if held.is_ok() => {
                 this.set_aside(&why);
                 None
             }
+            Err(_) => None,
         };
         for (collector, targets) in saved.iter().flat_map(|saved| &saved.cold) {
             tracing::warn!(
@@ -94,12 +119,13 @@ impl StateDir {
             );
         }
         if !this.is_blocked
-            && let Err(error) = this.prepare()
+            && let Err(error) = held.and_then(|()| this.prepare())
         {
             tracing::warn!(
                 folder = %folder.display(),
                 %error,
-                "cannot write to state_dir, so figures will be lost at a restart; make it writable"
+                "cannot write to state_dir, so figures will be lost at a restart; make it writable, and give each \
+                 exporter one of its own"
             );
             this.complaint = Some(error.to_string());
         }
@@ -111,15 +137,23 @@ impl StateDir {
         &self.folder
     }
 
+    /// What is wrong with it; `None` while what is known is kept.
+    pub fn complaint(&self) -> Option<&str> {
+        let blocked = "the warm-start file is unusable and cannot be renamed; delete it";
+        let blocked = self.is_blocked.then_some(blocked);
+        self.complaint.as_deref().or(blocked)
+    }
+
     /// Keeps what is known, in place of what was. Logs when that fails, and when it no longer does.
     pub fn write(&mut self, snapshot: &Snapshot, now: Timestamp) {
         if self.is_blocked && self.folder.join(NAME).exists() {
             return;
         }
         self.is_blocked = false;
-        let outcome = format::write(snapshot, now)
-            .map_err(io::Error::from)
-            .and_then(|text| self.replace(&text));
+        let outcome = self.hold().and_then(|()| {
+            let text = format::write(snapshot, now).map_err(io::Error::from)?;
+            self.replace(&text)
+        });
         match outcome {
             Ok(()) => {
                 if self.complaint.take().is_some() {
@@ -134,7 +168,7 @@ impl StateDir {
                         folder = %self.folder.display(),
                         error,
                         "failed to write the warm-start file, the previous file stays; check permissions and free \
-                         space of state_dir"
+                         space of state_dir, and that each exporter has one of its own"
                     );
                 }
                 self.complaint = Some(error);
@@ -164,9 +198,30 @@ impl StateDir {
         }
     }
 
+    /// Locks other processes out, unless that is done. Where the disk knows no locks, nobody is locked out.
+    fn hold(&mut self) -> io::Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        self.make_folder()?;
+        match lock::hold(&self.folder.join(LOCK)) {
+            Ok(lock) => self.lock = Some(lock),
+            Err(NotHeld::Taken(holder)) => {
+                let holder = if holder.is_empty() {
+                    "another process"
+                } else {
+                    &holder
+                };
+                return Err(io::Error::other(format!("{holder} uses it")));
+            }
+            Err(NotHeld::Failed { step: "lock", .. }) => {}
+            Err(NotHeld::Failed { cause, .. }) => return Err(cause),
+        }
+        Ok(())
+    }
+
     /// Finds out whether the file could be written, and removes what processes that were killed have left.
     fn prepare(&self) -> io::Result<()> {
-        self.make_folder()?;
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(ON_ITS_WAY) {

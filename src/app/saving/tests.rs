@@ -36,7 +36,7 @@ fn in_force(folder: &Path, state_dir: &str, clock: &Clock) -> Arc<InForce> {
          tenant_id: 00000000-0000-0000-0000-000000000002\n{state_dir}"
     );
     let config = Config::parse(&text, &source).unwrap();
-    let stats = Stats::register(&prometheus::Registry::new()).unwrap();
+    let stats = Stats::register(&Registry::new()).unwrap();
     let clients = Clients::of_elements(&config.elements, &stats, clock);
     Arc::new(InForce { config, clients })
 }
@@ -58,6 +58,7 @@ impl Kept {
         let shutdown = CancellationToken::new();
         let saving = Saving {
             folder: opened,
+            storage: Storage::register(&Registry::new()).unwrap(),
             in_force: changes,
             snapshots: read,
             clock,

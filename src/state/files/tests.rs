@@ -23,7 +23,8 @@ fn with(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
+    // The lock stays, whatever becomes of the file.
+    let mut names: Vec<_> = names.filter(|name| name != LOCK).collect();
     names.sort();
     names
 }
@@ -169,10 +170,38 @@ fn a_write_that_fails_leaves_the_file_before_and_nothing_else() {
 }
 
 #[test]
+fn of_two_processes_in_one_folder_the_second_keeps_nothing_until_the_first_has_ended() {
+    let (_parent, folder) = with(b"of a version that only the first knows");
+    fs::write(folder.join(LOCK), "").unwrap();
+    let first = lock::hold(&folder.join(LOCK)).unwrap();
+    let (mut second, saved) = StateDir::open(&folder, at(1000));
+    assert!(saved.is_none());
+    assert_eq!(names(&folder), [NAME], "it is not ours to set aside");
+    let complaint = second.complaint().unwrap();
+    assert!(complaint.starts_with("process "), "{complaint}");
+    assert!(complaint.ends_with(" uses it"), "{complaint}");
+    second.write(&snapshot(), at(1000));
+    assert!(read(&folder, at(1000)).is_err(), "nothing was written");
+    drop(first);
+    second.write(&snapshot(), at(1000));
+    assert_eq!(second.complaint(), None);
+    assert!(read(&folder, at(1000)).unwrap().is_some());
+}
+
+#[test]
+fn whether_a_folder_could_be_written_is_found_out_without_leaving_anything() {
+    let (parent, folder) = missing();
+    probe(&folder).unwrap();
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    assert!(probe(Path::new("/proc/self/state")).is_err());
+    probe(Path::new("a-relative-name")).unwrap();
+}
+
+#[test]
 fn a_folder_that_disappears_is_made_again() {
     let (_parent, folder) = missing();
     let (mut state, _) = StateDir::open(&folder, at(0));
-    fs::remove_dir(&folder).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
     state.write(&snapshot(), at(1000));
     assert_eq!(names(&folder), [NAME]);
 }

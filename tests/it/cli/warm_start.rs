@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use avepoint_exporter::domain::TenantId;
+use serde_json::Value;
 
 use crate::api::Api;
 use crate::cli::{Folder, OK, serve};
@@ -16,6 +17,14 @@ use crate::support::Exposition;
 const STATE: &str = "state_dir: state\n";
 const OWN: TenantId = TenantId::from_bits(1);
 const FOUND: TenantId = TenantId::from_bits(2);
+
+const UP: &str = "avepoint_exporter_state_dir_up";
+
+/// What the status says of where figures are kept.
+async fn storage(address: &str) -> Value {
+    let text = get(address, "/api/v1/status").await.text();
+    serde_json::from_str::<Value>(&text).unwrap()["storage"].take()
+}
 
 /// A configuration with the tenant `OWN`, and discovery.
 fn sections(state_dir: &str) -> String {
@@ -270,7 +279,11 @@ async fn a_disk_without_room_leaves_the_file_before_and_is_an_error_in_the_log()
     );
     assert_eq!(fs::read(file(&folder)).unwrap(), before);
     let entries = fs::read_dir(folder.folder.path().join("state")).unwrap();
-    assert_eq!(entries.count(), 1, "what was on its way has gone");
+    assert_eq!(
+        entries.count(),
+        2,
+        "that file and the lock; what was on its way has gone"
+    );
 }
 
 #[tokio::test]
@@ -278,13 +291,51 @@ async fn a_folder_that_cannot_be_written_is_said_once_and_no_reason_to_end() {
     let api = api().await;
     let folder = folder(&api, &sections("state_dir: /proc/self/nothing\n"));
     let (program, address) = serve(&folder, &[]).await;
-    until("figures", async || {
+    let shown = until("figures", async || {
         let shown = scrape(&address).await;
-        shown.of(FOUND, "avepoint_backup_users", &[])
+        let found = shown.of(FOUND, "avepoint_backup_users", &[]);
+        found.map(|_| shown)
     })
     .await;
+    assert_eq!(shown.get(UP, &[]), Some(0.0));
+    let error = storage(&address).await["error"].to_string();
+    assert!(
+        error.contains("os error") || error.contains("not"),
+        "{error}"
+    );
+    let ended = folder.start(&["check"]).end().await;
+    assert_eq!(ended.code, OK, "{}", ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("so a restart will lose the figures: make it writable"),
+        "{}",
+        ended.stdout
+    );
     let log = end(program).await;
     assert_eq!(log.matches("state_dir").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn of_two_exporters_in_one_state_dir_the_second_says_so_and_leaves_it_to_the_first() {
+    let api = api().await;
+    let folder = folder(&api, &sections(STATE));
+    let (first, first_address) = serve(&folder, &[]).await;
+    let (second, second_address) = serve(&folder, &[]).await;
+    for (address, up) in [(&first_address, 1.0), (&second_address, 0.0)] {
+        assert_eq!(scrape(address).await.get(UP, &[]), Some(up));
+    }
+    assert_eq!(storage(&first_address).await["error"], Value::Null);
+    let error = storage(&second_address).await["error"].to_string();
+    assert!(
+        error.contains("process ") && error.contains(" uses it"),
+        "{error}"
+    );
+    let log = end(second).await;
+    assert!(log.contains("give each exporter one of its own"), "{log}");
+    assert!(!file(&folder).exists(), "the first has not saved yet");
+    end(first).await;
+    assert!(file(&folder).exists());
 }
 
 #[tokio::test]

@@ -276,6 +276,7 @@ pub(super) const OWN: &[Row] = &[
         "gauge",
         &[],
     ),
+    ("avepoint_exporter_state_dir_up", "gauge", &[]),
     (
         "avepoint_exporter_http_requests_total",
         "counter",

@@ -21,9 +21,11 @@ pub(crate) async fn full() -> String {
     })
     .await;
     let partner = PartnerSignIn::to(&simulator);
+    let state = tempfile::tempdir().unwrap();
     let sections = partner.section.clone()
         + "collectors: { directory: { enabled: true }, partner_center: { enabled: true } }\n\
-           discovery: { enabled: true }\n";
+           discovery: { enabled: true }\n"
+        + &format!("state_dir: {}\n", state.path().display());
     let mut text = config_text(&simulator, "", &sections);
     for secret in [CLIENT_SECRET, PARTNER_CLIENT_SECRET] {
         text = text.replace(
@@ -38,7 +40,7 @@ pub(crate) async fn full() -> String {
         now: Clock::system().now(),
     };
     let config = Config::parse(&text, &source).unwrap();
-    let exporter = Exporter::new(&config, Clock::system()).unwrap();
+    let exporter = Exporter::warm(&config, Clock::system()).unwrap();
     // A new refresh token cannot be written, which is a failure of the credential though there are access tokens.
     std::fs::create_dir(partner.file.with_extension("rotated")).unwrap();
     let (text, failures) = exporter.poll_once().await.unwrap();

@@ -246,6 +246,7 @@ fn pages(tenants: Body) -> Pages {
     let sources = Sources {
         tenants: watch::channel(tenants).1,
         snapshots: watch::channel(Arc::default()).1,
+        storage: watch::channel(None).1,
         registry,
         clock: Clock::system(),
         reload: None,

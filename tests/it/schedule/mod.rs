@@ -387,6 +387,7 @@ impl Readiness {
         let sources = Sources {
             tenants,
             snapshots: watch::channel(Arc::default()).1,
+            storage: watch::channel(None).1,
             registry: Registry::new(),
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))

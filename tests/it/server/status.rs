@@ -25,6 +25,7 @@ async fn status(snapshot: Snapshot, now: Timestamp) -> Value {
     let sources = Sources {
         tenants: watch::channel(Body::default()).1,
         snapshots: watch::channel(Arc::new(snapshot)).1,
+        storage: watch::channel(None).1,
         registry: Registry::new(),
         clock: Clock::from_fn(move || now),
         reload: None,

@@ -9,7 +9,7 @@
 //!   ends with a line break; what the disk lost of it reads as zeros.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 
 use crate::domain::{Secret, Timestamp, text};
+use crate::lock::{self, NotHeld};
 
 /// For the owner alone.
 const PRIVATE: u32 = 0o600;
@@ -107,37 +108,10 @@ impl Files {
 
     /// Locks out other processes for as long as the file that is returned is open.
     pub(super) fn lock(&self) -> Result<File, NoLock> {
-        let path = &self.lock;
-        let failed = |step| {
-            move |cause| {
-                NoLock::Failed(FileError {
-                    step,
-                    path: path.clone(),
-                    cause,
-                })
-            }
-        };
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.mode(PRIVATE).open(path).map_err(failed("open"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Whatever is in it, it is there to be shown.
-                let _ = file.take(200).read_to_string(&mut holder);
-                let holder = holder.trim().replace(char::is_control, " ");
-                return Err(NoLock::Taken(holder));
-            }
-            Err(TryLockError::Error(cause)) => return Err(failed("lock")(cause)),
-        }
-        // Containers that share a volume may all be process 1.
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let holder = format!("process {} on host {}\n", std::process::id(), host.trim());
-        file.set_len(0)
-            .and_then(|()| file.write_all(holder.as_bytes()))
-            .map_err(failed("write"))?;
-        Ok(file)
+        lock::hold(&self.lock).map_err(|error| match error {
+            NotHeld::Taken(holder) => NoLock::Taken(holder),
+            NotHeld::Failed { step, cause } => NoLock::Failed(failed(step, &self.lock)(cause)),
+        })
     }
 
     /// The token; `None` while there is no file. From now on nobody else can read it.
