@@ -84,14 +84,12 @@ impl Saving {
             folder.write(&snapshot, now);
             folder
         });
-        let in_time = tokio::time::timeout(LONGEST_WRITE, &mut written).await;
-        let ended = match in_time {
-            Ok(ended) => ended,
+        let ended = if let Ok(ended) = tokio::time::timeout(LONGEST_WRITE, &mut written).await {
+            ended
+        } else {
             // A disk whose server does not answer holds it up for as long.
-            Err(_) => {
-                self.storage.hangs(&path);
-                written.await
-            }
+            self.storage.hangs(&path);
+            written.await
         };
         self.folder = ended.ok();
         self.storage.show(self.folder.as_ref());

@@ -1,7 +1,6 @@
 //! One target's polls, what each of them waits for, and what a change of the configuration does to them. Pure.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::collectors::{self, References};
 use crate::config::CollectorKind;
@@ -9,12 +8,9 @@ use crate::domain::{Collector, Reason, TargetId, Timestamp};
 use crate::fleet::TargetConfig;
 use crate::snapshot::{CollectorSnapshot, TargetSnapshot};
 
+use super::again::Again;
 use super::quarantine::Quarantine;
 use super::slots::Slots;
-
-/// Until discovery has succeeded once it is tried again after this long, if its interval is not shorter: nothing else
-/// may be polled before.
-const DISCOVERY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// One target: what is known of it, and its polls.
 #[derive(Debug)]
@@ -32,6 +28,7 @@ pub(super) struct Job {
     pub(super) slots: Slots,
     pub(super) state: State,
     pub(super) quarantine: Quarantine,
+    again: Again,
 }
 
 /// What a job waits for.
@@ -64,33 +61,31 @@ impl Job {
             slots,
             state: State::Due(now),
             quarantine: Quarantine::default(),
+            again: Again::default(),
         }
     }
 
-    /// Plans what comes after a poll that was due at `due` and has ended like this by `now`. Returns how many polls
-    /// were missed meanwhile.
-    pub(super) fn plan(&mut self, due: Timestamp, failure: Option<Reason>, now: Timestamp) -> u64 {
-        self.quarantine = self.quarantine.after(failure);
-        let after = self.slots.after(due, now, self.every());
-        self.state = State::Due(after.next);
-        after.skipped
-    }
-
-    /// The same for discovery, on which everything else depends: it is never in quarantine, and until it has succeeded
-    /// once it is tried again soon.
-    pub(super) fn plan_discovery(
+    /// Plans what comes after a poll of this collector that was due at `due` and has ended by `now`, like this and after
+    /// it or another before it had succeeded or not. Returns how many polls were missed meanwhile.
+    pub(super) fn plan(
         &mut self,
+        collector: Collector,
         due: Timestamp,
+        failure: Option<Reason>,
         has_succeeded: bool,
         now: Timestamp,
     ) -> u64 {
-        let skipped = self.plan(due, None, now);
-        if let State::Due(next) = &mut self.state
-            && !has_succeeded
-        {
-            *next = now.after(DISCOVERY_AGAIN_AFTER).min(*next);
+        // Everything else depends on discovery.
+        if !collector.is_discovery() {
+            self.quarantine = self.quarantine.after(failure);
         }
-        skipped
+        let after = self.slots.after(due, now, self.every());
+        let soon = self.again.after(failure, has_succeeded, collector);
+        // Slots are level, and a retry is not: it is for those that would wait for longer.
+        let soon = soon.filter(|wait| *wait < self.slots.interval() && !self.quarantine.is_on());
+        let next = soon.map_or(after.next, |wait| now.after(wait).min(after.next));
+        self.state = State::Due(next);
+        after.skipped
     }
 
     /// When the poll is due that waits for its time.

@@ -326,12 +326,8 @@ impl Scheduler {
             .is_some_and(|poll| poll.failure.is_some());
         let is_discovery = poll.collector.is_discovery();
         let (last_poll, outcome) = conclude(ended, poll.collector, was_failing, now);
-        snapshot.skipped += if is_discovery {
-            let has_succeeded = outcome.is_ok() || snapshot.figures.is_some();
-            job.plan_discovery(due, has_succeeded, now)
-        } else {
-            job.plan(due, last_poll.failure, now)
-        };
+        let has_succeeded = outcome.is_ok() || snapshot.figures.is_some();
+        snapshot.skipped += job.plan(poll.collector, due, last_poll.failure, has_succeeded, now);
         if once {
             job.state = State::Done;
         }

@@ -489,7 +489,8 @@ fn after_a_restart_a_tenant_that_had_disappeared_still_stays_until_its_figures_a
 fn refuse(watching: &mut Watching, tenant: TargetId) {
     let (snapshot, job) = watching.of(tenant, Security);
     for poll in 0..4 {
-        job.plan(at(3000), Some(Reason::Forbidden), at(3001));
+        let refused = Some(Reason::Forbidden);
+        job.plan(Directory, at(3000), refused, true, at(3001));
         assert_eq!(job.quarantine.is_on(), poll > 0);
     }
     snapshot.quarantined = job.quarantine.is_on();
