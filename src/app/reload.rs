@@ -62,7 +62,11 @@ impl Reloader {
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
         Ok(Self {
-            in_force: watch::Sender::new(Arc::new(InForce { config, clients })),
+            in_force: watch::Sender::new(Arc::new(InForce {
+                config,
+                clients,
+                reloads: 0,
+            })),
             shared,
             successful,
             succeeded_at,
@@ -116,7 +120,7 @@ impl Reloader {
         });
         let outcome = read.await.and_then(|(file, config)| {
             let listed_tenants = config.tenants.len();
-            self.put_in_force(config)?;
+            self.put_in_force(config, true)?;
             Ok((file, listed_tenants))
         });
         self.is_refused = outcome.is_err();
@@ -148,7 +152,7 @@ impl Reloader {
                 .map_err(Into::into)
         });
         let outcome = read.await.and_then(|changed| match changed {
-            Some(config) => self.put_in_force(config).map(|()| true),
+            Some(config) => self.put_in_force(config, false).map(|()| true),
             None => Ok(false),
         });
         match outcome {
@@ -171,15 +175,18 @@ impl Reloader {
         self.show();
     }
 
-    fn put_in_force(&mut self, config: Config) -> Result<(), String> {
+    fn put_in_force(&mut self, config: Config, is_asked_for: bool) -> Result<(), String> {
         let before = Arc::clone(&self.in_force.borrow());
         let clients = build_clients(&config, Some(&before), &self.shared)
             .map_err(|error| format!("{error:#}"))?;
         if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
             self.shared.stats.end_partner_center();
         }
-        self.in_force
-            .send_replace(Arc::new(InForce { config, clients }));
+        self.in_force.send_replace(Arc::new(InForce {
+            config,
+            clients,
+            reloads: before.reloads + u64::from(is_asked_for),
+        }));
         self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
         self.files_refused = None;
         Ok(())

@@ -18,7 +18,9 @@ use rustix::io::retry_on_intr;
 
 /// Longer than the programs behind process substitutions take, and short enough to wait for.
 const SECONDS: u8 = 10;
-const PATIENCE: Duration = Duration::from_secs(SECONDS as u64);
+
+/// A little longer, so that what can be waited for with a bound ends by itself, and no thread is left with it.
+const PATIENCE: Duration = Duration::from_secs(SECONDS as u64 + 1);
 
 /// The files that a thread is left with: one for each, however often it is read, until the mount answers or is gone.
 static LEFT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());

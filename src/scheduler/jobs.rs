@@ -104,7 +104,7 @@ impl Job {
         self.quarantine.intervals(self.slots.interval())
     }
 
-    /// Another client asks from now on: a poll in quarantine need not wait any longer than its next slot.
+    /// Another client asks from now on, or somebody who mended what was refused: a poll in quarantine need not wait any longer than its next slot.
     fn begin_again(&mut self, now: Timestamp) {
         if self.quarantine.is_on()
             && let State::Due(due) = &mut self.state
@@ -273,12 +273,18 @@ impl Watched {
 
     /// Another client asks for these collectors from now on, which may be given what was refused.
     pub(super) fn ask_again(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
+        for (collector, job) in self.jobs_mut() {
+            if collector.is_discovery() && is_asked(collector) {
+                job.state = State::Due(now);
+            }
+        }
+        self.end_quarantine(is_asked, now);
+    }
+
+    /// What the API refused to these collectors may be given from now on.
+    pub(super) fn end_quarantine(&mut self, is_given: impl Fn(Collector) -> bool, now: Timestamp) {
         for (snapshot, job) in self.collectors_mut() {
-            let collector = snapshot.collector();
-            if is_asked(collector) {
-                if collector.is_discovery() {
-                    job.state = State::Due(now);
-                }
+            if is_given(snapshot.collector()) {
                 job.begin_again(now);
                 snapshot.quarantined = job.quarantine.is_on();
                 snapshot.next_poll = job.state.due();

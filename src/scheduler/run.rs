@@ -43,6 +43,8 @@ pub struct InForce {
     pub config: Config,
     /// Who is asked.
     pub clients: Clients,
+    /// How often a person has asked for a reload so far, who may have mended what the API refused.
+    pub reloads: u64,
 }
 
 impl InForce {
@@ -171,9 +173,9 @@ impl Scheduler {
     fn take_in_change(&mut self) {
         let in_force = Arc::clone(&self.changes.borrow_and_update());
         let now = self.clock.now();
-        let before = std::mem::replace(&mut self.in_force, in_force)
-            .clients
-            .clone();
+        let before = std::mem::replace(&mut self.in_force, in_force);
+        let is_asked_for = self.in_force.reloads != before.reloads;
+        let before = before.clients.clone();
         let clients = &self.in_force.clients;
         let is_other_client = !Arc::ptr_eq(&clients.elements, &before.elements);
         let stays = |api| match (api, &clients.partner_center, &before.partner_center) {
@@ -191,6 +193,7 @@ impl Scheduler {
         }
         for watched in self.roster.all_mut() {
             watched.ask_again(|collector| !stays(collector.api()), now);
+            watched.end_quarantine(|_| is_asked_for, now);
         }
         self.change_roster().log();
     }
@@ -494,7 +497,11 @@ tenants:
         let registry = Registry::new();
         let stats = Stats::register(&registry).unwrap();
         let clients = Clients::of_elements(&config.elements, &stats, clock);
-        let (_, changes) = watch::channel(Arc::new(InForce { config, clients }));
+        let (_, changes) = watch::channel(Arc::new(InForce {
+            config,
+            clients,
+            reloads: 0,
+        }));
         Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
     }
 

@@ -38,7 +38,11 @@ fn in_force(folder: &Path, state_dir: &str, clock: &Clock) -> Arc<InForce> {
     let config = Config::parse(&text, &source).unwrap();
     let stats = Stats::register(&Registry::new()).unwrap();
     let clients = Clients::of_elements(&config.elements, &stats, clock);
-    Arc::new(InForce { config, clients })
+    Arc::new(InForce {
+        config,
+        clients,
+        reloads: 0,
+    })
 }
 
 fn clock() -> Clock {

@@ -169,6 +169,40 @@ async fn a_tenant_that_is_to_be_left_alone_for_a_day_is_asked_again_when_its_nex
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_hourly_listing_is_tried_again_within_minutes_after_the_token_service_refused_a_token() {
+    let mut options = Options::new(World::seeded(3, 1, 100));
+    let when = When::first(2).on(Listing::Token);
+    options.rules = vec![Rule::new(Fault::BadRequest, when)];
+    let hourly =
+        "collectors:\n  security_users: { interval: 1h }\n  protected_users: { enabled: false }\n";
+    let mut held = Held::start(options, "", hourly).await;
+    for (polls, wait) in [(1, 1), (2, 2)] {
+        held.until(|snapshot| snapshot.collectors().all(|one| one.polls == polls))
+            .await;
+        let collector = held.collector(SECURITY);
+        let failure = collector.last_poll.unwrap().failure;
+        assert_eq!(failure, Some(Reason::Credential));
+        let next = collector.next_poll.unwrap();
+        let waits = next.since(held.clock.now()).as_secs_f64();
+        assert!(
+            waits.round() <= f64::from(wait * 60),
+            "poll {polls}: {waits} s"
+        );
+        held.pass_until(next).await;
+    }
+    held.until(|snapshot| snapshot.collectors().all(|one| one.polls == 3))
+        .await;
+    let collector = held.collector(SECURITY);
+    assert_eq!(collector.last_poll.unwrap().failure, None);
+    assert_eq!(collector.skipped, 0);
+    let next = collector.next_poll.unwrap().since(held.clock.now());
+    assert!(
+        next > Duration::from_mins(29),
+        "{next:?}: back to its slots"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn polls_that_take_longer_than_their_interval_never_overlap_and_leave_slots_out() {
     const INTERVAL: Duration = Duration::from_secs(30);
     let mut options = Options::new(World::seeded(4, 1, 10));

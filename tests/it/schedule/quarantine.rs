@@ -196,17 +196,20 @@ fn within_an_interval(held: &Held, next: Option<Timestamp>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_that_does_not_concern_it_leaves_a_quarantine_as_it_is() {
+async fn whoever_reloads_has_a_quarantined_listing_tried_at_its_next_slot_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     let (mut held, reload) = in_quarantine(&path).await;
-    let before = held.collector(SECURITY);
+    // Nothing that concerns it, and nothing at all the second time: somebody granted a permission.
     let stale_after = ("interval: 60s", "interval: 60s, stale_after: 1h");
-    let after = put_in_force(&mut held, &reload, &path, stale_after).await;
-    assert_eq!(after.config.stale_after, MINUTE * 60);
-    assert!(after.quarantined);
-    assert_eq!(after.next_poll, before.next_poll);
-    assert_eq!(next_distance(&mut held).await, 16);
+    for change in [stale_after, ("60s", "60s")] {
+        let after = put_in_force(&mut held, &reload, &path, change).await;
+        assert_eq!(after.config.stale_after, MINUTE * 60);
+        assert!(!after.quarantined);
+        assert!(within_an_interval(&held, after.next_poll));
+        assert_eq!(next_distance(&mut held).await, 2, "it is refused still");
+        assert!(is_quarantined(&held));
+    }
 }
 
 #[tokio::test(start_paused = true)]
