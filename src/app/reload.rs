@@ -1,6 +1,6 @@
 //! Puts the first configuration in force, and each later one that is read while the exporter runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,15 @@ pub(super) struct Reloader {
     is_refused: bool,
     /// Why the text in force was refused with the files that it names as they are now.
     files_refused: Option<String>,
+    /// Whether one of these files was missing at the last look.
+    is_missing: bool,
+}
+
+/// What has become of the files that the configuration names.
+enum Seen {
+    AsRead,
+    Changed(Box<Config>),
+    Missing(PathBuf),
 }
 
 impl Reloader {
@@ -72,6 +81,7 @@ impl Reloader {
             succeeded_at,
             is_refused: false,
             files_refused: None,
+            is_missing: false,
         })
     }
 
@@ -140,20 +150,28 @@ impl Reloader {
         }
     }
 
-    /// Puts the text in force again with the files that it names, when these have changed.
+    /// Puts the text in force again with the files that it names, when these have changed. A file may be missing while
+    /// somebody replaces it, but not at two looks: the exporter could not start again.
     async fn look(&mut self, file: &Arc<ConfigFile>) {
         let in_force = Arc::clone(&self.in_force.borrow());
         let file = Arc::clone(file);
+        let was_missing = std::mem::take(&mut self.is_missing);
         let read = blocking(move || {
-            let changed = in_force.config.files_changed();
-            changed
-                .then(|| file.parse())
-                .transpose()
-                .map_err(Into::into)
+            if in_force.config.files_changed() {
+                return Ok(Seen::Changed(Box::new(file.parse()?)));
+            }
+            Ok(match in_force.config.missing_file() {
+                None => Seen::AsRead,
+                Some(path) => Seen::Missing(path.to_owned()),
+            })
         });
-        let outcome = read.await.and_then(|changed| match changed {
-            Some(config) => self.put_in_force(config, false).map(|()| true),
-            None => Ok(false),
+        let outcome = read.await.and_then(|seen| match seen {
+            Seen::AsRead => Ok(false),
+            Seen::Changed(config) => self.put_in_force(*config, false).map(|()| true),
+            Seen::Missing(path) => {
+                self.is_missing = true;
+                Err(format!("{} is missing; put it back", path.display()))
+            }
         });
         match outcome {
             Ok(changed) => {
@@ -162,6 +180,7 @@ impl Reloader {
                 }
                 self.files_refused = None;
             }
+            Err(_) if self.is_missing && !was_missing => {}
             // Said once, and not at each look.
             Err(error) if self.files_refused.as_ref() == Some(&error) => {}
             Err(error) => {
@@ -256,3 +275,6 @@ fn pause_at_most_an_interval(config: &Config, client: &Client) {
     let intervals = config.collectors().filter(asks).map(|one| one.interval);
     client.pause_at_most(intervals.min().unwrap_or(Duration::MAX));
 }
+
+#[cfg(test)]
+mod tests;

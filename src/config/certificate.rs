@@ -77,14 +77,33 @@ enum Unreadable {
 /// The key of the section that is wrong, and what is wrong with it.
 type Fault = (&'static str, String);
 
-/// Reads the certificate that the section at the path names.
+/// Reads the certificate that the section at the path names. If it `may_be_expired`, that is no error, since other things
+/// work without it.
 pub(super) fn check(
     checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: raw::Certificate,
+    may_be_expired: bool,
 ) -> Option<Certificate> {
     let (key, secret) = password(checker, path, raw.password_file, raw.password_env)?;
     let certificate = read(checker, raw.file, raw.key_file, key, secret.as_ref());
+    let certificate = certificate.and_then(|(place, certificate)| {
+        if certificate.not_after > checker.source.now {
+            return Ok(certificate);
+        }
+        let expired = format!(
+            "the certificate in {place} expired on {}",
+            certificate.not_after
+        );
+        if may_be_expired {
+            tracing::warn!("{expired}, so all polls that need it will fail; replace it");
+            return Ok(certificate);
+        }
+        Err((
+            "file",
+            format!("{expired}; expected a certificate that is valid now"),
+        ))
+    });
     certificate
         .map_err(|(key, message)| checker.report(&path.key(key), message))
         .ok()
@@ -120,13 +139,14 @@ fn password(
     Some((key, Some(secret)))
 }
 
+/// The certificate, and the name of its file for messages.
 fn read(
     checker: &mut Checker<'_>,
     file: Option<Text>,
     key_file: Option<Text>,
     password_key: &'static str,
     password: Option<&Secret>,
-) -> Result<Certificate, Fault> {
+) -> Result<(String, Certificate), Fault> {
     let Some(file) = file else {
         return Err(("file", format!("is missing; {EXPECTED_FILE}")));
     };
@@ -191,12 +211,13 @@ fn read(
     }
     let certificate = fitting(certificates, &keys, checker.source.now)
         .map_err(|why| ("file", format!("the certificate in {place} {why}")))?;
-    certificate.ok_or_else(|| {
+    let Some(certificate) = certificate else {
         let message = format!(
             "the private key in {key_place} does not belong to the certificate in {place}; expected its key"
         );
-        (key_key, message)
-    })
+        return Err((key_key, message));
+    };
+    Ok((place, certificate))
 }
 
 fn content(
@@ -244,11 +265,6 @@ fn fitting(
         let validity = fields.validity();
         let [not_before, not_after] = [validity.not_before, validity.not_after]
             .map(|time| Timestamp::from_unix(time.to_unix_duration()));
-        if now >= not_after {
-            return Err(format!(
-                "expired on {not_after}; expected a certificate that is valid now"
-            ));
-        }
         if now.after(CLOCK_SKEW) < not_before {
             return Err(format!(
                 "is not valid before {not_before}; expected a certificate that is valid now ({now} on this machine)"

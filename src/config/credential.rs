@@ -19,6 +19,8 @@ pub(super) struct Written {
     pub(super) client_secret_file: Option<Text>,
     pub(super) client_secret_env: Option<SecretText>,
     pub(super) certificate: Option<raw::Certificate>,
+    /// Whether an expired certificate is no reason to stop.
+    pub(super) may_be_expired: bool,
 }
 
 /// Reads the credential of the section at the path, from the one place that it gives.
@@ -34,6 +36,7 @@ pub(super) fn check(
         client_secret_file: file,
         client_secret_env: env,
         certificate,
+        may_be_expired,
     } = written;
     let (key, secret) = match (file, env, inline, certificate) {
         (Some(file), None, None, None) => (
@@ -46,7 +49,7 @@ pub(super) fn check(
         ),
         (None, None, Some(inline), None) => ("client_secret", not_empty(inline.0)),
         (None, None, None, Some(raw)) => {
-            return certificate::check(checker, &path.key("certificate"), raw)
+            return certificate::check(checker, &path.key("certificate"), raw, may_be_expired)
                 .map(ClientCredential::Certificate);
         }
         (None, None, None, None) => {

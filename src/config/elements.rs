@@ -70,6 +70,8 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::Elements) -> Option<Ele
         client_secret_file: raw.client_secret_file,
         client_secret_env: raw.client_secret_env,
         certificate: raw.certificate,
+        // Nothing works without Elements.
+        may_be_expired: false,
     };
     let credential = credential::check(checker, &path, written);
     let rate_limit = api::rate_limit(checker, &path, &raw.rate_limit.unwrap_or_default());

@@ -138,6 +138,12 @@ impl Config {
     pub fn files_changed(&self) -> bool {
         self.files.iter().any(ReadFile::has_changed)
     }
+
+    /// The first of these files that is there no longer.
+    pub fn missing_file(&self) -> Option<&Path> {
+        let missing = self.files.iter().find(|file| file.is_gone())?;
+        Some(&missing.path)
+    }
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {

@@ -66,6 +66,8 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: raw::PartnerCenter) -> Optio
         client_secret_file: raw.client_secret_file,
         client_secret_env: raw.client_secret_env,
         certificate: raw.certificate,
+        // Elements is polled without it.
+        may_be_expired: true,
     };
     let credential = credential::check(checker, &path, written);
     let tokens = refresh_token(

@@ -79,6 +79,12 @@ impl ReadFile {
         let bytes = bytes.ok().flatten();
         bytes.is_some_and(|bytes| bytes.is_none_or(|bytes| digest(&bytes) != self.digest))
     }
+
+    /// Whether there is no such file any more. Blocks for as long as the disk takes.
+    pub fn is_gone(&self) -> bool {
+        let found = within(&self.path, |path| fs::metadata(path));
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// Without the digest: it says little, but something, of a secret.
@@ -111,8 +117,9 @@ mod tests {
         assert!(file.has_changed());
         fs::write(&path, vec![b'x'; 2 << 20]).unwrap();
         assert!(file.has_changed());
+        assert!(!file.is_gone());
         fs::remove_file(&path).unwrap();
-        assert!(!file.has_changed());
+        assert!(!file.has_changed() && file.is_gone());
         fs::create_dir(&path).unwrap();
         assert!(!file.has_changed());
         assert!(format!("{file:?}").ends_with("app.secret\")"), "{file:?}");

@@ -285,3 +285,21 @@ fn the_key_is_never_printed() {
     assert!(printed.contains("[redacted]"), "{printed}");
     assert!(printed.len() < 200, "{printed}");
 }
+
+#[test]
+fn an_expired_certificate_of_partner_center_is_no_reason_to_stop_what_works_without_it() {
+    let source = Source {
+        name: "config.yaml",
+        base_dir: Path::new("tests/certificates"),
+        env: &|_| None,
+        now: Timestamp::from_unix(Duration::from_secs(4_948_918_331)),
+    };
+    let text = "elements: { client_id: a, client_secret: b }\npartner_center: { tenant: contoso.example, client_id: \
+                c, certificate: { file: app.pem }, refresh_token_file: password }\ndiscovery: { enabled: true }\n";
+    let config = Config::parse(text, &source).unwrap();
+    let partner_center = config.partner_center.unwrap();
+    let ClientCredential::Certificate(certificate) = partner_center.credential else {
+        panic!("{:?}", partner_center.credential)
+    };
+    assert_eq!(certificate.not_after, source.now);
+}
