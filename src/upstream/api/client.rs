@@ -352,7 +352,7 @@ impl Client {
                 parent: None,
                 api,
                 requests_per_second = per_second,
-                "API is throttling several tenants; request rate lowered"
+                "API is throttling requests; request rate lowered"
             ),
             Some(Turn::Recovered) => tracing::info!(
                 parent: None,
