@@ -24,6 +24,14 @@ const EMPTY: &[(&str, &str)] = &[
         "avepoint_client_certificate_expiry_timestamp_seconds",
         "the demo signs in by secrets",
     ),
+    (
+        "avepoint_credential_failing",
+        "the simulated token services fail only when they are told to",
+    ),
+    (
+        "avepoint_exporter_state_dir_up",
+        "the demo keeps nothing over a restart",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
