@@ -16,6 +16,7 @@ use crate::exposition;
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
 use crate::state::{Saved, Unusable};
+use crate::upstream::Peers;
 
 /// Says what would run, by what was `read` where the state is kept, and whether that is `writable`. `users` is taken for
 /// the size of each listing that is not known from there.
@@ -34,6 +35,9 @@ pub fn describe(
     };
     line("API", config.elements.api_url.as_str());
     line("token service", config.elements.token_url.as_str());
+    if let Some(proxy) = proxy(config) {
+        line("proxy", &proxy);
+    }
     line("permissions", &collectors::permissions(config).join(" "));
     if let Some(partner_center) = config.asked_partner_center() {
         line("Partner Center", partner_center.api_url.as_str());
@@ -132,6 +136,13 @@ fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
     let customers = saved.and_then(Saved::customers);
     let names = Names::of(saved.into_iter().flat_map(Saved::tenants));
     Fleet::new(config, customers.map(|(customers, _)| customers), &names)
+}
+
+/// The proxy that connections to the APIs go through.
+fn proxy(config: &Config) -> Option<String> {
+    let elements = &config.elements;
+    let urls = [&elements.api_url, &elements.token_url];
+    Peers::new(&elements.http, urls).proxy_to(&elements.api_url)
 }
 
 /// What came of looking where the state is kept.

@@ -192,7 +192,7 @@ security_users       3 tenants, every 5m to 1h
 directory            off
 partner_center       off
 protected_users      2 tenants, every 15m
-series               182 for tenants, plus the exporter's own series
+series               187 for tenants, plus the exporter's own series
 requests per hour    330 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.09 to elements on average, 10 allowed
 requests per round   50 to elements, which take 7s at 1s each
@@ -226,6 +226,26 @@ requests per round   50 to elements, which take 7s at 1s each
     );
     let connection = upstream.accept();
     assert!(connection.is_err(), "{connection:?}");
+}
+
+#[tokio::test]
+async fn a_check_names_the_proxy_and_where_it_is_set_but_not_its_password() {
+    let config = "elements: { client_id: x, client_secret: y }\ndiscovery: { enabled: true }\n";
+    let proxy = "http://user:hunter2@proxy.example:3128";
+    let folder = Folder::with(&config.replace("y }", &format!("y, proxy_url: '{proxy}' }}")));
+    let ended = folder.start(&["check"]).end().await;
+    let line = "\nproxy                proxy.example:3128 (elements.proxy_url)\n";
+    assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("hunter2"));
+
+    let folder = Folder::with(config);
+    let mut command = exporter(["check"]);
+    command.current_dir(folder.folder.path());
+    command.env("HTTPS_PROXY", proxy);
+    let ended = Program::start(&mut command).end().await;
+    let line = "\nproxy                proxy.example:3128 (HTTPS_PROXY or ALL_PROXY)\n";
+    assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("hunter2"));
 }
 
 #[tokio::test]
@@ -265,7 +285,7 @@ directory            1 tenant, every 1h; each discovered tenant, every 1h
 partner_center       1 tenant, every 30m; each discovered tenant, every 30m
 protected_users      1 tenant, every 15m; each discovered tenant, every 15m
 mode counts          counts security users without reading them; tenants with this mode have no avepoint_exposed_*
-series               101 for tenants, plus the exporter's own series
+series               105 for tenants, plus the exporter's own series
 requests per hour    170 to elements, assuming 1000 users per listing (--assume-users)
 requests per second  0.05 to elements on average, 10 allowed
 requests per round   30 to elements, which take 8s at 1s each

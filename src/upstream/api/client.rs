@@ -471,8 +471,11 @@ mod tests {
                 "no complete response within 30s; the API is slow, or elements.timeout or retry_deadline is too short",
             ),
             (
-                none(Fault::Connection("refused".to_owned())),
-                "connection failed: refused",
+                none(Fault::Connection(
+                    "api.example:443".to_owned(),
+                    "refused".to_owned(),
+                )),
+                "connection to api.example:443 failed: refused",
             ),
             (
                 none(Fault::TooLarge { max_bytes: 5 }),

@@ -52,7 +52,10 @@ impl fmt::Display for ApiError {
             Cause::Throttled { .. } | Cause::Paused(_) => {
                 write!(f, "; lower {api}.rate_limit or lengthen the intervals")
             }
-            Cause::Untrusted(untrusted) => f.write_str(untrusted.advice()),
+            Cause::Connection(..) => {
+                write!(f, "; check {api}.api_url, the network and the proxy")
+            }
+            Cause::Untrusted(_, untrusted) => f.write_str(untrusted.advice()),
             _ => Ok(()),
         }
     }
@@ -156,12 +159,12 @@ pub enum Cause {
         /// How long the last try was given.
         after: Duration,
     },
-    /// No connection, or one that broke.
-    #[error("connection failed: {0}")]
-    Connection(String),
-    /// The server's certificate is not trusted.
-    #[error("connection failed: {0}")]
-    Untrusted(Untrusted),
+    /// No connection, or one that broke: with whom, and why.
+    #[error("connection to {0} failed: {1}")]
+    Connection(String, String),
+    /// The certificate of this server is not trusted.
+    #[error("connection to {0} failed: {1}")]
+    Untrusted(String, Untrusted),
     /// The answer ends inside its JSON, again and again.
     #[error("incomplete response, it ends {0}")]
     Truncated(String),
@@ -184,8 +187,8 @@ impl Cause {
     pub(super) fn of(fault: Fault, permission: &'static str, timeout: Duration) -> Self {
         match fault {
             Fault::Timeout => Self::Timeout { after: timeout },
-            Fault::Connection(text) => Self::Connection(text),
-            Fault::Untrusted(untrusted) => Self::Untrusted(untrusted),
+            Fault::Connection(peer, why) => Self::Connection(peer, why),
+            Fault::Untrusted(peer, why) => Self::Untrusted(peer, why),
             Fault::TooLarge { max_bytes } => Self::Limit(format!(
                 "the response is larger than {max_bytes} bytes; see elements.limits.response_bytes"
             )),
@@ -236,7 +239,7 @@ impl Cause {
             Self::Throttled { .. } | Self::Paused(_) => Reason::Throttled,
             Self::Timeout { .. } => Reason::Timeout,
             Self::Unavailable { .. } => Reason::Unavailable,
-            Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,
+            Self::Connection(..) | Self::Untrusted(..) => Reason::Connection,
             Self::Truncated(_) | Self::Decode(_) => Reason::Decode,
             Self::Limit(_) => Reason::Limit,
             Self::Refused(_) => Reason::Refused,
@@ -313,7 +316,7 @@ mod tests {
     fn an_untrusted_certificate_names_the_setting_and_the_usual_reason() {
         for api in [Api::Elements, Api::PartnerCenter] {
             for untrusted in [Untrusted::UnknownIssuer, Untrusted::SelfSigned] {
-                let cause = Cause::Untrusted(untrusted);
+                let cause = Cause::Untrusted("api.example:443".to_owned(), untrusted);
                 assert_eq!(cause.reason(), Reason::Connection);
                 let text = text(api, cause);
                 for words in ["elements.ca_file", "a proxy that inspects TLS"] {

@@ -64,10 +64,10 @@ pub(super) enum Problem {
     Redirect,
     #[error("no complete response from the token service within {}", PromDuration(*.0))]
     Timeout(Duration),
-    #[error("connection to the token service failed: {0}")]
-    Connection(String),
-    #[error("connection to the token service failed: {0}")]
-    Untrusted(Untrusted),
+    #[error("connection to the token service {0} failed: {1}")]
+    Connection(String, String),
+    #[error("connection to the token service {0} failed: {1}")]
+    Untrusted(String, Untrusted),
     #[error("unexpected response from the token service: {0}")]
     Decode(String),
     #[error("the token service's response is too large")]
@@ -171,13 +171,10 @@ impl TokenError {
             (Problem::Status { .. }, Credential::PartnerCenter) => {
                 write!(f, "; check {section}.tenant and {section}.token_url")
             }
-            (Problem::Connection(_), _) => {
-                write!(
-                    f,
-                    "; check {section}.token_url, the network and elements.proxy_url"
-                )
+            (Problem::Connection(..), _) => {
+                write!(f, "; check {section}.token_url, the network and the proxy")
             }
-            (Problem::Untrusted(untrusted), _) => f.write_str(untrusted.advice()),
+            (Problem::Untrusted(_, untrusted), _) => f.write_str(untrusted.advice()),
             (Problem::Redirect | Problem::Decode(_) | Problem::TooLarge, _) => {
                 write!(f, "; check {section}.token_url")
             }
@@ -212,7 +209,7 @@ impl Problem {
             Self::Unavailable { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
             Self::Timeout(_) => Reason::Timeout,
-            Self::Connection(_) | Self::Untrusted(_) => Reason::Connection,
+            Self::Connection(..) | Self::Untrusted(..) => Reason::Connection,
             Self::Decode(_) => Reason::Decode,
             Self::TooLarge => Reason::Limit,
         };

@@ -209,8 +209,8 @@ impl TokenService {
     fn problem(&self, fault: Fault, codes: Codes, timeout: Duration) -> Problem {
         match fault {
             Fault::Timeout => Problem::Timeout(timeout),
-            Fault::Connection(text) => Problem::Connection(text),
-            Fault::Untrusted(untrusted) => Problem::Untrusted(untrusted),
+            Fault::Connection(peer, why) => Problem::Connection(peer, why),
+            Fault::Untrusted(peer, why) => Problem::Untrusted(peer, why),
             Fault::TooLarge { .. } => Problem::TooLarge,
             // Some services send their refusals with a 200.
             Fault::Unreadable(_) if codes.error().is_some() => self.refused(200, codes),
@@ -268,7 +268,7 @@ impl Problem {
             self,
             Self::Unavailable { .. }
                 | Self::Timeout(_)
-                | Self::Connection(_)
+                | Self::Connection(..)
                 | Self::Decode(_)
                 | Self::TooLarge
         )

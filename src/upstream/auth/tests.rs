@@ -341,12 +341,18 @@ fn each_failure_has_a_message() {
             "no complete response from the token service within 30s",
         ),
         (
-            none(Fault::Connection("refused".to_owned())),
-            "connection to the token service failed: refused",
+            none(Fault::Connection(
+                "login.example:443".to_owned(),
+                "refused".to_owned(),
+            )),
+            "connection to the token service login.example:443 failed: refused",
         ),
         (
-            none(Fault::Untrusted(Untrusted::UnknownIssuer)),
-            "connection to the token service failed: the server's certificate is issued by an unknown CA (UnknownIssuer)",
+            none(Fault::Untrusted(
+                "login.example:443".to_owned(),
+                Untrusted::UnknownIssuer,
+            )),
+            "connection to the token service login.example:443 failed: the server's certificate is issued by an unknown CA (UnknownIssuer)",
         ),
         (
             none(Fault::TooLarge { max_bytes: 5 }),
@@ -365,7 +371,7 @@ fn an_untrusted_certificate_names_the_setting_and_leaves_no_doubt() {
     for untrusted in [Untrusted::UnknownIssuer, Untrusted::SelfSigned] {
         for credential in [Credential::Elements, Credential::PartnerCenter] {
             let asking = service(credential, &url, &secret(), NOW);
-            let fault = Err(NoAnswer::of(Fault::Untrusted(untrusted)));
+            let fault = Err(NoAnswer::of(Fault::Untrusted(String::new(), untrusted)));
             let failed = asking.judge(fault, Duration::ZERO).unwrap_err();
             assert!(!failed.problem.leaves_doubt(), "nothing was sent");
             assert_eq!(failed.problem.reason(), "connection");

@@ -13,10 +13,10 @@ use super::trust::Untrusted;
 pub(crate) enum Fault {
     /// No whole answer in time.
     Timeout,
-    /// No connection, or one that broke.
-    Connection(String),
-    /// The server's certificate is not trusted, so nothing was sent.
-    Untrusted(Untrusted),
+    /// No connection, or one that broke: with whom, and why.
+    Connection(String, String),
+    /// The certificate of this server is not trusted, so nothing was sent.
+    Untrusted(String, Untrusted),
     /// The answer is larger than the request allows.
     TooLarge { max_bytes: usize },
     /// The body of a success ends early or is not as documented.
@@ -38,10 +38,24 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// No connection, to somebody who is named later.
+    pub(super) const fn connection(why: String) -> Self {
+        Self::Connection(String::new(), why)
+    }
+
+    /// Names who is at the other end of a connection that failed.
+    pub(super) fn with(self, peer: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Connection(_, why) => Self::Connection(peer(), why),
+            Self::Untrusted(_, why) => Self::Untrusted(peer(), why),
+            fault => fault,
+        }
+    }
+
     /// Its meaning for the retry policy.
     pub(super) fn failure(&self) -> Failure {
         match *self {
-            Self::Timeout | Self::Connection(_) | Self::Untrusted(_) => Failure::NoAnswer,
+            Self::Timeout | Self::Connection(..) | Self::Untrusted(..) => Failure::NoAnswer,
             Self::Unreadable(JsonError::Truncated(_)) => Failure::CutBody,
             Self::Throttled { retry_after, .. }
             // 509 and from 520 on are those of hosters and of content delivery networks.

@@ -18,6 +18,7 @@ use super::body::{Body, TooLarge};
 use super::clock_skew;
 use super::encoding;
 use super::fault::Fault;
+use super::peer::{Peers, ignores_environment};
 use super::request_id::RequestId;
 use super::retry_after::retry_after;
 use super::stats::Stats;
@@ -44,6 +45,7 @@ const ERROR_TEXT_CHARS: usize = 200;
 pub(crate) struct Transport {
     client: reqwest::Client,
     connect_timeout: Duration,
+    peers: Peers,
     pub(crate) stats: Stats,
     pub(crate) clock: Clock,
 }
@@ -150,6 +152,7 @@ impl Transport {
         Ok(Self {
             client: client.context("failed to set up TLS; check elements.ca_file")?,
             connect_timeout: config.connect_timeout,
+            peers: Peers::new(config, urls),
             stats,
             clock,
         })
@@ -163,6 +166,7 @@ impl Transport {
             timeout,
             ..
         } = request;
+        let url = request.url.clone();
         let in_flight = InFlight::new(&self.stats, api);
         let start = Instant::now();
         let mut head = None;
@@ -187,7 +191,7 @@ impl Transport {
             bytes.inc_by(answer.body.len() as u64);
         }
         answer.map_err(|fault| NoAnswer {
-            fault,
+            fault: fault.with(|| self.peers.to(&url)),
             request_id: head.and_then(|head| head.request_id),
         })
     }
@@ -252,7 +256,7 @@ impl Transport {
     fn unconnected(&self, error: reqwest::Error) -> Fault {
         if error.is_connect() && error.is_timeout() {
             let patience = PromDuration(self.connect_timeout);
-            return Fault::Connection(format!(
+            return Fault::connection(format!(
                 "no connection within {patience} (elements.connect_timeout)"
             ));
         }
@@ -290,8 +294,7 @@ fn builder(config: &HttpSettings, urls: [&Url; 2]) -> anyhow::Result<reqwest::Cl
         let proxy = reqwest::Proxy::all(proxy.expose())
             .map_err(|_| anyhow::anyhow!("elements.proxy_url is not a valid URL"))?;
         builder = builder.proxy(proxy);
-    } else if urls.iter().any(|url| url.scheme() == "http") {
-        // Plain HTTP goes to loopback only. A proxy of the environment would see the token.
+    } else if ignores_environment(urls) {
         builder = builder.no_proxy();
     }
     Ok(builder)
@@ -320,8 +323,8 @@ fn broken(error: reqwest::Error) -> Fault {
         source = cause.source();
     }
     match Untrusted::read(&text) {
-        Some(untrusted) => Fault::Untrusted(untrusted),
-        None => Fault::Connection(text.chars().take(ERROR_TEXT_CHARS).collect()),
+        Some(untrusted) => Fault::Untrusted(String::new(), untrusted),
+        None => Fault::connection(text.chars().take(ERROR_TEXT_CHARS).collect()),
     }
 }
 

@@ -118,7 +118,7 @@ mod tests {
         let text = String::new;
         for (fault, expected) in [
             (Fault::Timeout, Failure::NoAnswer),
-            (Fault::Connection(text()), Failure::NoAnswer),
+            (Fault::connection(text()), Failure::NoAnswer),
             (Fault::TooLarge { max_bytes: 5 }, Failure::Final),
         ] {
             let failed = verdict(Err(NoAnswer::of(fault)), |_| Ok(())).unwrap_err();

@@ -437,7 +437,7 @@ async fn a_new_token_whose_answer_is_lost_is_told_of_when_the_old_one_is_refused
     .await;
     let error = at.renewed().await.unwrap_err().to_string();
     assert!(
-        error.starts_with("connection to the token service failed"),
+        error.starts_with("connection to the token service 127.0.0.1:"),
         "{error}"
     );
     let error = at.renewed().await.unwrap_err().to_string();
