@@ -315,12 +315,16 @@ impl Stats {
         capacity
     }
 
-    /// Takes in how long a request took, whether it was answered or not.
-    pub(crate) fn took(&self, api: Api, route: &str, time: Duration) {
+    /// Takes in how long a request took. One without a whole answer says nothing of how fast the API is: that it hangs or
+    /// is gone is told by the failures.
+    pub(crate) fn took(&self, api: Api, route: &str, time: Duration, was_answered: bool) {
         let seconds = time.as_secs_f64();
         self.request_duration
             .with_label_values(&[api.as_str(), route])
             .observe(seconds);
+        if !was_answered {
+            return;
+        }
         let mut latencies = self.latencies();
         let latency = latencies.entry(api.as_str()).or_default();
         latency.requests = (latency.requests + 1.0).min(RECENT);
@@ -413,7 +417,7 @@ mod tests {
         assert!((7.9..8.1).contains(&possible()), "{}", possible());
         let took = |seconds, times| {
             for _ in 0..times {
-                stats.took(Api::Elements, "/users", Duration::from_secs(seconds));
+                stats.took(Api::Elements, "/users", Duration::from_secs(seconds), true);
             }
         };
         took(0, 1_000_000);
@@ -422,6 +426,11 @@ mod tests {
         let slow = possible();
         assert!((3.9..4.2).contains(&slow), "{slow}");
         took(60, 1);
-        assert!(possible() > 3.5, "one request is not all");
+        let after = possible();
+        assert!(after > 3.5, "one request is not all");
+        for _ in 0..1000 {
+            stats.took(Api::Elements, "/users", Duration::from_secs(30), false);
+        }
+        assert_eq!(possible().to_bits(), after.to_bits(), "it hangs");
     }
 }

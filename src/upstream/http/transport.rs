@@ -182,7 +182,7 @@ impl Transport {
             .requests
             .with_label_values(&[api.as_str(), route, code])
             .inc();
-        self.stats.took(api, route, start.elapsed());
+        self.stats.took(api, route, start.elapsed(), answer.is_ok());
         if let Ok(answer) = &answer {
             let bytes = self
                 .stats
