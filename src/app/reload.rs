@@ -40,7 +40,8 @@ pub(super) struct Reloader {
 /// What has become of the files that the configuration names.
 enum Seen {
     AsRead,
-    Changed(Box<Config>),
+    /// With the names of those that have changed.
+    Changed(Box<Config>, String),
     Missing(PathBuf),
 }
 
@@ -157,8 +158,10 @@ impl Reloader {
         let file = Arc::clone(file);
         let was_missing = std::mem::take(&mut self.is_missing);
         let read = blocking(move || {
-            if in_force.config.files_changed() {
-                return Ok(Seen::Changed(Box::new(file.parse()?)));
+            let changed = in_force.config.changed_files();
+            let changed: Vec<_> = changed.map(|path| path.display().to_string()).collect();
+            if !changed.is_empty() {
+                return Ok(Seen::Changed(Box::new(file.parse()?), changed.join(", ")));
             }
             Ok(match in_force.config.missing_file() {
                 None => Seen::AsRead,
@@ -166,8 +169,8 @@ impl Reloader {
             })
         });
         let outcome = read.await.and_then(|seen| match seen {
-            Seen::AsRead => Ok(false),
-            Seen::Changed(config) => self.put_in_force(*config, false).map(|()| true),
+            Seen::AsRead => Ok(None),
+            Seen::Changed(config, files) => self.put_in_force(*config, false).map(|()| Some(files)),
             Seen::Missing(path) => {
                 self.is_missing = true;
                 Err(format!("{} is missing; put it back", path.display()))
@@ -175,8 +178,11 @@ impl Reloader {
         });
         match outcome {
             Ok(changed) => {
-                if changed {
-                    tracing::info!("changed files named in the configuration are now in force");
+                if let Some(files) = changed {
+                    tracing::info!(
+                        files,
+                        "changed files named in the configuration are now in force"
+                    );
                 }
                 self.files_refused = None;
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::outline::Outline;
 use super::problem::{KeyPath, Place, Problem};
-use super::shown::{number_shown, shown};
+use super::shown::{measure_shown, number_shown, word_shown};
 use super::watched::{self, ReadFile};
 use crate::domain::text::is_invisible;
 use crate::domain::{ByteSize, PromDuration, Timestamp};
@@ -90,7 +90,10 @@ impl<'a> Checker<'a> {
         T: FromStr<Err: fmt::Display> + fmt::Display + PartialOrd,
     {
         let value = match text.parse::<T>() {
-            Err(error) => Err(format!("{} is not understood; {error}", shown(text))),
+            Err(error) => Err(format!(
+                "{} is not understood; {error}",
+                measure_shown(text)
+            )),
             Ok(value) if bounds.contains(&value) => Ok(value),
             Ok(value) => Err(format!(
                 "{value} is out of range; expected {} to {}",
@@ -174,7 +177,7 @@ impl<'a> Checker<'a> {
                 let list: Vec<_> = words.iter().map(|(word, _)| *word).collect();
                 format!(
                     "{} is not known; expected one of {}",
-                    shown(text),
+                    word_shown(text, &list),
                     list.join(", ")
                 )
             });

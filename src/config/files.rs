@@ -134,6 +134,9 @@ pub(super) fn state_dir(base: &Path, name: &str) -> Result<PathBuf, String> {
         Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
             Err(format!("{shown} is not a valid path; {EXPECTED}"))
         }
+        Err(cause) if cause.kind() == ErrorKind::TimedOut => {
+            Err(format!("{shown} cannot be read: {cause}; {EXPECTED}"))
+        }
         // It may come to be there, or to be writable, while the exporter runs.
         Err(_) => Ok(folder),
     }

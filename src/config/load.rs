@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checker::{Checker, Source};
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
-use super::watched::{MAX_FILE, ReadFile, read_capped};
+use super::watched::{MAX_FILE, read_capped};
 use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
 use crate::domain::{Clock, Unit, text};
 
@@ -132,11 +132,12 @@ impl Config {
         }
     }
 
-    /// Whether a file that the configuration names, such as that of a client secret, holds something else than when
-    /// it was read. Not the configuration's own file, and not that of the refresh token, which changes by itself.
+    /// The files that the configuration names, such as that of a client secret, and that hold something else than when
+    /// they were read. Not the configuration's own file, and not that of the refresh token, which changes by itself.
     /// Blocks for as long as the disk takes.
-    pub fn files_changed(&self) -> bool {
-        self.files.iter().any(ReadFile::has_changed)
+    pub fn changed_files(&self) -> impl Iterator<Item = &Path> {
+        let changed = self.files.iter().filter(|file| file.has_changed());
+        changed.map(|file| &*file.path)
     }
 
     /// The first of these files that is there no longer.

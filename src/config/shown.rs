@@ -7,6 +7,9 @@ pub(super) const NOT_SHOWN: &str = "the value (not shown, it may be a secret)";
 /// The longest start of a value that is quoted, in characters.
 const MOST: usize = 60;
 
+/// The most words of letters and digits in a value that is quoted. A product key has more.
+const MOST_MIXED: usize = 2;
+
 /// The characters between words: those of ids, domains, durations and patterns. Those that only passwords and tokens
 /// have are not among them.
 const BETWEEN: &str = " \n._-/:,\\()[]{}<>|*+?^$";
@@ -23,6 +26,28 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
+/// A value that should be a number with a unit. Only one that begins as such is quoted.
+pub(super) fn measure_shown(text: &str) -> String {
+    const LONGEST: usize = 16;
+    let is_one = text.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c));
+    if text.is_empty() || (is_one && text.chars().count() <= LONGEST) {
+        shown(text)
+    } else {
+        NOT_SHOWN.to_owned()
+    }
+}
+
+/// A value that should be one of these words. Only one that begins like one of them is quoted.
+pub(super) fn word_shown(text: &str, words: &[&str]) -> String {
+    const START: usize = 3;
+    let start = |text: &str| text.chars().take(START).collect::<String>().to_lowercase();
+    if text.is_empty() || words.iter().any(|word| start(word) == start(text)) {
+        shown(text)
+    } else {
+        NOT_SHOWN.to_owned()
+    }
+}
+
 /// A number as messages show it, or that it is not shown.
 pub(super) fn number_shown(number: f64) -> String {
     let text = number.to_string();
@@ -36,8 +61,12 @@ pub(super) fn number_shown(number: f64) -> String {
 /// Whether a text is made of words and short numbers, as names, durations and domains are, or is nearly a GUID. Secrets
 /// are made by chance: they mix digits and letters, or capitals and small letters, and are longer than a unit.
 pub(super) fn is_plausible(text: &str) -> bool {
-    let mut words = text.split(|c| BETWEEN.contains(c));
-    text.chars().count() <= MOST && (words.all(is_word) || is_nearly_guid(text))
+    let words = || text.split(|c| BETWEEN.contains(c));
+    let is_mixed = |word: &&str| {
+        word.contains(|c: char| c.is_ascii_digit()) && word.contains(char::is_alphabetic)
+    };
+    let is_text = words().all(is_word) && words().filter(is_mixed).count() <= MOST_MIXED;
+    text.chars().count() <= MOST && (is_text || is_nearly_guid(text))
 }
 
 /// Whether a key may be shown, and a key's path with it. Others may be a secret whose colon lacks its space
@@ -109,10 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn in_place_of_a_measure_or_a_word_only_what_begins_like_one_is_quoted() {
+        let words = ["commercial", "aos2"];
+        assert_eq!(word_shown("Comercial", &words), "\"Comercial\"");
+        assert_eq!(measure_shown("5 minutes"), "\"5 minutes\"");
+        assert_eq!(
+            (measure_shown(""), word_shown("", &words)),
+            ("\"\"".into(), "\"\"".into())
+        );
+        for secret in ["swordfish", "correct-horse-battery-staple"] {
+            assert_eq!(measure_shown(secret), NOT_SHOWN);
+            assert_eq!(word_shown(secret, &words), NOT_SHOWN);
+        }
+    }
+
+    #[test]
     fn what_may_be_a_secret_is_not() {
         for value in [
             "hunter2",
             "s3cr3t",
+            "K7QX2-9MZ4P-TR8VW-3BNHY",
             "471147114711",
             "G7m8Q~xYzAbCdEfGhIjKlMnOpQrStUvWxYz012345",
             "QxZtRbvwKqLmPd",

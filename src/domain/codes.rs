@@ -12,6 +12,12 @@ fn letters(text: &str) -> String {
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Names in upstream's tables that are longer or shorter than our labels, by their letters.
+const ALIASES: [(&str, &str); 2] = [
+    ("na", "notapplicable"),
+    ("multipleissuesfound", "multipleissues"),
+];
+
 macro_rules! code {
     ($(#[$doc:meta])* $name:ident $(or $other:literal)? { $($code:literal => $label:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -48,12 +54,14 @@ macro_rules! code {
 
         $(
             impl From<&str> for $name {
-                #[doc = concat!("Reads the code's name as upstream's table begins it, whatever its case, spaces and ",
+                #[doc = concat!("Reads the code's name as upstream's table has it, whatever its case, spaces and ",
                     "signs; another text is `", $other, "`.")]
                 fn from(text: &str) -> Self {
                     let text = letters(text);
+                    let full = ALIASES.iter().find(|(alias, _)| *alias == text);
+                    let text = full.map_or(&*text, |(_, label)| *label);
                     let known = Self::KNOWN.iter().copied();
-                    let mut named = known.filter(|code| text.starts_with(&letters(&code.label())));
+                    let mut named = known.filter(|code| text == letters(&code.label()));
                     named.next().unwrap_or(Self(OTHER_TEXT))
                 }
             }

@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) state: State,
     pub(super) quarantine: Quarantine,
     again: Again,
+    /// Whether there were fresh figures at the last look.
+    was_fresh: bool,
 }
 
 /// What a job waits for.
@@ -62,6 +64,7 @@ impl Job {
             state: State::Due(now),
             quarantine: Quarantine::default(),
             again: Again::default(),
+            was_fresh: false,
         }
     }
 
@@ -86,6 +89,13 @@ impl Job {
         let next = soon.map_or(after.next, |wait| now.after(wait).min(after.next));
         self.state = State::Due(next);
         after.skipped
+    }
+
+    /// Whether the figures of its collector have become stale since the last look.
+    pub(super) fn has_become_stale(&mut self, known: &CollectorSnapshot, now: Timestamp) -> bool {
+        let is_fresh = known.fresh(now).is_some();
+        let was_fresh = std::mem::replace(&mut self.was_fresh, is_fresh);
+        was_fresh && !is_fresh && known.figures.is_some()
     }
 
     /// When the poll is due that waits for its time.
@@ -273,7 +283,8 @@ impl Watched {
 
     /// Another client asks for these collectors from now on, which may be given what was refused.
     pub(super) fn ask_again(&mut self, is_asked: impl Fn(Collector) -> bool, now: Timestamp) {
-        for (collector, job) in self.jobs_mut() {
+        for (known, job) in self.jobs_mut() {
+            let collector = known.collector();
             if collector.is_discovery() && is_asked(collector) {
                 job.state = State::Due(now);
             }
@@ -315,11 +326,9 @@ impl Watched {
         }
     }
 
-    /// The jobs by their collectors.
-    pub(super) fn jobs_mut(&mut self) -> impl Iterator<Item = (Collector, &mut Job)> {
-        let collectors = self.snapshot.collectors.iter();
-        let collectors = collectors.map(CollectorSnapshot::collector);
-        collectors.zip(&mut self.jobs)
+    /// The jobs with what is known of their collectors.
+    pub(super) fn jobs_mut(&mut self) -> impl Iterator<Item = (&CollectorSnapshot, &mut Job)> {
+        self.snapshot.collectors.iter().zip(&mut self.jobs)
     }
 
     /// Whether a poll of this collector is meant to run.

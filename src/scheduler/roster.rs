@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::collectors::customers::ListedCustomer;
-use crate::domain::{Collector, TargetId, Timestamp, Unit};
+use crate::domain::{Collector, Target, TargetId, Timestamp};
 use crate::fleet::Fleet;
 use crate::state::Saved;
 
@@ -25,20 +25,50 @@ pub(super) struct Roster {
 /// Places in a list, by the targets that are there.
 type Places = HashMap<TargetId, usize>;
 
-/// How many tenants came and went.
+/// The tenants that came and went, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
-    pub(super) came: usize,
-    pub(super) went: usize,
+    pub(super) came: Vec<String>,
+    pub(super) went: Vec<String>,
 }
+
+/// The most names in one line of the log.
+const MOST_NAMES: usize = 20;
 
 impl Change {
     pub(super) fn log(&self) {
         let Self { came, went } = self;
-        if came + went > 0 {
-            tracing::info!(added = came, removed = went, "polled tenants changed");
+        if came.len() + went.len() > 0 {
+            tracing::info!(
+                added = came.len(),
+                removed = went.len(),
+                names_added = some(came),
+                names_removed = some(went),
+                "polled tenants changed"
+            );
         }
     }
+}
+
+/// The first names, and how many more there are; `None` where there are none.
+fn some(names: &[String]) -> Option<String> {
+    let (first, more) = names.split_at(names.len().min(MOST_NAMES));
+    let text = first.join(", ");
+    match more.len() {
+        0 if first.is_empty() => None,
+        0 => Some(text),
+        more => Some(format!("{text} and {more} more")),
+    }
+}
+
+/// As `Contoso (contoso.example)`.
+fn name(target: &Target) -> Option<String> {
+    let tenant = target.tenant()?;
+    Some(format!(
+        "{} ({})",
+        tenant.customer_name(),
+        tenant.tenant_name()
+    ))
 }
 
 impl Roster {
@@ -67,6 +97,9 @@ impl Roster {
             };
             self.targets.push(target);
         }
+        let went = known.values().filter(|one| before.contains_key(&one.id()));
+        let mut went: Vec<_> = went.map(|one| one.snapshot.target.clone()).collect();
+        went.sort_unstable_by_key(Target::id);
         self.gone = known
             .into_values()
             .filter(|one| fleet.only_misses(&one.snapshot.target))
@@ -76,13 +109,11 @@ impl Roster {
         self.drop_stale(now);
         let places = self.targets.iter().enumerate();
         self.places = places.map(|(place, one)| (one.id(), place)).collect();
-        let missing_in = |others: &Places, ids: &Places| {
-            let missing = ids.keys().filter(|id| !others.contains_key(*id));
-            missing.filter(|id| id.unit() == Unit::Tenant).count()
-        };
+        let came = self.targets.iter();
+        let came = came.filter(|one| !before.contains_key(&one.id()));
         Change {
-            came: missing_in(&before, &self.places),
-            went: missing_in(&self.places, &before),
+            came: came.filter_map(|one| name(&one.snapshot.target)).collect(),
+            went: went.iter().filter_map(name).collect(),
         }
     }
 

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::collectors::{self, Earlier, Polled};
 use crate::config::{Config, RateLimit};
-use crate::domain::{Api, Clock, Collector, Reason, Target, TargetId, Timestamp};
+use crate::domain::{Api, Clock, Collector, PromDuration, Reason, Target, TargetId, Timestamp};
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Snapshot, Snapshots, TargetSnapshot};
 use crate::state::Saved;
@@ -227,7 +227,14 @@ impl Scheduler {
         let mut later = None;
         for target in &mut self.roster.targets {
             let id = target.id();
-            for (collector, job) in target.jobs_mut() {
+            let whose = target.snapshot.target.clone();
+            for (known, job) in target.jobs_mut() {
+                let collector = known.collector();
+                if job.has_become_stale(known, now) {
+                    let _span = span(&whose, collector).entered();
+                    let stale_after = PromDuration(known.config.stale_after);
+                    tracing::warn!(%stale_after, "figures are stale, and withdrawn until a poll succeeds");
+                }
                 match job.due(now) {
                     Some(at) if at <= now => due.push((at, id, collector)),
                     Some(at) => later = Some(later.map_or(at, |later| at.min(later))),

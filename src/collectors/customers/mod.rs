@@ -103,7 +103,14 @@ fn tell_unsupported(before: Option<&Figures>, now: &Figures) {
     let earlier = before.map(unsupported).unwrap_or_default();
     for customer in &now.customers {
         let tenants = customer.unsupported;
-        if tenants != earlier.get(&customer.id).copied().unwrap_or(0) {
+        let before = earlier.get(&customer.id).copied().unwrap_or(0);
+        if tenants == 0 && before > 0 {
+            tracing::info!(
+                customer_id = %customer.id,
+                customer_name = customer.name,
+                "no tenants of this customer are left out any more"
+            );
+        } else if tenants != before {
             tracing::warn!(
                 customer_id = %customer.id,
                 customer_name = customer.name,
@@ -112,7 +119,7 @@ fn tell_unsupported(before: Option<&Figures>, now: &Figures) {
             );
         }
     }
-    if now.nameless != before.map_or(0, |before| before.nameless) {
+    if now.nameless > 0 && now.nameless != before.map_or(0, |before| before.nameless) {
         tracing::warn!(
             tenants = now.nameless,
             "customers without a valid id are left out; they are probably not set up yet"
@@ -125,6 +132,7 @@ fn tell_unsupported(before: Option<&Figures>, now: &Figures) {
 struct Fold {
     by_id: BTreeMap<CustomerId, ListedCustomer>,
     nameless: u64,
+    pages: usize,
     tenants: usize,
     statuses: BTreeSet<BackupStatus>,
     modes: BTreeSet<ManagementMode>,
@@ -133,11 +141,12 @@ struct Fold {
 impl Fold {
     /// Adds a page. Returns how many distinct customers there are so far.
     fn page(&mut self, page: &Page<Result<ListedCustomer, u64>>) -> Result<u64, Cause> {
+        let (known, mut nameless) = (self.by_id.len(), 0);
         for customer in &page.rows {
             let customer = match customer {
                 Ok(customer) => customer,
                 Err(tenants) => {
-                    self.nameless += tenants.max(&1);
+                    nameless += tenants.max(&1);
                     continue;
                 }
             };
@@ -158,7 +167,12 @@ impl Fold {
                 "the listing has more than {MOST_CODES} distinct codes"
             )));
         }
-        Ok(self.by_id.len() as u64 + self.nameless)
+        // Without an id nobody knows them again, so they must not make a page new that comes twice.
+        if self.pages == 0 || self.by_id.len() > known {
+            self.nameless += nameless;
+        }
+        self.pages += 1;
+        Ok(self.by_id.len() as u64 + u64::from(self.nameless > 0))
     }
 }
 
@@ -237,6 +251,20 @@ mod tests {
             .unwrap();
         let read: Vec<_> = all.by_id.into_values().collect();
         assert_eq!(read, [ListedCustomer::bare(1), first]);
+    }
+
+    #[test]
+    fn a_page_that_comes_twice_is_not_new_by_the_customers_without_an_id() {
+        let mut all = Fold::default();
+        let page = Page::of(vec![Err(3), Ok(ListedCustomer::bare(1)), Err(0)]);
+        for _ in 0..3 {
+            assert_eq!(all.page(&page).unwrap(), 2);
+            assert_eq!(all.nameless, 4);
+        }
+        let next = Page::of(vec![Ok(ListedCustomer::bare(2)), Err(1)]);
+        assert_eq!((all.page(&next).unwrap(), all.nameless), (3, 5));
+        let mut none = Fold::default();
+        assert_eq!(none.page(&Page::of(vec![Err(0)])).unwrap(), 1);
     }
 
     #[test]

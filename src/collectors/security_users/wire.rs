@@ -6,8 +6,8 @@ use url::Url;
 use crate::config::{SecurityEndpoint, StatusEncoding};
 use crate::domain::{SecurityStatus, Target};
 use crate::upstream::{
-    ApiError, Ask, Cause, Client, ElementsUser, Endpoint, Page, Progress, Pseudonyms, UserRows,
-    read_elements_page,
+    ApiError, Ask, Cause, Client, ElementsUser, Endpoint, Page, Progress, Pseudonyms, RequestId,
+    UserRows, read_elements_page,
 };
 
 /// Reads the rows of one page from the body of an answer, as a poll does with each.
@@ -41,7 +41,8 @@ pub(super) const fn endpoint(form: SecurityEndpoint) -> Endpoint {
 }
 
 /// Asks how many users have a finding, or any finding at all, without reading them. `Decode` when the answer tells no
-/// number; `Implausible` when it shows that the API has not filtered by the finding.
+/// number; `Implausible` when it shows that the API has not filtered by the finding, or that the number is none of the
+/// listing.
 pub(super) async fn count(
     elements: &Client,
     target: &Target,
@@ -53,22 +54,43 @@ pub(super) async fn count(
         pseudonyms: &elements.pseudonyms,
         encoding: StatusEncoding::Codes,
     };
-    let url = count_url(elements.listing_url(endpoint.route, target), status);
-    let ask = Ask::new(target.id(), url);
-    let answered = elements
-        .call(&endpoint, &ask, |body| read_elements_page(body, &rows))
-        .await?;
+    let listing = elements.listing_url(endpoint.route, target);
+    let ask = |index| Ask::new(target.id(), count_url(listing.clone(), index, status));
+    let read = |body: &[u8]| read_elements_page(body, &rows);
+    let answered = elements.call(&endpoint, &ask(1), read).await?;
     let Some(page) = answered.value else {
         return Ok(0);
     };
     progress.add(&page);
-    count_in(&page, status)
-        .map_err(|cause| elements.failed(&endpoint, cause, answered.request_id.as_ref(), None))
+    let fail = |cause, id: Option<&RequestId>| elements.failed(&endpoint, cause, id, None);
+    let total =
+        count_in(&page, status).map_err(|cause| fail(cause, answered.request_id.as_ref()))?;
+    if total == 0 || total > page.rows.len() as u64 {
+        return Ok(total);
+    }
+    // It may be the number of the page's own rows. A service may refuse a page beyond the end.
+    match elements.call(&endpoint, &ask(2), read).await {
+        Ok(next) => {
+            let rows = next.value.map_or(0, |page| page.rows.len());
+            if rows > 0 {
+                let cause = Cause::Implausible(format!(
+                    "a listing of {total} rows has {rows} more on its second page"
+                ));
+                return Err(fail(cause, next.request_id.as_ref()));
+            }
+            Ok(total)
+        }
+        Err(ApiError {
+            cause: Cause::NotFound | Cause::BadRequest(_),
+            ..
+        }) => Ok(total),
+        Err(error) => Err(error),
+    }
 }
 
-fn count_url(mut listing: Url, status: Option<SecurityStatus>) -> Url {
+fn count_url(mut listing: Url, index: u32, status: Option<SecurityStatus>) -> Url {
     let filter = status.map_or_else(String::new, |status| format!("&status={}", status.code()));
-    listing.set_query(Some(&format!("pageIndex=1&pageSize=1{filter}")));
+    listing.set_query(Some(&format!("pageIndex={index}&pageSize=1{filter}")));
     listing
 }
 
@@ -84,7 +106,7 @@ fn count_in(page: &Page<ElementsUser>, status: Option<SecurityStatus>) -> Result
     }
     let rows = page.rows.len() as u64;
     match page.total {
-        Some(total) if (total == 0) == (rows == 0) => Ok(total),
+        Some(total) if total >= rows && (total == 0) == (rows == 0) => Ok(total),
         Some(total) => Err(Cause::Implausible(format!(
             "a listing of {total} rows has {rows} on its first page"
         ))),
@@ -121,6 +143,7 @@ mod tests {
         assert_eq!(count(&[4], Some(17), high_risk), Err("implausible"));
         assert_eq!(count(&[], Some(17), high_risk), Err("implausible"));
         assert_eq!(count(&[3], Some(0), high_risk), Err("implausible"));
+        assert_eq!(count(&[3, 3, 3], Some(2), high_risk), Err("implausible"));
         assert_eq!(count(&[3], None, high_risk), Err("decode"));
     }
 }

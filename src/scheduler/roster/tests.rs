@@ -10,7 +10,7 @@ use crate::collectors::customers::{self, ListedTenant};
 use crate::collectors::protected_users::{self, Coverage, Joins, Protection};
 use crate::collectors::{Exposure, Totals, security_users};
 use crate::config::{Config, Source};
-use crate::domain::{Reason, Target, TenantId};
+use crate::domain::{Reason, Target, Tenant, TenantId};
 use crate::fleet::Names;
 use crate::scheduler::jobs::{Job, State};
 use crate::snapshot::{CollectorSnapshot, Figures, LastPoll, Snapshot, TargetSnapshot};
@@ -79,9 +79,11 @@ impl Watching {
         watching
     }
 
-    fn change(&mut self, seconds: u64) -> Change {
+    /// Returns how many tenants came and went.
+    fn change(&mut self, seconds: u64) -> (usize, usize) {
         let fleet = Fleet::new(&self.config, Some(&self.listed), &Names::default());
-        self.roster.change(&fleet, at(seconds))
+        let Change { came, went } = self.roster.change(&fleet, at(seconds));
+        (came.len(), went.len())
     }
 
     /// The roster of the next process, which begins with what this one knew.
@@ -200,7 +202,7 @@ fn protected() -> Totals {
 fn a_new_tenant_is_polled_at_once_and_its_protected_users_after_the_others() {
     let mut watching = Watching::polled();
     watching.roster = Roster::default();
-    assert_eq!(watching.change(5), Change { came: 2, went: 0 });
+    assert_eq!(watching.change(5), (2, 0));
     for tenant in [OWN, FOUND] {
         assert_eq!(watching.state(tenant, Security), State::Due(at(5)));
         assert_eq!(
@@ -222,7 +224,7 @@ fn what_stays_the_same_keeps_its_figures_its_counters_its_place_and_its_running_
     let running = State::Running { due: at(12) };
     watching.of(OWN, Security).1.state = running;
     watching.of(FOUND, ProtectedUsers).1.state = State::Due(at(15));
-    assert_eq!(watching.change(20), Change { came: 0, went: 0 });
+    assert_eq!(watching.change(20), (0, 0));
     assert_eq!(watching.state(OWN, Security), running);
     assert!(watching.roster.runs(OWN, Security));
     assert_eq!(watching.state(OWN, ProtectedUsers), State::Due(at(300)));
@@ -325,7 +327,7 @@ fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
         "nobody knows yet what the API lists"
     );
     let change = watching.roster.change(&unread, at(20));
-    assert_eq!((change.went, watching.roster.gone.len()), (2, 2));
+    assert_eq!((change.went.len(), watching.roster.gone.len()), (2, 2));
     watching.listed[0].tenants.push(ListedTenant {
         id: OWN_ID,
         name: None,
@@ -339,10 +341,10 @@ fn a_tenant_of_the_file_that_is_left_to_discovery_goes_on_as_it_was() {
 fn a_tenant_that_is_not_wanted_goes_at_once_with_all_it_has() {
     let mut watching = Watching::polled();
     watching.config.tenants.clear();
-    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert_eq!(watching.change(20), (0, 1));
     assert!(watching.roster.gone.is_empty());
     watching.config.discovery = None;
-    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert_eq!(watching.change(20), (0, 1));
     assert!(watching.tenants().is_empty() && watching.roster.gone.is_empty());
 }
 
@@ -351,7 +353,7 @@ fn a_tenant_that_disappears_stays_until_its_last_figures_are_stale() {
     let mut watching = Watching::polled();
     watching.of(FOUND, Security).1.state = State::Running { due: at(12) };
     watching.listed = listed(false);
-    assert_eq!(watching.change(20), Change { came: 0, went: 1 });
+    assert_eq!(watching.change(20), (0, 1));
     assert!(!watching.roster.runs(FOUND, Security));
     let [gone] = watching.roster.gone.as_slice() else {
         panic!("{:?}", watching.roster.gone);
@@ -361,7 +363,7 @@ fn a_tenant_that_disappears_stays_until_its_last_figures_are_stale() {
     assert!(collectors.all(|one| one.next_poll.is_none()));
 
     // A change of something else does nothing to it, however often.
-    assert_eq!(watching.change(30), Change { came: 0, went: 0 });
+    assert_eq!(watching.change(30), (0, 0));
     // Its protected users, which are read every 15 minutes, are the last to be stale.
     let stale_at = at(10 + 3 * 900);
     assert_eq!(watching.roster.next_stale(), Some(stale_at));
@@ -377,7 +379,7 @@ fn a_tenant_that_comes_back_in_time_goes_on_as_it_was() {
     watching.listed = listed(false);
     watching.change(20);
     watching.listed = listed(true);
-    assert_eq!(watching.change(400), Change { came: 1, went: 0 });
+    assert_eq!(watching.change(400), (1, 0));
     assert!(watching.roster.gone.is_empty());
     assert!(watching.is_joined(FOUND));
     for collector in [Security, ProtectedUsers] {
@@ -553,4 +555,22 @@ fn another_client_asks_at_the_next_slot_for_what_is_in_quarantine_and_for_nothin
     watched.ask_again(|collector| collector != Security, at(3002));
     assert_eq!(due(&mut watching, FOUND, 3002), planned);
     assert!(watching.known(FOUND, Security).quarantined);
+}
+
+#[test]
+fn who_came_and_went_is_named_by_the_first_names_and_the_number_of_the_others() {
+    assert_eq!(some(&[]), None);
+    let names: Vec<_> = (1..=22).map(|n| format!("Contoso {n}")).collect();
+    assert_eq!(some(&names[..2]).unwrap(), "Contoso 1, Contoso 2");
+    let text = some(&names).unwrap();
+    assert!(text.ends_with(", Contoso 20 and 2 more"), "{text}");
+    let tenant = Arc::new(Tenant {
+        customer_name: Some("Contoso".to_owned()),
+        ..Tenant::bare(1, 2)
+    });
+    assert_eq!(
+        name(&Target::Tenant(tenant)).unwrap(),
+        "Contoso (00000000-0000-0000-0000-000000000002)"
+    );
+    assert_eq!(name(&Target::Partner("p".into())), None);
 }

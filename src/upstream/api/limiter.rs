@@ -64,7 +64,7 @@ pub(super) struct RateNow {
 /// A change of the host's rate that people are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It was the configured one, and is less.
+    /// It is less than it was.
     Fell,
     /// It is the configured one again.
     Recovered,
@@ -155,17 +155,17 @@ impl Limiter {
 
     fn change(&self, change: impl FnOnce(&mut Rate)) -> RateNow {
         let mut rate = locked(&self.rate);
-        let was_lowered = rate.is_lowered();
+        let (before, was_lowered) = (rate.per_second(), rate.is_lowered());
         change(&mut rate);
-        let turn = match (was_lowered, rate.is_lowered()) {
-            (false, true) => Some(Turn::Fell),
-            (true, false) => Some(Turn::Recovered),
-            _ => None,
+        let per_second = rate.per_second();
+        let turn = if per_second < before {
+            Some(Turn::Fell)
+        } else if was_lowered && !rate.is_lowered() {
+            Some(Turn::Recovered)
+        } else {
+            None
         };
-        RateNow {
-            per_second: rate.per_second(),
-            turn,
-        }
+        RateNow { per_second, turn }
     }
 
     fn lane(&self, target: TargetId) -> Arc<Lane> {

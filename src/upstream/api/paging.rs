@@ -261,7 +261,8 @@ impl Pager {
     }
 
     fn implausible(&self, what: &str) -> Cause {
-        let distinct = self.distinct;
+        // Of a listing that is one of several, the distinct rows of those before count too.
+        let rows = self.distinct.min(self.rows);
         let of = self
             .total
             .map_or_else(String::new, |total| format!(" of {total}"));
@@ -271,7 +272,7 @@ impl Pager {
             ""
         };
         Cause::Implausible(format!(
-            "{what}: {distinct}{of} rows after {} pages{advice}",
+            "{what}: {rows}{of} rows after {} pages{advice}",
             self.pages
         ))
     }

@@ -44,6 +44,9 @@ impl Pseudonyms {
     /// The key of a user id; `None` when there is none. A GUID is the same however it is written, and the one of zeros
     /// is how .NET writes that there is none.
     fn id(&self, id: &str) -> Option<UserKey> {
+        if is_broken(id) {
+            return None;
+        }
         match guid(id) {
             Some(0) => None,
             Some(bits) => self.hash(GUID, &bits.to_le_bytes()),
@@ -54,6 +57,9 @@ impl Pseudonyms {
     /// The key of a mail address or principal name, without case and spaces around; `None` when there is none.
     fn address(&self, address: &str) -> Option<UserKey> {
         let address = address.trim();
+        if is_broken(address) {
+            return None;
+        }
         let mut short = [0; SHORT];
         match short.get_mut(..address.len()) {
             Some(lower) if address.is_ascii() => {
@@ -79,9 +85,21 @@ impl Pseudonyms {
     }
 }
 
+/// Whether a part of a text was not readable: two texts that differ there alone would be one.
+fn is_broken(text: &str) -> bool {
+    text.contains(char::REPLACEMENT_CHARACTER)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_readable_is_nobody() {
+        let keys = Pseudonyms::default();
+        assert_eq!(keys.address("m\u{fffd}ller@contoso.example"), None);
+        assert_eq!(keys.id("a\u{fffd}"), None);
+    }
 
     #[test]
     fn addresses_are_compared_without_case_and_ids_with_it() {

@@ -299,12 +299,15 @@ impl Inner {
         if outcome.as_ref().err().is_none_or(|error| !error.repeated) {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
-        match &outcome {
+        let reason_before = match &outcome {
             Ok(_) => self.failing().remove(&self.service.scopes),
             Err(error) => self
                 .failing()
                 .insert(self.service.scopes.clone(), error.problem.reason()),
         };
+        if outcome.is_ok() && reason_before.is_some() {
+            tracing::info!(parent: None, credential, "token requests succeed again");
+        }
         self.show();
         match outcome {
             Ok(granted) => {

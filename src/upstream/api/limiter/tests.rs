@@ -340,4 +340,10 @@ async fn the_rate_falls_when_several_tenants_are_throttled_and_says_when_it_turn
     assert_eq!(limiter.throttled(SECOND, seconds(1)).turn, None);
     assert_eq!(limiter.throttled(FIRST, seconds(1)), fallen);
     assert_eq!(limiter.throttled(SECOND, seconds(1)).turn, None);
+    tokio::time::advance(seconds(10)).await;
+    let further = RateNow {
+        per_second: 2.5,
+        ..fallen
+    };
+    assert_eq!(limiter.throttled(FIRST, seconds(1)), further);
 }

@@ -170,11 +170,12 @@ impl<'de, T: From<i64> + for<'a> From<&'a str>> Deserialize<'de> for Word<T> {
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Word<T>, E> {
-                let number = whole(word).map(|number| MaybeWhole(number).to_i64());
-                let word = || Some(T::from(word.trim()));
-                Ok(Word(
-                    number.map_or_else(|()| word(), |number| number.map(T::from)),
-                ))
+                Ok(Word(match (whole(word), word.trim()) {
+                    (_, "") => None,
+                    (Ok(Some(number)), _) => MaybeWhole(Some(number)).to_i64().map(T::from),
+                    // `N/A` is a word of such lists.
+                    (_, word) => Some(T::from(word)),
+                }))
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word<T>, E> {
