@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::listed::{ListedCustomer, ListedTenant};
 use crate::domain::text::is_invisible;
 use crate::domain::{BackupStatus, ManagementMode, guid};
-use crate::upstream::http::json::{Lenient, List, Object, Text, Word, wire};
+use crate::upstream::http::json::{BROKEN, Lenient, List, Object, Text, Word, wire};
 use crate::upstream::{Endpoint, Rows};
 
 /// The longest name that is shown, in characters: as long as one in the configuration may be.
@@ -67,6 +67,13 @@ fn id<T: FromStr>(text: &Lenient<Text<'_>>) -> Option<T> {
 /// the configuration may be. `None` when nothing is left.
 fn name(text: &Lenient<Text<'_>>) -> Option<String> {
     let text = text.0.as_ref()?.0.chars();
+    let text = text.map(|c| {
+        if c == BROKEN {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    });
     let printable = text.filter(|c| !c.is_control() && !is_invisible(*c));
     let name: String = printable.collect();
     // Last of all, so that a name is read as it is when it was kept over a restart.

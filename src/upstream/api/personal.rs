@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::domain::{UserKey, UserKeys, guid};
-use crate::upstream::http::json::Text;
+use crate::upstream::http::json::{BROKEN, Text};
 
 /// Hashes identifiers under a random key of this process (`SipHash`: who does not know the key can neither
 /// guess a person from a number nor make two persons collide).
@@ -87,7 +87,7 @@ impl Pseudonyms {
 
 /// Whether a part of a text was not readable: two texts that differ there alone would be one.
 fn is_broken(text: &str) -> bool {
-    text.contains(char::REPLACEMENT_CHARACTER)
+    text.contains(BROKEN)
 }
 
 #[cfg(test)]
@@ -97,8 +97,9 @@ mod tests {
     #[test]
     fn what_was_not_readable_is_nobody() {
         let keys = Pseudonyms::default();
-        assert_eq!(keys.address("m\u{fffd}ller@contoso.example"), None);
-        assert_eq!(keys.id("a\u{fffd}"), None);
+        assert_eq!(keys.address("m\u{fdd0}ller@contoso.example"), None);
+        assert_eq!(keys.id("a\u{fdd0}"), None);
+        assert_ne!(keys.id("a\u{fffd}"), None, "text like any other");
     }
 
     #[test]

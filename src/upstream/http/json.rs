@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-pub(crate) use repair::repaired;
+pub(crate) use repair::{BROKEN, repaired};
 pub(crate) use scalar::{Flag, Lenient, MaybeWhole, Whole, Word};
 pub(crate) use wire::wire;
 

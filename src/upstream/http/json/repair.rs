@@ -1,10 +1,11 @@
-//! Text that is nearly JSON. What is repaired fails nothing where nobody reads it, and is read with a replacement
-//! character, a space or a large number in its place where somebody does.
+//! Text that is nearly JSON. What is repaired fails nothing where nobody reads it, and is read with [`BROKEN`], a space or
+//! a large number in its place where somebody does.
 
-use std::borrow::Cow;
+/// What stands for text that is none: a character that Unicode keeps out of texts, so that no other one has it.
+pub(crate) const BROKEN: char = '\u{fdd0}';
 
-/// What stands for text that is none.
-const REPLACEMENT: &[u8] = br"\ufffd";
+/// The same as an escape.
+const ESCAPED: &[u8] = br"\ufdd0";
 
 /// What stands for a number that is out of range, without its sign.
 const LARGE: &[u8] = b"1e300";
@@ -12,9 +13,9 @@ const LARGE: &[u8] = b"1e300";
 /// A body with its faults repaired: bytes that are no UTF-8, halves of surrogate pairs, control characters, and numbers
 /// out of range. `None` when it has none of them.
 pub(crate) fn repaired(body: &[u8]) -> Option<Vec<u8>> {
-    let text = String::from_utf8_lossy(body);
-    let mut is_changed = matches!(text, Cow::Owned(_));
-    let mut left = text.as_bytes();
+    let text = readable(body);
+    let mut is_changed = text.is_some();
+    let mut left = text.as_ref().map_or(body, String::as_bytes);
     let mut out = Vec::with_capacity(left.len());
     let mut in_text = false;
     while let [first, ..] = left {
@@ -37,14 +38,27 @@ pub(crate) fn repaired(body: &[u8]) -> Option<Vec<u8>> {
     is_changed.then_some(out)
 }
 
+/// The text of a body some of whose bytes are none; `None` where all are.
+fn readable(body: &[u8]) -> Option<String> {
+    std::str::from_utf8(body).err()?;
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(BROKEN);
+        }
+    }
+    Some(text)
+}
+
 /// How long the escape is that stands first, and what to put in its place.
 fn escape(text: &[u8]) -> (usize, Option<&'static [u8]>) {
     match code_unit(text) {
         Some(0xd800..0xdc00) => match text.get(6..).and_then(code_unit) {
             Some(0xdc00..0xe000) => (12, None),
-            _ => (6, Some(REPLACEMENT)),
+            _ => (6, Some(ESCAPED)),
         },
-        Some(0xdc00..0xe000) => (6, Some(REPLACEMENT)),
+        Some(0xdc00..0xe000) => (6, Some(ESCAPED)),
         Some(_) => (6, None),
         None => (2, None),
     }
@@ -78,16 +92,16 @@ mod tests {
     #[test]
     fn what_is_no_json_by_a_trifle_is_repaired() {
         for (body, expected) in [
-            (&br#"{"a": "b\ud83d"}"#[..], r#"{"a": "b\ufffd"}"#),
+            (&br#"{"a": "b\ud83d"}"#[..], r#"{"a": "b\ufdd0"}"#),
             (
                 br#"{"a": "\udc00\ud83d\ude00"}"#,
-                r#"{"a": "\ufffd\ud83d\ude00"}"#,
+                r#"{"a": "\ufdd0\ud83d\ude00"}"#,
             ),
             (
                 br#"{"a": "\ud83d\ud83d\ude00"}"#,
-                r#"{"a": "\ufffd\ud83d\ude00"}"#,
+                r#"{"a": "\ufdd0\ud83d\ude00"}"#,
             ),
-            (b"{\"a\": \"\xe4\"}", "{\"a\": \"\u{fffd}\"}"),
+            (b"{\"a\": \"\xe4\"}", "{\"a\": \"\u{fdd0}\"}"),
             (b"{\"a\": \"b\tc\n\0\"}", r#"{"a": "b c  "}"#),
             (b"[1e999, -1e999, 2]", "[1e300, -1e300, 2]"),
         ] {
