@@ -75,6 +75,7 @@ pub const RUNBOOKS: Folder = Folder {
         "AvePointDataStale.md"
         "AvePointDiscoveryFailing.md"
         "AvePointExporterDown.md"
+        "AvePointExporterRestarting.md"
         "AvePointFleetBlind.md"
         "AvePointHighRiskUsersExposed.md"
         "AvePointHighRiskUsersPresent.md"
