@@ -66,6 +66,7 @@ pub const RUNBOOKS: Folder = Folder {
     files: files!("docs/runbooks":
         "AvePointApiThrottled.md"
         "AvePointBackupCoverageLow.md"
+        "AvePointCertificateExpiresSoon.md"
         "AvePointCertificateExpiring.md"
         "AvePointClockSkewed.md"
         "AvePointCollectorFailing.md"
