@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Counts the notifications of an outage over 200 customers, at a real Alertmanager with deploy/alertmanager.yml.
+
+The routes and inhibit rules are the example's; receivers are a local webhook, and groups wait for a second. Nothing
+waits for a fixed time: a last alert, posted after the others were notified, marks the end.
+"""
+
+import http.server
+import json
+import queue
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+received = queue.Queue()
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def post(base, alerts):
+    body = json.dumps([{"labels": alert} for alert in alerts]).encode()
+    request = urllib.request.Request(f"{base}/api/v2/alerts", body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def tenants(name):
+    return [
+        {"alertname": name, "severity": "warning", "m365_tenant_id": f"t{i}", "customer_id": f"c{i}",
+         "psa_id": f"p{i}", "sla": "gold", "collector": "directory"}
+        for i in range(200)
+    ]
+
+
+def count(config, alerts, expected):
+    """The alert names of the notifications up to the last alert's, at an Alertmanager of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "alertmanager.yml").write_text(config, encoding="utf-8")
+        process = subprocess.Popen(
+            [program, f"--config.file={directory}/alertmanager.yml", f"--storage.path={directory}/data",
+             f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    urllib.request.urlopen(f"{base}/-/ready", timeout=1).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        sys.exit("notifications.py: Alertmanager does not start")
+                    time.sleep(0.05)
+            post(base, alerts)
+            names = []
+            while len(names) < expected:
+                names.append(received.get(timeout=20)["commonLabels"].get("alertname", "several"))
+            post(base, [{"alertname": "AvePointReloadFailed", "severity": "warning", "instance": "last"}])
+            while (name := received.get(timeout=20)["commonLabels"].get("alertname", "several")) != "AvePointReloadFailed":
+                names.append(name)
+            return names
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def main():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    text = (ROOT / "deploy" / "alertmanager.yml").read_text(encoding="utf-8").partition("\nreceivers:")[0]
+    config = re.sub(r"group_wait: \S+", "group_wait: 1s", text) + "\nreceivers:\n"
+    for name in ("operations", "on-call", "tickets"):
+        config += f"  - name: {name}\n    webhook_configs:\n      - url: http://127.0.0.1:{server.server_port}/\n"
+    outage = tenants("AvePointCollectorFailing") + tenants("AvePointDataStale")
+    blind = [{"alertname": "AvePointFleetBlind", "severity": "critical"}]
+    for what, alerts, expected in (
+        ("an outage over the fleet", blind + outage, ["AvePointFleetBlind"]),
+        ("an outage over a part of the fleet", tenants("AvePointCollectorFailing"), ["AvePointCollectorFailing"]),
+        ("a rate limit that is too low",
+         [{"alertname": "AvePointRateLimitTooLow", "severity": "warning", "api": "elements"}]
+         + tenants("AvePointDataStale"), ["AvePointRateLimitTooLow"]),
+    ):
+        found = count(config, alerts, len(expected))
+        if found != expected:
+            sys.exit(f"notifications.py: {what} makes {len(found)} notifications {found[:5]}, not {expected}")
+        print(f"{what}: {len(alerts)} alerts, {len(found)} notification")
+
+
+main()
