@@ -36,14 +36,14 @@ class Row:
         return y + height
 
 
-def build(name, description, time, rows):
+def build(name, description, time, rows, one_tenant=False):
     """The text of a dashboard's file."""
     uid, title = name
     builder = builders.Dashboard(title).uid(uid).description(description).tags(["avepoint"]).readonly()
-    builder.time(time, "now").refresh("1m").timezone("browser").tooltip(
+    builder.time(time, "now").refresh("5m").timezone("browser").tooltip(
         dashboard.DashboardCursorSync.CROSSHAIR
     )
-    builder.links(links.beside(uid)).variables(variables.variables()).annotations(variables.annotations())
+    builder.links(links.beside(uid)).variables(variables.variables(one_tenant)).annotations(variables.annotations())
     built = builder.build()
 
     built.panels, y, last = [], 0, 0
@@ -71,6 +71,8 @@ def _text(built):
     for variable in built["templating"]["list"]:
         for key in ("auto", "auto_min", "auto_count"):
             variable.pop(key, None)
+        # A link carries choices; a hidden variable follows from them.
+        variable["skipUrlSync"] = variable.get("hide") == 2
     for panel in panels(built):
         panel.pop("repeatDirection", None)
         # Tables of Grafana 13 have it elsewhere, and none is what all versions begin with.

@@ -44,7 +44,7 @@ def now():
             "Collectors up",
             "The share of the selected tenants' collectors whose last poll succeeded. Below 100 %, the"
             " Fleet dashboard shows which collectors fail, and why.",
-            f"avg({q.chosen(q.COLLECTOR_UP)})",
+            f"avg({q.COLLECTOR_UP})",
             unit="percentunit",
             steps=look.SHARE_UP,
             missing="no polls yet",
@@ -111,15 +111,15 @@ def polls():
     """What was polled, and what came of it."""
 
     def per_minute(name):
-        return f"60 * sum by (collector) ({q.chosen(q.rate(f'avepoint_collector_{name}_total'))})"
+        return f"60 * sum by (collector) ({q.rate(f'avepoint_collector_{name}_total', q.TENANT)})"
 
     def by_collector(title, description, expression, **options):
         panel = look.lines(title, description, [look.target(expression, "{{collector}}")], **options)
         return look.paint(panel, look.COLLECTORS)
 
-    duration = q.chosen(q.own("avepoint_collector_last_duration_seconds"))
+    duration = q.own("avepoint_collector_last_duration_seconds", q.TENANT)
     failures = q.rate("avepoint_poll_failures_total")
-    third = (8, 7)
+    third, quarter = (8, 7), (6, 7)
     return [
         by_collector(
             "Polls", "Polls completed, successful or not.", per_minute("polls"), unit=look.POLLS, size=third
@@ -147,7 +147,7 @@ def polls():
             " this continues, lengthen the intervals.",
             per_minute("skipped_polls"),
             unit=look.POLLS,
-            size=third,
+            size=quarter,
         ),
         by_collector(
             "Longest poll",
@@ -155,14 +155,22 @@ def polls():
             " than its interval is late.",
             f"max by (collector) ({duration})",
             unit="s",
-            size=third,
+            size=quarter,
+        ),
+        by_collector(
+            "Unreadable dates",
+            "Dates in the listings of the last successful polls that could not be read and count as missing: figures"
+            " by age may be too low. The log has an example.",
+            f"sum by (collector) ({q.once('avepoint_collector_unreadable_dates', 'collector')})"
+            f" or 0 * count by (collector) ({q.COLLECTOR_UP})",
+            size=quarter,
         ),
         by_collector(
             "Collectors up",
             "The share of tenants whose last poll succeeded.",
-            f"avg by (collector) ({q.chosen(q.COLLECTOR_UP)})",
+            f"avg by (collector) ({q.COLLECTOR_UP})",
             unit="percentunit",
-            size=third,
+            size=quarter,
         ),
     ]
 

@@ -19,9 +19,10 @@ def dashboard():
         "now-24h",
         [
             board.Row("Fleet", overview()),
+            board.Row("Alerts and failed backups", [alerts(), failed_backups()]),
             board.Row("Trends", trends()),
             board.Row("Worst tenants", [worst_tenants()]),
-            board.Row("Increases", risen()),
+            board.Row("Increases", [*risen(), week_against_week()]),
             board.Row(
                 "Exposure and protection",
                 [shared.exposure_matrix((10, 9)), shared.protected_share((6, 9)), least_protected()],
@@ -44,6 +45,7 @@ def dashboard():
 def overview():
     """The totals."""
     listing = "from AvePoint's listing of users at risk"
+    of_listed = ("of listed users", q.total(q.SECURITY_USERS))
     return [
         look.stat(
             "Tenants",
@@ -52,15 +54,17 @@ def overview():
             missing="no tenants",
         ),
         look.stat(
-            "High risk",
+            "Users at high risk",
             f"Users at high risk according to Microsoft, {listing}. Investigate each of them.",
             q.total(q.HIGH_RISK),
+            share=of_listed,
             color=look.STATUSES["high_risk"][1],
         ),
         look.stat(
-            "Medium risk",
+            "Users at medium risk",
             f"Users at medium risk, {listing}. Watch the trend, and users who move to high risk.",
             q.total(q.MEDIUM_RISK),
+            share=of_listed,
             color=look.STATUSES["medium_risk"][1],
         ),
         look.stat(
@@ -69,38 +73,102 @@ def overview():
             " count: in a tenant with such a policy, this is nearly every user. A rise means new accounts"
             " or reset settings.",
             q.total(q.MFA_DISABLED),
+            share=of_listed,
             color=look.STATUSES["mfa_disabled"][1],
         ),
         look.stat(
-            "Exposed high risk",
+            "High risk without full backup",
             "Users at high risk without full backup. Red from 1: if an attacker takes over the account,"
             " its data may be lost for good.",
             q.total(q.EXPOSED_HIGH_RISK),
+            share=("of users at high risk", q.total(q.HIGH_RISK)),
             steps=look.BAD_FROM_ONE,
         ),
         look.stat(
             "No mailbox backup",
             "Users in AvePoint's backup listing with an unprotected mailbox.",
             q.total(q.UNPROTECTED_MAILBOXES),
+            share=("of mailboxes", q.total(q.MAILBOXES)),
             steps=look.WORTH_A_LOOK_FROM_ONE,
         ),
         look.stat(
-            "Failing",
+            "Failing collectors",
             "Collectors whose last poll failed on every exporter of the tenant. Their figures stay until"
             " they are stale. The table at the bottom has the reasons.",
-            f"sum(1 - ({q.chosen(q.COLLECTOR_UP)}))",
+            f"sum(1 - {q.COLLECTOR_UP})",
+            share=("of collectors", f"count({q.COLLECTOR_UP})"),
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
         look.stat(
-            "Withdrawn",
+            "Withdrawn figures",
             "Collectors with stale figures (older than `stale_after`), or without any successful poll."
             " The totals here do not include these tenants.",
-            f"sum(({q.chosen(q.staleness())}) > bool 1)",
+            f"sum({q.staleness()} > bool 1)",
+            share=("of collectors", f"count({q.STALE_AFTER})"),
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
         ),
     ]
+
+
+def alerts():
+    """The alerts that fire, most serious first."""
+    fires = 'alertname=~"AvePoint.+", alertstate="firing"'
+    labels = "alertname, severity, customer_id, m365_tenant_id, instance"
+    of_tenants = f"max by ({labels}) (ALERTS{{{fires}, {q.TENANT}, m365_tenant_id!=\"\"}})"
+    others = f'max by ({labels}) (ALERTS{{{fires}, m365_tenant_id="", instance=~"|$instance"}})'
+    named = f"{of_tenants} * on (m365_tenant_id) group_left (customer_name, m365_tenant_name) {q.NAMES}"
+    panel = tables.table(
+        "Firing alerts",
+        "The alerts of the selected tenants, of whole customers and of the selected exporters that fire now.",
+        [("Value", q.or_note(f"{named} or {others}", "alertname", ("vector(1)", "none")))],
+        labels={
+            "severity": "Severity",
+            "alertname": "Alert",
+            **tables.TENANT,
+            "instance": "Exporter",
+        },
+        unit="none",
+        size=(14, 9),
+    )
+    tables.drop(panel, "Value")
+    tables.column(panel, "Alert", width=260)
+    severities = {"critical": ("critical", "red"), "warning": ("warning", "orange")}
+    return tables.column(panel, "Severity", values=look.value_names(severities), width=80)
+
+
+def failed_backups():
+    """The customers whose backup failed, by name."""
+    statuses = 'status=~"failed|multiple_issues|finished_with_exception"'
+    series = q.own("avepoint_customer_backup_status", f'{statuses}, customer_id=~"$customer"')
+    failed = f"topk by (customer_id, status) (1, max by (customer_id, customer_name, status) ({series}) == 1)"
+    panel = tables.table(
+        "Customers whose backup failed",
+        "Customers whose backup failed, has several issues or finished with an exception, from AvePoint's listing"
+        " of customers (discovery). Look at the jobs of the customer in Elements.",
+        [
+            (
+                "Value",
+                q.or_note(
+                    failed,
+                    "customer_name",
+                    (f"max({q.own('avepoint_discovery_up')})", "none"),
+                    ("vector(1)", "not known: discovery is disabled"),
+                ),
+            )
+        ],
+        labels={"customer_name": "Customer", "status": "Backup status", "customer_id": None},
+        unit="none",
+        size=(10, 9),
+    )
+    tables.drop(panel, "Value")
+    names = {
+        "failed": ("failed", "red"),
+        "multiple_issues": ("multiple issues", "orange"),
+        "finished_with_exception": ("finished with exception", "yellow"),
+    }
+    return tables.column(panel, "Backup status", values=look.value_names(names), width=170)
 
 
 def trends():
@@ -154,23 +222,25 @@ def risen():
             "Users at high risk: increases",
             f"{what} new users at high risk: investigate these tenants first.",
             q.HIGH_RISK,
+            q.HIGH_RISK_WEEK,
         ),
         _risen(
             "Unprotected mailboxes: increases",
             f"{what} newly unprotected mailboxes: look for users without a backup plan, and for plans that"
             " lost users.",
             q.UNPROTECTED_MAILBOXES,
+            q.UNPROTECTED_MAILBOXES_WEEK,
         ),
     ]
 
 
-def _risen(title, description, series):
+def _risen(title, description, series, of_the_week):
     panel = tables.table(
         title,
         description,
         [
-            ("Last day", q.named(q.rise(series, "1d"))),
-            ("Last week", q.named(q.rise(series, "7d"))),
+            ("Last day", q.named(q.rise(series, f"min_over_time({series}[1d])"))),
+            ("Last week", q.named(q.rise(series, of_the_week))),
             ("Now", q.named(series)),
         ],
         sort=("Last day", "Last week", "Now"),
@@ -180,6 +250,30 @@ def _risen(title, description, series):
     for name in ("Last day", "Last week"):
         tables.column(panel, name, steps=look.RISEN, width=84)
     return tables.column(panel, "Now", width=60)
+
+
+def week_against_week():
+    """Each customer's figures beside those of a week ago."""
+    shown = {
+        "High risk": q.HIGH_RISK,
+        "Exposed high risk": q.EXPOSED_HIGH_RISK,
+        "No mailbox backup": q.UNPROTECTED_MAILBOXES,
+    }
+    columns = {}
+    for name, series in shown.items():
+        columns[name] = q.by_customer(series)
+        columns[f"{name}, a week ago"] = q.by_customer(f"{series} offset 7d")
+    return tables.table(
+        "Customers: now and a week ago",
+        "The 25 customers with the most users at high risk: users at high risk, those of them without full backup,"
+        " and users with an unprotected mailbox, now and seven days ago. Only tenants that are still there count."
+        " Columns of a week ago are empty while there is no history of a week.",
+        list(columns.items()),
+        labels={"customer_name": "Customer", "customer_id": None},
+        sort=("High risk", "Exposed high risk"),
+        most=25,
+        size=(24, 10),
+    )
 
 
 def least_protected():

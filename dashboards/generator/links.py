@@ -13,16 +13,22 @@ _KEPT = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__u
 
 def to_tenant():
     """From a row of a table to its tenant."""
-    return _row_link("Show this tenant", "tenant", "m365_tenant_id")
+    return _row_link(TENANT, "Show this tenant", "tenant", "m365_tenant_id")
 
 
 def to_customer():
     """From a row of a table to all tenants of its customer."""
-    return _row_link("Show this customer", "customer", "customer_id")
+    return _row_link(FLEET, "Show this customer", "customer", "customer_id")
 
 
-def _row_link(title, variable, field):
-    return {"title": title, "url": f"/d/{TENANT[0]}?{_KEPT}&var-{variable}=${{__data.fields.{field}}}"}
+def to_entra():
+    """From a tenant's id to its Entra admin center, where users at risk are handled."""
+    url = "https://entra.microsoft.com/${__data.fields.m365_tenant_id}"
+    return {"title": "Open this tenant in Entra", "url": url, "targetBlank": True}
+
+
+def _row_link(board, title, variable, field):
+    return {"title": title, "url": f"/d/{board[0]}?{_KEPT}&var-{variable}=${{__data.fields.{field}}}"}
 
 
 def beside(uid):

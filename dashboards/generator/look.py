@@ -9,6 +9,11 @@ from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
+from queries import TENANT
+
+# Figures of tenants change every five minutes, so that a smaller step costs more and shows the same.
+FIGURES_STEP = "5m"
+
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 # What is counted, by the label's value: its name and the colour it has everywhere.
@@ -65,6 +70,8 @@ def target(expression, legend, instant=False, table=False):
         .legend_format(legend)
     )
     query = query.instant() if instant or table else query.range()
+    if not (instant or table) and TENANT in expression:
+        query = query.interval(FIGURES_STEP)
     return query.format(PromQueryFormat.TABLE if table else PromQueryFormat.TIME_SERIES)
 
 
@@ -147,17 +154,25 @@ def stat(
     values=None,
     missing="no figures",
     decimals=None,
+    share=None,
     size=(6, 3),
 ):
-    """One number, of now, so that what was withdrawn is not shown."""
+    """One number, of now, so that what was withdrawn is not shown; beside it its share of a whole, which is a name and
+    a query."""
     panel = fill(
         stat_builders.Panel(),
         title,
         description,
         unit,
-        [target(expression, title, instant=True)],
+        # A name beside the share, and so short that the number has room.
+        [target(expression, "now" if share else title, instant=True)],
         size,
     )
+    if share:
+        whole, of = share
+        panel.with_target(target(f"{expression} / ({of} > 0)", whole, instant=True))
+        properties = [property_of("unit", "percentunit"), property_of("decimals", 1)]
+        panel.override_by_name(whole, [*properties, property_of("color", {"mode": "fixed", "fixedColor": "text"})])
     panel.graph_mode(common.BigValueGraphMode.NONE)
     panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(last()).no_value(missing)
     if color:

@@ -131,7 +131,7 @@ def directory():
             "Missing: directory",
             f"Active users who are not in the backup listing, {listing}. Orange from 1: no backup plan"
             " contains them.",
-            q.total(q.MISSING + '{reference="directory"}'),
+            q.total(q.where(q.MISSING, 'reference="directory"')),
             steps=look.SERIOUS_FROM_ONE,
             missing=off,
             size=(6, 4),
@@ -159,8 +159,8 @@ def partner_center():
     def users(name, labels=""):
         return q.total(of(name, labels), labels)
 
-    def stat(title, description, expression, **options):
-        return look.stat(title, f"{description}, {source}.", expression, missing=off, size=(6, 4), **options)
+    def stat(title, description, expression, width=5, **options):
+        return look.stat(title, f"{description}, {source}.", expression, missing=off, size=(width, 4), **options)
 
     sync = tables.table(
         "Directory sync and purge",
@@ -194,8 +194,18 @@ def partner_center():
         stat(
             "Missing: Partner Center",
             "Active users who are not in AvePoint's backup listing",
-            q.total(q.MISSING + '{reference="partner_center"}'),
+            q.total(q.where(q.MISSING, 'reference="partner_center"')),
             steps=look.SERIOUS_FROM_ONE,
+        ),
+        stat(
+            "Exporter's MFA",
+            "Whether the exporter's own user signs in with multi-factor authentication, as the last answers say."
+            " `no`: Partner Center will refuse the exporter; consent again with MFA",
+            f"min({q.own('avepoint_partner_center_mfa_compliant')})",
+            width=4,
+            unit="none",
+            steps=look.WORKS,
+            values=look.value_names({"0": ("no", "red"), "1": ("yes", "green")}),
         ),
         look.lines(
             "Users by state",
@@ -225,7 +235,7 @@ def missing():
     """The tenants with the most users whom no backup plan knows."""
 
     def of(reference):
-        return q.named(f'{q.MISSING}{{reference="{reference}"}}')
+        return q.named(q.where(q.MISSING, f'reference="{reference}"'))
 
     panel = tables.table(
         "Users missing from backup",

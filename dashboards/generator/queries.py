@@ -7,40 +7,60 @@ tenant however many exporters see it. What is not recorded is reduced to that in
 # On each selector of a series that an exporter itself shows.
 EXPORTER = 'job=~"$job", instance=~"$instance"'
 
-# The tenants that all variables together choose. With job and instance, it belongs on the right of `and`,
-# where any number of series may match.
+# The tenants that the visible variables choose together.
 TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
+
+# On each selector of a series of a tenant. The hidden variable `chosen` has the ids of the chosen tenants, or `.*` if
+# these are all: it joins once, and no query has to join at each of its steps.
+TENANT = 'm365_tenant_id=~"${chosen:pipe}"'
 
 # One series per chosen tenant with its names, also while two exporters know it by different ones.
 NAMES = (
     "topk by (m365_tenant_id) (1, "
-    f"max by (customer_id, customer_name, m365_tenant_id, m365_tenant_name) ({TENANTS}))"
+    "max by (customer_id, customer_name, m365_tenant_id, m365_tenant_name) "
+    f"(avepoint_tenant_info{{{EXPORTER}, {TENANT}}}))"
 )
 
-# The recorded series.
-SECURITY_USERS = "tenant:avepoint_security_users:max"
-AT_RISK = "tenant_status:avepoint_security_users_by_status:max"
-BACKUP_USERS = "tenant:avepoint_backup_users:max"
-BY_MODULE = "tenant_module:avepoint_backup_users_by_module:max"
-COVERAGE = "tenant_coverage:avepoint_backup_users_by_coverage:max"
-PROTECTED_SHARE = "tenant_module:avepoint_backup_protected_users:ratio"
-MISSING = "tenant_reference:avepoint_backup_missing_users:max"
-EXPOSED = "tenant_status:avepoint_exposed_users:max"
-EXPOSED_UNLISTED = "tenant_status:avepoint_exposed_unlisted_users:max"
-EXPOSED_BY_MODULE = "tenant_status_module:avepoint_exposed_users_by_module:max"
-COLLECTOR_UP = "tenant_collector:avepoint_collector_up:max"
 
-HIGH_RISK = AT_RISK + '{status="high_risk"}'
-MEDIUM_RISK = AT_RISK + '{status="medium_risk"}'
-MFA_DISABLED = AT_RISK + '{status="mfa_disabled"}'
+def where(series, matchers):
+    """The series that some more matchers let through."""
+    return f"{series.removesuffix('}')}, {matchers}}}"
+
+
+def recorded(name):
+    """A recorded series, of the chosen tenants."""
+    return f"{name}{{{TENANT}}}"
+
+
+# The recorded series.
+SECURITY_USERS = recorded("tenant:avepoint_security_users:max")
+AT_RISK = recorded("tenant_status:avepoint_security_users_by_status:max")
+BACKUP_USERS = recorded("tenant:avepoint_backup_users:max")
+BY_MODULE = recorded("tenant_module:avepoint_backup_users_by_module:max")
+COVERAGE = recorded("tenant_coverage:avepoint_backup_users_by_coverage:max")
+PROTECTED_SHARE = recorded("tenant_module:avepoint_backup_protected_users:ratio")
+MISSING = recorded("tenant_reference:avepoint_backup_missing_users:max")
+EXPOSED = recorded("tenant_status:avepoint_exposed_users:max")
+EXPOSED_UNLISTED = recorded("tenant_status:avepoint_exposed_unlisted_users:max")
+EXPOSED_BY_MODULE = recorded("tenant_status_module:avepoint_exposed_users_by_module:max")
+COLLECTOR_UP = recorded("tenant_collector:avepoint_collector_up:max")
+
+HIGH_RISK = where(AT_RISK, 'status="high_risk"')
+MEDIUM_RISK = where(AT_RISK, 'status="medium_risk"')
+MFA_DISABLED = where(AT_RISK, 'status="mfa_disabled"')
 # Whom to look at one by one, and whom to treat by policy: there are so many more of these.
-GRAVE = '{status=~"high_risk|medium_risk"}'
-OTHER = '{status!~"high_risk|medium_risk"}'
-EXPOSED_HIGH_RISK = EXPOSED + '{status="high_risk"}'
-EXPOSED_MFA_DISABLED = EXPOSED + '{status="mfa_disabled"}'
-UNPROTECTED_MAILBOXES = BY_MODULE + '{module="mailbox", protected="false"}'
-WITHOUT_BACKUP = COVERAGE + '{coverage="none"}'
-PROTECTED_SHARE_OF_ALL = f'{COVERAGE}{{coverage="full"}} / on (m365_tenant_id) ({BACKUP_USERS} > 0)'
+GRAVE = 'status=~"high_risk|medium_risk"'
+OTHER = 'status!~"high_risk|medium_risk"'
+EXPOSED_HIGH_RISK = where(EXPOSED, 'status="high_risk"')
+EXPOSED_MFA_DISABLED = where(EXPOSED, 'status="mfa_disabled"')
+UNPROTECTED_MAILBOXES = where(BY_MODULE, 'module="mailbox", protected="false"')
+MAILBOXES = where(BY_MODULE, 'module="mailbox"')
+# The lowest of the week, where it is shown.
+HIGH_RISK_WEEK = recorded("tenant_status:avepoint_security_users_by_status:min7d")
+UNPROTECTED_MAILBOXES_WEEK = recorded("tenant_module:avepoint_backup_users_by_module:min7d")
+WITHOUT_BACKUP = where(COVERAGE, 'coverage="none"')
+FULLY_PROTECTED = where(COVERAGE, 'coverage="full"')
+PROTECTED_SHARE_OF_ALL = f"{FULLY_PROTECTED} / on (m365_tenant_id) ({BACKUP_USERS} > 0)"
 
 
 def own(metric, matchers=""):
@@ -58,23 +78,19 @@ def rate(metric, matchers=""):
     return f"rate({own(metric, matchers)}[$__rate_interval])"
 
 
-def chosen(series):
-    """The series of the chosen tenants."""
-    return f"{series} and on (m365_tenant_id) {TENANTS}"
-
-
 def total(series, by=""):
-    """The sum over the chosen tenants."""
-    return f"sum{f' by ({by}) ' if by else ''}({chosen(series)})"
+    """The sum over the tenants."""
+    return f"sum{f' by ({by}) ' if by else ''}({series})"
 
 
 def once(metric, labels="", matchers=""):
-    """A tenant's series that is not recorded, once however many exporters see the tenant."""
-    return f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({own(metric, matchers)})"
+    """A chosen tenant's series that is not recorded, once however many exporters see the tenant."""
+    series = own(metric, f"{TENANT}, {matchers}" if matchers else TENANT)
+    return f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({series})"
 
 
 def named(series, labels=""):
-    """The largest value of each chosen tenant, or of each of its values of some labels, with its names."""
+    """The largest value of each tenant, or of each of its values of some labels, with its names."""
     per_tenant = f"max by (m365_tenant_id{', ' + labels if labels else ''}) ({series})"
     return (
         f"{per_tenant} * on (m365_tenant_id) group_left (customer_id, customer_name, m365_tenant_name)"
@@ -82,10 +98,21 @@ def named(series, labels=""):
     )
 
 
-def rise(series, time):
-    """By how much a tenant's figure is above its lowest within the time. A new tenant has not risen."""
-    per_tenant = "max by (m365_tenant_id)"
-    return f"{per_tenant} ({series}) - min by (m365_tenant_id) (min_over_time({series}[{time}]))"
+def rise(series, lowest):
+    """By how much a tenant's figure is above its lowest. A new tenant has not risen."""
+    # The lowest may be recorded before the figure fell.
+    return f"clamp_min(max by (m365_tenant_id) ({series}) - min by (m365_tenant_id) ({lowest}), 0)"
+
+
+def by_customer(series):
+    """The sum over each customer's tenants, with its name."""
+    return f"sum by (customer_id, customer_name) ({named(series)})"
+
+
+def or_note(expression, label, *notes):
+    """The rows, or one row that says why there are none: the first note with a condition that has a value."""
+    rows = (f'or on () label_replace(0 * {condition}, "{label}", "{text}", "", "")' for condition, text in notes)
+    return " ".join([expression, *rows])
 
 
 # Not recorded, since that is up to a minute late.

@@ -17,8 +17,8 @@ def at_risk(size=(12, 8)):
         " came back; check the age of the figures."
     )
     return [
-        _by_status("High and medium risk", described, q.AT_RISK + q.GRAVE, size),
-        _by_status("Other findings", described + look.ABOUT_MFA, q.AT_RISK + q.OTHER, size),
+        _by_status("High and medium risk", described, q.where(q.AT_RISK, q.GRAVE), size),
+        _by_status("Other findings", described + look.ABOUT_MFA, q.where(q.AT_RISK, q.OTHER), size),
     ]
 
 
@@ -30,8 +30,8 @@ def exposed(size=(12, 8)):
         " lost for good: protect these users first."
     )
     return [
-        _by_status("Exposed: high and medium risk", described, q.EXPOSED + q.GRAVE, size),
-        _by_status("Exposed: other findings", described + look.ABOUT_MFA, q.EXPOSED + q.OTHER, size),
+        _by_status("Exposed: high and medium risk", described, q.where(q.EXPOSED, q.GRAVE), size),
+        _by_status("Exposed: other findings", described + look.ABOUT_MFA, q.where(q.EXPOSED, q.OTHER), size),
     ]
 
 
@@ -64,7 +64,7 @@ def exposure_matrix(size=(12, 9)):
 
 def protected_share(size=(8, 8)):
     """The protected share of each module."""
-    protected = q.total(q.BY_MODULE + '{protected="true"}', "module")
+    protected = q.total(q.where(q.BY_MODULE, 'protected="true"'), "module")
     panel = look.bars(
         "Protected share by module",
         "Protected share of the users who list a module. Red below 80 %, yellow below 95 %: assign backup"
@@ -85,7 +85,7 @@ def unprotected(size=(8, 8)):
         "Unprotected by module",
         "Users with an unprotected mailbox or OneDrive, from AvePoint's backup listing. It rises when new"
         " users are not in any backup plan.",
-        [look.target(q.total(q.BY_MODULE + '{protected="false"}', "module"), "{{module}}")],
+        [look.target(q.total(q.where(q.BY_MODULE, 'protected="false"'), "module"), "{{module}}")],
         size=size,
     )
     return look.paint(panel, look.MODULES)

@@ -39,6 +39,7 @@ def dashboard():
                 collapsed=True,
             ),
         ],
+        one_tenant=True,
     )
 
 
@@ -46,10 +47,12 @@ def now():
     """The figures of the present, and whose they are."""
     none_read = "no users at risk were read"
     no_backup = "no protected users were read"
+    of_listed = ("of listed users", q.total(q.SECURITY_USERS))
+    known = q.where(q.recorded("tenant:avepoint_tenant_info:max"), 'customer_id=~"$customer"')
     facts = tables.table(
         "Facts",
         "The selected tenants (at most 50) with their ids and your own labels.",
-        [("Value", f"topk(50, topk by (m365_tenant_id) (1, {q.chosen('tenant:avepoint_tenant_info:max')}))")],
+        [("Value", f"topk(50, topk by (m365_tenant_id) (1, {known}))")],
         labels={
             "customer_name": "Customer",
             "m365_tenant_name": "Tenant",
@@ -61,7 +64,7 @@ def now():
     )
     tables.drop(facts, "Value", "__name__", "job")
     for name in ("Customer id", "Tenant id"):
-        tables.column(facts, name, width=310)
+        tables.column(facts, name, width=310, link=links.to_entra() if name == "Tenant id" else None)
     return [
         look.stat(
             "Listed users",
@@ -70,17 +73,19 @@ def now():
             missing=none_read,
         ),
         look.stat(
-            "High risk",
+            "Users at high risk",
             "Users at high risk according to Microsoft. Red from 1: find them in AvePoint, revoke their"
             " sessions and reset their passwords.",
             q.total(q.HIGH_RISK),
+            share=of_listed,
             steps=look.BAD_FROM_ONE,
             missing=none_read,
         ),
         look.stat(
-            "Medium risk",
+            "Users at medium risk",
             "Users at medium risk. Orange from 1: investigate them within days.",
             q.total(q.MEDIUM_RISK),
+            share=of_listed,
             steps=look.SERIOUS_FROM_ONE,
             missing=none_read,
         ),
@@ -90,12 +95,14 @@ def now():
             " tenant with such a policy, this is nearly every user. A rise means new accounts or reset"
             " settings.",
             q.total(q.MFA_DISABLED),
+            share=of_listed,
             missing=none_read,
         ),
         look.stat(
-            "Exposed high risk",
+            "High risk without full backup",
             "Users at high risk without full backup. Red from 1: protect them first.",
             q.total(q.EXPOSED_HIGH_RISK),
+            share=("of users at high risk", q.total(q.HIGH_RISK)),
             steps=look.BAD_FROM_ONE,
             missing="not known: needs both listings",
         ),
@@ -103,13 +110,15 @@ def now():
             "No mailbox backup",
             "Users whose mailbox is listed but not protected. Yellow from 1: assign backup to them.",
             q.total(q.UNPROTECTED_MAILBOXES),
+            share=("of mailboxes", q.total(q.MAILBOXES)),
             steps=look.WORTH_A_LOOK_FROM_ONE,
             missing=no_backup,
         ),
         look.stat(
-            "No backup",
+            "Users without any backup",
             "Users in the backup listing without any protected module. Orange from 1.",
             q.total(q.WITHOUT_BACKUP),
+            share=("of users in backup", q.total(q.BACKUP_USERS)),
             steps=look.SERIOUS_FROM_ONE,
             missing=no_backup,
         ),
@@ -144,7 +153,7 @@ def freshness():
         [
             look.target(
                 "max by (collector) ("
-                f"(time() - ({q.chosen(q.LAST_SUCCESS)})) / on (m365_tenant_id, collector) {q.STALE_AFTER})",
+                f"(time() - {q.LAST_SUCCESS}) / on (m365_tenant_id, collector) {q.STALE_AFTER})",
                 "{{collector}}",
             )
         ],
@@ -164,7 +173,7 @@ def collectors():
 
     mode = q.once("avepoint_collector_info", "collector, mode")
     mode = f"topk by (m365_tenant_id, collector) (1, {mode})"
-    oldest = f"and on (m365_tenant_id, collector) topk(50, {q.chosen(q.staleness())})"
+    oldest = f"and on (m365_tenant_id, collector) topk(50, {q.staleness()})"
     columns = {
         "Age": q.named(q.staleness(), "collector"),
         "Last poll": q.named(q.COLLECTOR_UP, "collector"),

@@ -4,11 +4,12 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
 from look import DATASOURCE
-from queries import EXPORTER, own, process
+from queries import EXPORTER, TENANTS, own, process
 
 
-def variables():
-    """The variables, each limited by those before it."""
+def variables(one_tenant):
+    """The variables, each limited by those before it. Where the reader is to look at one tenant, the first one is
+    chosen, and there is no choice of all."""
     return [
         builders.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _query("job", "label_values(avepoint_exporter_build_info, job)", ".+"),
@@ -23,13 +24,27 @@ def variables():
             "query_result(max by (m365_tenant_name, m365_tenant_id) "
             f'(avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer"}}))',
             'm365_tenant_name="(?<text>.+?)"(?=[,}])|m365_tenant_id="(?<value>[^"]+)',
+            has_all=not one_tenant,
         ),
+        _chosen(),
     ]
+
+
+def _chosen():
+    """What all others choose, as the regular expression for a tenant's id: `.*` for all tenants, nothing for none."""
+    ids, known = (f"group by (m365_tenant_id) ({each})" for each in (TENANTS, "avepoint_tenant_info"))
+    all_are = f"count({ids}) == count({known})"
+    everything = 'label_replace(vector(1), "m365_tenant_id", ".*", "", "")'
+    return (
+        _query("chosen", f"query_result({ids} unless on () ({all_are}) or {everything} and on () ({all_are}))", None)
+        .regex('/m365_tenant_id="([^"]+)"/')
+        .hide(dashboard.VariableHide.HIDE_VARIABLE)
+    )
 
 
 def _query(name, query, everything):
     everyone = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
-    return (
+    builder = (
         builders.QueryVariable(name)
         .label(name.capitalize())
         .datasource(DATASOURCE)
@@ -39,14 +54,16 @@ def _query(name, query, everything):
         .sort(dashboard.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
         .multi(True)
         .include_all(True)
-        .all_value(everything)
         .current(everyone)
     )
+    return builder if everything is None else builder.all_value(everything)
 
 
-def _names(name, query, regex):
+def _names(name, query, regex, has_all=True):
     """Names to choose from whose values are ids, so that a rename keeps links and history."""
-    return _query(name, query, ".*").regex(f"/{regex}/g")
+    variable = _query(name, query, ".*" if has_all else None).regex(f"/{regex}/g")
+    nothing = dashboard.VariableOption(text=[], value=[])
+    return variable if has_all else variable.include_all(False).current(nothing)
 
 
 def annotations():

@@ -27,6 +27,9 @@ EXCEPTIONS = [
         "the rule recorded-series-are-chosen holds that a join limits it",
     )
     for rule in ("target-job-rule", "target-instance-rule")
+] + [
+    Excuse(rule, "ALERTS", "an alert about a tenant or a customer has neither job nor instance")
+    for rule in ("target-job-rule", "target-instance-rule")
 ]
 
 

@@ -9,7 +9,7 @@ from rules import Finding, rule
 # What can be drawn in tests by Grafana's own components.
 TYPES = {"timeseries", "stat", "bargauge", "table", "row"}
 
-# The one selector that limits recorded series to what the reader chose.
+# The selector that finds the tenants that the reader chose, and what limits recorded series to these.
 TENANTS = "avepoint_tenant_info"
 CHOICES = {
     ("job", "$job"),
@@ -17,9 +17,12 @@ CHOICES = {
     ("customer_id", "$customer"),
     ("m365_tenant_id", "$tenant"),
 }
+CHOSEN = ("m365_tenant_id", "${chosen:pipe}")
 
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 LINK = re.compile(r"/d/([\w-]+)(?:\?.*)?")
+# Where tenants are administered.
+ADMIN_CENTER = "https://entra.microsoft.com/"
 # What Grafana itself puts in place in links.
 LINK_VARIABLES = {"__url_time_range"}
 
@@ -135,10 +138,19 @@ def variables_exist(dashboards):
 
 @rule("same-variables")
 def same_variables(dashboards):
-    """All dashboards have the same variables in the same order, so that links carry them."""
+    """All dashboards have the same variables in the same order, so that links carry them. Whether all tenants can be
+    chosen may differ."""
     for dashboard in dashboards[1:]:
-        if list(dashboard.variables.values()) != list(dashboards[0].variables.values()):
+        if _shared(dashboard) != _shared(dashboards[0]):
             yield Finding(dashboard.name, "variables", f"are not those of {dashboards[0].name}")
+
+
+def _shared(dashboard):
+    own = {"includeAll", "allValue", "current"}
+    return [
+        {key: value for key, value in variable.items() if name != "tenant" or key not in own}
+        for name, variable in dashboard.variables.items()
+    ]
 
 
 @rule("links-lead-somewhere")
@@ -151,7 +163,7 @@ def links_lead_somewhere(dashboards):
                 yield Finding(dashboard.name, f"link {link['title']}", "must keep time and variables")
         for place, url, labels in _links(dashboard):
             match = LINK.fullmatch(url)
-            if not match or match[1] not in uids:
+            if not url.startswith(ADMIN_CENTER) and (not match or match[1] not in uids):
                 yield Finding(dashboard.name, place, f"leads nowhere: {url}")
             for name in re.findall(r"[?&]var-(\w+)=", url):
                 if name not in dashboard.variables:
@@ -184,17 +196,19 @@ def _links(dashboard):
 
 @rule("recorded-series-are-chosen")
 def recorded_series_are_chosen(dashboards):
-    """A query of recorded series, which have neither job nor instance, is joined with the chosen tenants."""
+    """Recorded series, which have neither job nor instance, are limited to the ids of the chosen tenants; and these
+    are chosen by all variables."""
     for dashboard in dashboards:
         for panel, target in dashboard.targets:
-            selectors = [selector for selector, _ in model.selectors(target["expr"])]
-            if any(":" in each.name for each in selectors) and not any(_chooses(each) for each in selectors):
-                message = f"must be limited by {TENANTS} with all four variables: {target['expr']}"
-                yield Finding(dashboard.name, panel["title"], message)
-
-
-def _chooses(selector):
-    return selector.name == TENANTS and CHOICES <= model.choices(selector)
+            for selector, _ in model.selectors(target["expr"]):
+                if ":" in selector.name and CHOSEN not in model.choices(selector):
+                    message = f'needs {CHOSEN[0]}=~"{CHOSEN[1]}" in {selector}'
+                    yield Finding(dashboard.name, panel["title"], message)
+        query = model.variable_expression(dashboard.variables.get("chosen", {})) or ""
+        if not any(CHOICES <= model.choices(each) for each, _ in model.selectors(query)):
+            yield Finding(
+                dashboard.name, "variable chosen", f"must be limited by {TENANTS} with all four variables: {query}"
+            )
 
 
 @rule("same-colours")

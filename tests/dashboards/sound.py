@@ -6,10 +6,10 @@ import json
 from model import Dashboard
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-CHOSEN = (
-    "sum(tenant:avepoint_security_users:max and on (m365_tenant_id) avepoint_tenant_info{"
-    'job=~"$job", instance=~"$instance", customer_id=~"$customer", m365_tenant_id=~"$tenant"})'
+TENANTS = (
+    'avepoint_tenant_info{job=~"$job", instance=~"$instance", customer_id=~"$customer", m365_tenant_id=~"$tenant"}'
 )
+CHOSEN = 'sum(tenant:avepoint_security_users:max{m365_tenant_id=~"${chosen:pipe}"})'
 RATE = 'sum(rate(avepoint_api_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
 
 
@@ -87,6 +87,7 @@ SOUND = {
             variable("instance", 'label_values(avepoint_tenant_info{job=~"$job"}, instance)'),
             variable("customer", "query_result(max by (customer_id) (avepoint_tenant_info))"),
             variable("tenant", "query_result(max by (m365_tenant_id) (avepoint_tenant_info))"),
+            variable("chosen", f"query_result({TENANTS})"),
         ]
     },
     "panels": [

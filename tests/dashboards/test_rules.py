@@ -35,6 +35,11 @@ def ask(expression):
     return lambda dashboard: chart(dashboard)["targets"][0].update(expr=expression)
 
 
+def choose(expression):
+    """A change of how the chosen tenants are found."""
+    return lambda dashboard: variables(dashboard)["chosen"]["query"].update(query=f"query_result({expression})")
+
+
 # The matchers that each selector needs.
 CHOSEN = '{job=~"$job", instance=~"$instance"}'
 
@@ -149,8 +154,8 @@ BREAK = {
     ],
     "recorded-series-are-chosen": [
         ask("sum(tenant:avepoint_security_users:max)"),
-        ask(sound.CHOSEN.replace(', customer_id=~"$customer"', "")),
-        ask(sound.CHOSEN.replace("avepoint_tenant_info", "avepoint_customer_info")),
+        ask(sound.CHOSEN.replace("=~", "!~")),
+        choose(sound.TENANTS.replace(', customer_id=~"$customer"', "")),
     ],
     "same-colours": [lambda d: override(d, "color")["value"].update(fixedColor="blue")],
 }
@@ -164,6 +169,7 @@ ALSO = {
     "file-form": {"links-lead-somewhere"},
     "template-job-rule": {"variables-exist", "links-lead-somewhere"},
     "template-instance-rule": {"variables-exist"},
+    "recorded-series-are-chosen": {"variables-exist"},
     "template-label-promql-rule": {"target-promql-rule"},
 }
 

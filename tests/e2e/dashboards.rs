@@ -10,11 +10,14 @@ use crate::program::{Program, exporter, until};
 use crate::prometheus::Prometheus;
 use crate::promql;
 
-/// Metrics that a demo which works rightly does not have, each with the reason. Queries of them show nothing.
-const EMPTY: &[(&str, &str)] = &[(
-    "avepoint_client_certificate_expiry_timestamp_seconds",
-    "the demo signs in by secrets",
-)];
+/// What a demo that works rightly does not have, each with the reason. Queries that name it show nothing.
+const EMPTY: &[(&str, &str)] = &[
+    (
+        "avepoint_client_certificate_expiry_timestamp_seconds",
+        "the demo signs in by secrets",
+    ),
+    ("offset 7d", "the demo has run for less than a week"),
+];
 
 /// The queries of all panels, variables and annotations below a value, with the panel's title or the variable's name.
 fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
@@ -44,7 +47,13 @@ fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
 /// A query as Grafana sends it, with all chosen.
 fn substituted(query: &str) -> String {
     let mut query = promql::of_variable(query);
-    for variable in ["$job", "$instance", "$customer", "$tenant"] {
+    for variable in [
+        "$job",
+        "$instance",
+        "$customer",
+        "$tenant",
+        "${chosen:pipe}",
+    ] {
         query = query.replace(variable, ".*");
     }
     let query = query.replace("$__rate_interval", "1m");

@@ -18,10 +18,7 @@ use crate::support::read_series;
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
 
 /// Metrics that neither a dashboard nor a rule uses, each with the reason.
-const UNUSED: &[(&str, &str)] = &[(
-    "avepoint_collector_unreadable_dates",
-    "Explains a figure of dates that is too low; nobody is called for it",
-)];
+const UNUSED: &[(&str, &str)] = &[];
 
 /// The labels that tell the tenant.
 const TENANT: [&str; 2] = ["m365_tenant_id", "m365_tenant_name"];

@@ -16,6 +16,19 @@ const OF_PROMETHEUS: &[&str] = &[
     "ALERTS",
 ];
 
+/// The labels of the series of alerts that their expressions or rules give them.
+const OF_ALERTS: [&str; 9] = [
+    "alertname",
+    "alertstate",
+    "api",
+    "collector",
+    "credential",
+    "customer_id",
+    "m365_tenant_id",
+    "reference",
+    "severity",
+];
+
 /// Labels whose values all stand in the expositions that they are compared with.
 const CLOSED: &[&str] = &[
     "api",
@@ -230,6 +243,7 @@ impl Uses {
                 }
                 labels
             }
+            None if selector.name == "ALERTS" => OF_ALERTS.map(str::to_owned).into(),
             None if OF_PROMETHEUS.contains(&selector.name.as_str()) => BTreeSet::new(),
             None => of_metric(&selector.name)?,
         };
