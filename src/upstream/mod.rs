@@ -11,6 +11,7 @@ mod partner_center;
 
 pub use self::http::{Capacity, Peers, RequestId, Stats};
 pub(crate) use api::client::{Ask, Endpoint};
+pub(crate) use api::listing::PAGES_AT_ONCE;
 pub(crate) use api::rows::{NOBODY, Rows};
 pub use api::{ApiError, Cause, Client, Clients, ListingSize, Page, Progress, Pseudonyms, Shared};
 pub use auth::{RefreshTokenFile, RefreshTokenFileError};

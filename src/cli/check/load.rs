@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::RateLimit;
 use crate::domain::{Api, Collector, PromDuration};
-use crate::upstream::Capacity;
+use crate::upstream::{Capacity, PAGES_AT_ONCE};
 
 /// The largest values that the configuration allows, see [`RateLimit`] and [`crate::config::CollectorConfig`].
 const MOST_PER_SECOND: f64 = 100_000.0;
@@ -26,6 +26,9 @@ pub(super) struct Load {
     /// The same of the target with the most. They need not be of the same target.
     most_requests: u64,
     most_per_second: f64,
+    /// The same of the listing with the most.
+    most_of_a_listing: u64,
+    most_per_second_of_a_listing: f64,
     /// The shortest and the longest of each collector.
     intervals: BTreeMap<Collector, (Duration, Duration)>,
 }
@@ -40,6 +43,8 @@ impl Load {
             per_second: 0.0,
             most_requests: 0,
             most_per_second: 0.0,
+            most_of_a_listing: 0,
+            most_per_second_of_a_listing: 0.0,
             intervals: BTreeMap::new(),
         }
     }
@@ -56,7 +61,10 @@ impl Load {
         self.per_second += per_second;
         self.most_requests = self.most_requests.max(requests);
         self.most_per_second = self.most_per_second.max(per_second);
-        for (collector, interval, _) in listings {
+        for (collector, interval, requests) in listings {
+            let rate = *requests as f64 / interval.as_secs_f64();
+            self.most_of_a_listing = self.most_of_a_listing.max(*requests);
+            self.most_per_second_of_a_listing = self.most_per_second_of_a_listing.max(rate);
             let known = self.intervals.entry(*collector);
             let (shortest, longest) = known.or_insert((*interval, *interval));
             *shortest = (*shortest).min(*interval);
@@ -68,13 +76,26 @@ impl Load {
     pub(super) fn round(&self) -> Duration {
         let all = self.requests as f64 / possible(self.limit);
         let largest = self.most_requests as f64 / self.possible_for_one(self.limit);
-        Duration::try_from_secs_f64(all.max(largest).ceil()).unwrap_or(Duration::MAX)
+        let longest = self.most_of_a_listing as f64 / self.possible_for_a_listing(self.limit);
+        Duration::try_from_secs_f64(all.max(largest).max(longest).ceil()).unwrap_or(Duration::MAX)
     }
 
     /// The part of the possible requests that the intervals need at this limit; above 1, they are too short.
     fn need(&self, limit: RateLimit) -> f64 {
         let of_all = self.per_second / possible(limit);
-        of_all.max(self.most_per_second / self.possible_for_one(limit))
+        let of_one = self.most_per_second / self.possible_for_one(limit);
+        let of_a_listing = self.most_per_second_of_a_listing / self.possible_for_a_listing(limit);
+        of_all.max(of_one).max(of_a_listing)
+    }
+
+    /// The requests per second that one listing can get: so many of its pages are read at once.
+    fn possible_for_a_listing(&self, limit: RateLimit) -> f64 {
+        let assumed = Capacity::assumed(RateLimit {
+            max_concurrent_requests: PAGES_AT_ONCE,
+            ..limit
+        });
+        let most = assumed.requests_per_second();
+        self.possible_for_one(limit).min(most)
     }
 
     /// The requests per second that one target can get.
@@ -100,6 +121,13 @@ impl Load {
         let cause = if self.per_second > all {
             let required = self.per_second;
             format!("{api} needs {required:.2} requests/s, {all:.2} are possible at 1s each")
+        } else if self.most_per_second <= self.possible_for_one(self.limit) {
+            let required = self.most_per_second_of_a_listing;
+            let one = self.possible_for_a_listing(self.limit);
+            format!(
+                "the longest listing needs {required:.2} requests/s of {api}, {one:.2} are possible for one listing at 1s \
+                 each"
+            )
         } else {
             let (required, one) = (self.most_per_second, self.possible_for_one(self.limit));
             format!(
@@ -251,6 +279,28 @@ or lengthen the intervals to
 ",
             ),
         );
+    }
+
+    #[test]
+    fn a_listing_that_no_limit_makes_fast_enough_needs_a_longer_interval() {
+        let fast = RateLimit {
+            requests_per_second: 1000.0,
+            max_concurrent_requests: 1000,
+            ..DEFAULT
+        };
+        // 4000 pages, four at a time.
+        for limit in [DEFAULT, fast] {
+            let load = load(1, 400_000, limit);
+            let advice = load.advice().unwrap();
+            assert!(!advice.contains("rate_limit."), "{advice}");
+            assert!(advice.contains("security_users.interval: "), "{advice}");
+        }
+        let load = load(1, 400_000, fast);
+        assert_eq!(PromDuration(load.round()).to_string(), "16m40s");
+        let advice = load.advice().unwrap();
+        let cause = "the longest listing needs 13.33 requests/s of elements, 4.00 are possible for one listing at 1s each";
+        assert!(advice.contains(cause), "{advice}");
+        assert!(advice.contains("security_users.interval: 17m"), "{advice}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::rows::{Progress, Rows};
 /// Pages of one listing that are asked for at once, if one target may have that many under way. With more, a
 /// listing that ends early would waste more requests, and one listing alone would not be read much sooner: it shares
 /// the rate with all others.
-const PAGES_AT_ONCE: usize = 4;
+pub(crate) const PAGES_AT_ONCE: usize = 4;
 
 /// How an API pages one of its listings.
 pub(crate) trait Paged: Sync {

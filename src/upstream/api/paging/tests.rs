@@ -427,6 +427,17 @@ impl Service {
         }
     }
 
+    /// All rows of the pages that its links lead to, from the first page on.
+    fn links_to(&self) -> BTreeSet<usize> {
+        let (mut all, mut at) = (BTreeSet::new(), Some(1));
+        for asked in 1..=self.pages() {
+            let Some(page) = at else { break };
+            all.extend(self.page(page));
+            at = self.link_of(page, asked).map(|(to, _)| to);
+        }
+        all
+    }
+
     /// All rows that it ever gives to somebody who asks for its pages until one is empty, or until there are no more
     /// links.
     fn gives(&self) -> BTreeSet<usize> {
@@ -499,9 +510,13 @@ struct Read {
 }
 
 fn read(service: &Service) -> Read {
+    read_within(ELEMENTS, service)
+}
+
+fn read_within(bounds: Bounds, service: &Service) -> Read {
     let mut pager = Pager::new(Bounds {
         page_size: Service::ASKED as u64,
-        ..ELEMENTS
+        ..bounds
     });
     let mut read = Read {
         users: BTreeSet::new(),
@@ -577,6 +592,30 @@ proptest! {
                 "{missing} are missing: {service:?} {read:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_listing_that_is_read_by_links_alone_is_read_as_far_as_they_lead_or_fails(service in service()) {
+        let links = Bounds { has_index: false, ..ELEMENTS };
+        let read = read_within(links, &service);
+        prop_assert!(read.requests <= service.pages() + 10, "{} requests", read.requests);
+        if read.ended.is_ok() {
+            prop_assert_eq!(&read.users, &service.links_to());
+            let page = FEW.max(service.size().max(Service::ASKED) as u64);
+            let promised = read.last.filter(|total| *total >= read.rows);
+            prop_assert!(promised.is_none_or(|total| total - read.rows <= page), "{service:?} {read:?}");
+        }
+    }
+
+    #[test]
+    fn where_totals_are_ignored_a_listing_is_read_as_if_there_were_none(service in service(), by_links in any::<bool>()) {
+        let bounds = Bounds { has_index: !by_links, ..ELEMENTS };
+        let ignoring = read_within(Bounds { ignores_totals: true, ..bounds }, &service);
+        let silent = read_within(bounds, &Service { total: Total::None, ..service });
+        prop_assert_eq!(ignoring.users, silent.users);
+        prop_assert_eq!(ignoring.requests, silent.requests);
+        let [ignoring, silent] = [ignoring.ended, silent.ended].map(|ended| ended.err().map(|cause| cause.to_string()));
+        prop_assert_eq!(ignoring, silent);
     }
 
     #[test]
