@@ -215,9 +215,6 @@ requests per round   50 to elements, which take 7s at 1s each
     assert!(
         ended.stdout.ends_with(
             "The rate limit is too low: elements needs 91.67 requests/s, 8.00 are possible at 1s each. Set\n  \
-             elements.rate_limit.requests_per_second: 92, if the API allows it\n  \
-             elements.rate_limit.max_concurrent_requests: 92\n\
-             or lengthen the intervals to\n  \
              collectors.security_users.interval: 58m to 11h28m\n  \
              collectors.protected_users.interval: 2h52m\n"
         ),
