@@ -4,14 +4,19 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use avepoint_exporter::cli::{self, Arguments, Failed};
-use avepoint_exporter::process::signals;
+use avepoint_exporter::process::{logging, signals};
 
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::read(std::env::args_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let format = logging::Format::of(&arguments);
+    let arguments = match Arguments::read(arguments) {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && format == logging::Format::Json => {
+            return fail(ExitCode::from(USAGE), format, &error.to_string());
+        }
         Err(error) => {
             // Help and version are asked for and go to stdout; a closed pipe is no one's fault.
             let _ = error.print();
@@ -24,17 +29,25 @@ fn main() -> ExitCode {
     };
     match signals::run(|polling, shutdown| cli::run(arguments, polling, shutdown)) {
         Ok(Some(Ok(()))) => ExitCode::SUCCESS,
-        Ok(Some(Err(Failed::Usage(error)))) => fail(ExitCode::from(USAGE), &format!("{error:#}")),
+        Ok(Some(Err(Failed::Usage(error)))) => {
+            fail(ExitCode::from(USAGE), format, &format!("{error:#}"))
+        }
         Ok(Some(Err(Failed::Other(error)))) | Err(error) => {
-            fail(ExitCode::FAILURE, &format!("{error:#}"))
+            fail(ExitCode::FAILURE, format, &format!("{error:#}"))
         }
         // It did not end when it was told to, so nobody may be listening to why.
         Ok(None) => ExitCode::FAILURE,
     }
 }
 
-/// Says why, if there is still someone to hear it: `eprintln!` would panic on a closed pipe.
-fn fail(status: ExitCode, why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "avepoint-exporter: {why}");
+/// Says why: to people as text, and to what collects a log of JSON as a line of it.
+fn fail(status: ExitCode, format: logging::Format, why: &str) -> ExitCode {
+    match format {
+        // If there is still someone to hear it: `eprintln!` would panic on a closed pipe.
+        logging::Format::Logfmt => {
+            let _ = writeln!(std::io::stderr(), "avepoint-exporter: {why}");
+        }
+        logging::Format::Json => logging::last_words(why.trim_end()),
+    }
     status
 }
