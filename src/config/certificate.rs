@@ -2,6 +2,7 @@
 //! checked for all that a token service would refuse. Knows nothing of how it is used.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
@@ -32,6 +33,8 @@ const EXPECTED_FILE: &str = "expected a PKCS#12 file (.pfx, .p12), or PEM with t
 /// A certificate whose private key is at hand.
 #[derive(Clone)]
 pub struct Certificate {
+    /// The file that it was read from.
+    pub file: PathBuf,
     /// The certificate as DER.
     pub der: Vec<u8>,
     /// The private key that fits it, RSA of 2048 to 8192 bits; wiped from memory when dropped.
@@ -40,10 +43,10 @@ pub struct Certificate {
     pub not_after: Timestamp,
 }
 
-/// By the certificate alone: no other key fits it.
+/// By the certificate and its file alone: no other key fits it.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
-        self.der == other.der
+        self.der == other.der && self.file == other.file
     }
 }
 
@@ -92,7 +95,7 @@ pub(super) fn check(
             return Ok(certificate);
         }
         let expired = format!(
-            "the certificate in {place} expired on {}",
+            "the certificate in {place} expired at {}",
             certificate.not_after
         );
         if may_be_expired {
@@ -209,7 +212,8 @@ fn read(
         );
         return Err((key_key, message));
     }
-    let certificate = fitting(certificates, &keys, checker.source.now)
+    let path = checker.source.base_dir.join(&file.0);
+    let certificate = fitting(&path, certificates, &keys, checker.source.now)
         .map_err(|why| ("file", format!("the certificate in {place} {why}")))?;
     let Some(certificate) = certificate else {
         let message = format!(
@@ -246,6 +250,7 @@ fn content(
 
 /// The first certificate that one of the keys fits, if it is valid now.
 fn fitting(
+    file: &Path,
     certificates: Vec<Vec<u8>>,
     keys: &[RsaKeyPair],
     now: Timestamp,
@@ -271,6 +276,7 @@ fn fitting(
             ));
         }
         return Ok(Some(Certificate {
+            file: file.to_owned(),
             der,
             key,
             not_after,

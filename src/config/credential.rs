@@ -38,6 +38,9 @@ pub(super) fn check(
         certificate,
         may_be_expired,
     } = written;
+    let place = file
+        .as_ref()
+        .map(|file| checker.source.base_dir.join(&file.0));
     let (key, secret) = match (file, env, inline, certificate) {
         (Some(file), None, None, None) => (
             "client_secret_file",
@@ -70,9 +73,11 @@ pub(super) fn check(
             return None;
         }
     };
-    checker
-        .take(&path.key(key), secret)
-        .map(ClientCredential::Secret)
+    let secret = checker.take(&path.key(key), secret)?;
+    Some(ClientCredential::Secret {
+        secret,
+        file: place,
+    })
 }
 
 fn not_empty(secret: Secret) -> Result<Secret, String> {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::checker::Checker;
 use super::exposed::warn_if_exposed;
 use super::patience::within;
-use super::shown::is_plausible;
+use super::shown::{is_path, is_plausible};
 use super::watched::MAX_FILE;
 use crate::domain::text::{self, BYTE_ORDER_MARK};
 use crate::domain::{ByteSize, Secret};
@@ -62,15 +62,13 @@ fn one_line(text: &str) -> Result<Secret, &'static str> {
     Ok(Secret::from(line.to_owned()))
 }
 
-/// The file as messages show it. A relative path without a dot in front may be the secret itself, in the wrong
-/// place: then only the directory is named.
+/// The file as messages show it. What neither looks like a path nor is that of a file may be the secret itself, in the
+/// wrong place: then only the directory is named.
 pub(super) fn file_shown(checker: &Checker<'_>, name: &str) -> String {
     let base = checker.source.base_dir;
-    if ["/", "./", "../"]
-        .iter()
-        .any(|start| name.starts_with(start))
-    {
-        return format!("the file {}", quoted(&base.join(name)));
+    let file = base.join(name);
+    if is_path(name) || within(&file, |file| fs::symlink_metadata(file)).is_ok() {
+        return format!("the file {}", quoted(&file));
     }
     let base = if base.as_os_str().is_empty() {
         Path::new(".")
@@ -150,11 +148,7 @@ fn quoted(path: &Path) -> String {
 /// The PEM text of a file with at least one certificate.
 pub(super) fn ca(checker: &mut Checker<'_>, name: &str) -> Result<Vec<u8>, String> {
     const EXPECTED: &str = "expected a file with PEM certificates (-----BEGIN CERTIFICATE-----)";
-    let place = if is_plausible(name) {
-        format!("the file {}", quoted(&checker.source.base_dir.join(name)))
-    } else {
-        file_shown(checker, name)
-    };
+    let place = file_shown(checker, name);
     let bytes = checker.read_file(&place, name, MAX_FILE, EXPECTED)?;
     let bytes = without_marks(&bytes).to_vec();
     let mut count = 0;

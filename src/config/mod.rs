@@ -114,7 +114,12 @@ pub struct Elements {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientCredential {
     /// A client secret.
-    Secret(Secret),
+    Secret {
+        /// Its text.
+        secret: Secret,
+        /// The file that it was read from; `None` for one of the configuration itself or of the environment.
+        file: Option<PathBuf>,
+    },
     /// A certificate, whose key signs an assertion for each token request.
     Certificate(Certificate),
 }

@@ -69,6 +69,21 @@ pub(super) fn is_plausible(text: &str) -> bool {
     text.chars().count() <= MOST && (is_text || is_nearly_guid(text))
 }
 
+/// Whether a text is a path, and not a secret in the wrong place: it begins as paths do, ends as files of certificates and
+/// secrets do, or is made of the names of folders.
+pub(super) fn is_path(text: &str) -> bool {
+    const STARTS: [&str; 3] = ["/", "./", "../"];
+    const EXTENSIONS: [&str; 11] = [
+        "pem", "crt", "cer", "der", "key", "pfx", "p12", "txt", "secret", "token", "password",
+    ];
+    let extension = text.rsplit_once('.').map(|(_, extension)| extension);
+    let has_extension = EXTENSIONS
+        .iter()
+        .any(|one| extension.is_some_and(|extension| one.eq_ignore_ascii_case(extension)));
+    let has_folders = text.contains('/') && text.split('/').all(is_plausible);
+    STARTS.iter().any(|start| text.starts_with(start)) || has_extension || has_folders
+}
+
 /// Whether a key may be shown, and a key's path with it. Others may be a secret whose colon lacks its space
 /// (`client_secret:…`).
 pub(super) fn is_plausible_key(key: &str) -> bool {
@@ -149,6 +164,32 @@ mod tests {
         for secret in ["swordfish", "correct-horse-battery-staple"] {
             assert_eq!(measure_shown(secret), NOT_SHOWN);
             assert_eq!(word_shown(secret, &words), NOT_SHOWN);
+        }
+    }
+
+    #[test]
+    fn paths_are_told_from_secrets_in_their_place() {
+        for path in [
+            "/run/secrets/4f0c1d7e9b2a",
+            "./x",
+            "../x",
+            "elements.secret",
+            "Contoso-2026.PFX",
+            "certs/app",
+            "secrets/elements/client",
+        ] {
+            assert!(is_path(path), "{path}");
+        }
+        for secret in [
+            "",
+            "hunter2",
+            "swordfish",
+            "correct-horse-battery-staple",
+            "hunter2/abc+def=",
+            "G7m8Q~xYzAbCdEfGhIjKlMnOpQrStUvWxYz012345",
+            "0.AXoA-s3cr3ttoken_Abc",
+        ] {
+            assert!(!is_path(secret), "{secret}");
         }
     }
 

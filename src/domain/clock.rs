@@ -40,12 +40,18 @@ impl Timestamp {
     }
 }
 
-/// As people read it, in the form of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// As RFC 3339 has it, in UTC and with whole seconds: `1994-11-06T08:49:37Z`. With another precision (`{:.3}`), with
+/// that many digits.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last second of the year 9999; there is no form for what comes after.
-        let shown = self.0.min(Duration::from_secs(253_402_300_799));
-        httpdate::HttpDate::from(UNIX_EPOCH + shown).fmt(f)
+        let millis = i64::try_from(self.0.as_millis()).ok();
+        let date = millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+        // There is no form for what comes after the year 9999.
+        let date = date.unwrap_or(jiff::Timestamp::MAX);
+        match f.precision() {
+            Some(digits) => write!(f, "{date:.digits$}"),
+            None => write!(f, "{date:.0}"),
+        }
     }
 }
 

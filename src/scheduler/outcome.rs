@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use crate::collectors::{Found, Polled, ReferenceUsers, Totals};
-use crate::domain::{Collector, Reason, Timestamp};
+use crate::domain::{Collector, PromDuration, Reason, Timestamp};
 use crate::snapshot::{Figures, LastFailure, LastPoll};
 use crate::upstream::{ApiError, ListingSize};
 
@@ -104,11 +104,11 @@ fn log_success(
         Totals::Customers(found) => (Some(found.customers.len()), None),
         _ => (None, Some(size.rows)),
     };
-    let duration_seconds = duration.as_secs_f64();
+    let duration = PromDuration(duration);
     if was_failing {
-        tracing::info!(customers, rows, duration_seconds, "{what} succeeded again");
+        tracing::info!(customers, rows, %duration, "{what} succeeded again");
     } else {
-        tracing::debug!(customers, rows, duration_seconds, "{what} succeeded");
+        tracing::debug!(customers, rows, %duration, "{what} succeeded");
     }
 }
 
@@ -124,7 +124,7 @@ fn log_failure(what: &str, error: &ApiError, duration: Duration) {
         %error,
         request_id = error.request_id.as_ref().map(tracing::field::display),
         correlation_id = error.correlation_id.as_ref().map(tracing::field::display),
-        duration_seconds = duration.as_secs_f64(),
+        duration = %PromDuration(duration),
         "{what} failed"
     );
 }

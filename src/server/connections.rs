@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::pages::Pages;
+use crate::domain::PromDuration;
 
 /// The largest head of a request. Prometheus sends a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -82,10 +83,9 @@ pub async fn serve(
         .await
         .is_err()
     {
-        let after_seconds = limits.drain.as_secs();
         tracing::warn!(
             connections = connections.len(),
-            after_seconds,
+            after = %PromDuration(limits.drain),
             "closed connections still open at the shutdown deadline"
         );
     }

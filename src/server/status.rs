@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp as Date;
 use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Target, Timestamp, Unit};
@@ -242,10 +241,6 @@ struct Time(Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let millis = i64::try_from(self.0.since_unix().as_millis()).ok();
-        let date = millis.and_then(|millis| Date::from_millisecond(millis).ok());
-        // RFC 3339 has no form for years after 9999.
-        let date = date.unwrap_or(Date::MAX);
-        serializer.collect_str(&format_args!("{date:.3}"))
+        serializer.collect_str(&format_args!("{:.3}", self.0))
     }
 }

@@ -38,7 +38,7 @@ fn load(file: &Path) -> Result<Config, ConfigError> {
 }
 
 fn client_secret(credential: &ClientCredential) -> &str {
-    let ClientCredential::Secret(secret) = credential else {
+    let ClientCredential::Secret { secret, .. } = credential else {
         panic!("no client secret")
     };
     secret.expose()

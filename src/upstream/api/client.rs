@@ -467,8 +467,8 @@ mod tests {
             ),
             (status(600), "unexpected response: status 600"),
             (
-                none(Fault::Timeout),
-                "no complete response within 30s; the API is slow, or elements.timeout or retry_deadline is too short",
+                none(Fault::Timeout("api.example:443".to_owned())),
+                "no complete response from api.example:443 within 30s; the API is slow, or elements.timeout or retry_deadline is too short",
             ),
             (
                 none(Fault::Connection(

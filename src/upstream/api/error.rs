@@ -154,8 +154,13 @@ pub enum Cause {
         retry_after: Option<Duration>,
     },
     /// No whole answer in time.
-    #[error("no complete response within {}; the API is slow, or elements.timeout or retry_deadline is too short", PromDuration(*after))]
+    #[error(
+        "no complete response from {peer} within {}; the API is slow, or elements.timeout or retry_deadline is too short",
+        PromDuration(*after)
+    )]
     Timeout {
+        /// Who was asked, and the proxy in between.
+        peer: String,
         /// How long the last try was given.
         after: Duration,
     },
@@ -186,7 +191,10 @@ impl Cause {
     /// The fault of a try in words for people. The try had `timeout` to end, and its endpoint needs this permission.
     pub(super) fn of(fault: Fault, permission: &'static str, timeout: Duration) -> Self {
         match fault {
-            Fault::Timeout => Self::Timeout { after: timeout },
+            Fault::Timeout(peer) => Self::Timeout {
+                peer,
+                after: timeout,
+            },
             Fault::Connection(peer, why) => Self::Connection(peer, why),
             Fault::Untrusted(peer, why) => Self::Untrusted(peer, why),
             Fault::TooLarge { max_bytes } => Self::Limit(format!(

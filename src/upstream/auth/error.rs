@@ -42,8 +42,8 @@ pub(super) enum Problem {
     },
     #[error("the refresh token cannot be saved: {0}")]
     RefreshTokenFile(String),
-    #[error("the client certificate expired on {0}")]
-    CertificateExpired(Timestamp),
+    #[error("the client certificate in {} expired at {at}", file.display())]
+    CertificateExpired { file: PathBuf, at: Timestamp },
     #[error("the private key of the client certificate failed to sign")]
     Unsigned,
     #[error("the token service returned {status}{codes}")]
@@ -62,8 +62,8 @@ pub(super) enum Problem {
     },
     #[error("the token service sent a redirect; not followed")]
     Redirect,
-    #[error("no complete response from the token service within {}", PromDuration(*.0))]
-    Timeout(Duration),
+    #[error("no complete response from the token service {peer} within {}", PromDuration(*after))]
+    Timeout { peer: String, after: Duration },
     #[error("connection to the token service {0} failed: {1}")]
     Connection(String, String),
     #[error("connection to the token service {0} failed: {1}")]
@@ -90,7 +90,7 @@ fn lost_rotation(lost: Option<LostRotation>) -> String {
         Some(LostRotation::Stopped(at)) => (at, "stopped before it saved the new token"),
         Some(LostRotation::Unanswered(at)) => (at, "the response with the new token was lost"),
     };
-    format!("; the exporter sent it on {at} to exchange it for a new token, but {what}")
+    format!("; the exporter sent it at {at} to exchange it for a new token, but {what}")
 }
 
 impl fmt::Display for TokenError {
@@ -156,14 +156,16 @@ impl TokenError {
                 Problem::RefreshTokenFile(_)
                 | Problem::Unsigned
                 | Problem::Throttled { .. }
-                | Problem::Unavailable { .. }
-                | Problem::Timeout(_),
+                | Problem::Unavailable { .. },
                 _,
             ) => Ok(()),
-            (Problem::CertificateExpired(_), _) => write!(
+            (Problem::Timeout { .. }, _) => f.write_str(
+                "; the token service or the proxy is slow, or elements.timeout or retry_deadline is too short",
+            ),
+            (Problem::CertificateExpired { .. }, _) => write!(
                 f,
-                "; add a new certificate to the app registration in {registration}, and replace the file of \
-                 {section}.certificate"
+                "; add a new certificate to the app registration in {registration}, and replace that file \
+                 ({section}.certificate)"
             ),
             (Problem::Status { .. }, Credential::Elements) => {
                 write!(f, "; check {section}.token_url and {section}.environment")
@@ -196,7 +198,7 @@ impl Problem {
     /// The value of the label `reason`.
     pub(super) fn reason(&self) -> &'static str {
         let reason = match self {
-            Self::InvalidClient { .. } | Self::CertificateExpired(_) => return "invalid_client",
+            Self::InvalidClient { .. } | Self::CertificateExpired { .. } => return "invalid_client",
             Self::InvalidScope { .. } => return "invalid_scope",
             Self::InvalidGrant(_) | Self::RefreshTokenRefused { .. } => return "invalid_grant",
             Self::RefreshTokenFile(_) => return STORAGE,
@@ -208,7 +210,7 @@ impl Problem {
             Self::Throttled { .. } => Reason::Throttled,
             Self::Unavailable { .. } => Reason::Unavailable,
             Self::Redirect => Reason::Refused,
-            Self::Timeout(_) => Reason::Timeout,
+            Self::Timeout { .. } => Reason::Timeout,
             Self::Connection(..) | Self::Untrusted(..) => Reason::Connection,
             Self::Decode(_) => Reason::Decode,
             Self::TooLarge => Reason::Limit,

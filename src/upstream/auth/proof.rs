@@ -32,10 +32,15 @@ impl Proof {
     pub(super) fn fields(&self, now: Timestamp) -> Result<Vec<(&'static str, Secret)>, Problem> {
         let client_id = ("client_id", Secret::from(self.client_id.clone()));
         Ok(match &self.credential {
-            ClientCredential::Secret(secret) => vec![client_id, ("client_secret", secret.clone())],
+            ClientCredential::Secret { secret, .. } => {
+                vec![client_id, ("client_secret", secret.clone())]
+            }
             ClientCredential::Certificate(certificate) => {
                 if now >= certificate.not_after {
-                    return Err(Problem::CertificateExpired(certificate.not_after));
+                    return Err(Problem::CertificateExpired {
+                        file: certificate.file.clone(),
+                        at: certificate.not_after,
+                    });
                 }
                 let assertion =
                     assertion::signed(certificate, &self.client_id, self.audience.as_str(), now)
@@ -53,17 +58,23 @@ impl Proof {
     /// The certificate, if it proves by one.
     pub(super) fn certificate(&self) -> Option<&Certificate> {
         match &self.credential {
-            ClientCredential::Secret(_) => None,
+            ClientCredential::Secret { .. } => None,
             ClientCredential::Certificate(certificate) => Some(certificate),
         }
     }
 
-    /// As messages speak of it.
+    /// As messages speak of it, with its file.
     pub(super) fn name(&self) -> String {
-        self.certificate()
-            .map_or("secret".to_owned(), |certificate| {
+        match &self.credential {
+            ClientCredential::Secret { file: None, .. } => "secret".to_owned(),
+            ClientCredential::Secret {
+                file: Some(file), ..
+            } => format!("secret (file {})", file.display()),
+            ClientCredential::Certificate(certificate) => {
                 let fingerprint = assertion::fingerprint(certificate);
-                format!("certificate (SHA-1 thumbprint {fingerprint})")
-            })
+                let file = certificate.file.display();
+                format!("certificate (file {file}, SHA-1 thumbprint {fingerprint})")
+            }
+        }
     }
 }

@@ -128,7 +128,10 @@ pub(super) fn partner_center(token_url: &Url, file: PathBuf, first: Option<&str>
         api_url: "http://127.0.0.1:1".parse().unwrap(),
         token_url: token_url.clone(),
         client_id: "the-app".to_owned(),
-        credential: ClientCredential::Secret(Secret::from("the-secret".to_owned())),
+        credential: ClientCredential::Secret {
+            secret: Secret::from("the-secret".to_owned()),
+            file: None,
+        },
         refresh_token_file: file,
         first_refresh_token: first.map(|token| Secret::from(token.to_owned())),
         scope: "the-scope".to_owned(),
@@ -192,7 +195,7 @@ pub(super) fn stats() -> Stats {
 pub(super) fn certificate() -> Certificate {
     match parse("certificate: { file: app.pem }").elements.credential {
         ClientCredential::Certificate(certificate) => certificate,
-        ClientCredential::Secret(_) => panic!("no certificate"),
+        ClientCredential::Secret { .. } => panic!("no certificate"),
     }
 }
 

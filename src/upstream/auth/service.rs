@@ -208,7 +208,10 @@ impl TokenService {
     /// The fault of a try in words for people, with the codes of its answer. The try had `timeout` to end.
     fn problem(&self, fault: Fault, codes: Codes, timeout: Duration) -> Problem {
         match fault {
-            Fault::Timeout => Problem::Timeout(timeout),
+            Fault::Timeout(peer) => Problem::Timeout {
+                peer,
+                after: timeout,
+            },
             Fault::Connection(peer, why) => Problem::Connection(peer, why),
             Fault::Untrusted(peer, why) => Problem::Untrusted(peer, why),
             Fault::TooLarge { .. } => Problem::TooLarge,
@@ -267,7 +270,7 @@ impl Problem {
         matches!(
             self,
             Self::Unavailable { .. }
-                | Self::Timeout(_)
+                | Self::Timeout { .. }
                 | Self::Connection(..)
                 | Self::Decode(_)
                 | Self::TooLarge

@@ -18,7 +18,10 @@ use crate::upstream::http::transport::{Answer, NoAnswer};
 use crate::upstream::http::trust::Untrusted;
 
 fn secret() -> ClientCredential {
-    ClientCredential::Secret(Secret::from("the-secret".to_owned()))
+    ClientCredential::Secret {
+        secret: Secret::from("the-secret".to_owned()),
+        file: None,
+    }
 }
 
 /// What the service is sent in the tries of one request.
@@ -157,13 +160,18 @@ async fn with_an_expired_certificate_nothing_is_asked() {
     let peer = Service::start(|_| grants("r")).await;
     let certificate = certificate();
     let expiry = certificate.not_after;
+    let file = certificate.file.clone();
     let proof = ClientCredential::Certificate(certificate);
     let asking = service(Credential::PartnerCenter, &peer.url, &proof, expiry);
     let denied = asking.ask(Grant::ClientCredentials).await.unwrap_err();
     assert_eq!(
         denied.error.to_string(),
-        "the client certificate expired on Tue, 29 Oct 2126 03:32:11 GMT; add a new certificate to the app \
-         registration in Microsoft Entra under App registrations, and replace the file of partner_center.certificate"
+        format!(
+            "the client certificate in {} expired at 2126-10-29T03:32:11Z; add a new certificate to the app \
+             registration in Microsoft Entra under App registrations, and replace that file \
+             (partner_center.certificate)",
+            file.display()
+        )
     );
     assert!(!denied.in_doubt);
     assert_eq!(peer.asked().len(), 0);
@@ -181,7 +189,7 @@ async fn a_refusal_says_what_is_refused_and_where_to_mend_it() {
     let text = error(Credential::PartnerCenter, &proof, "unauthorized_client").await;
     assert!(
         text.contains(
-            "its certificate (SHA-1 thumbprint D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA) (unauthorized_client)"
+            "/tests/certificates/app.pem, SHA-1 thumbprint D240C6F6544AEAFEABD9BDE0A19FA602FB57C6EA) (unauthorized_client)"
         ),
         "{text}"
     );
@@ -337,8 +345,8 @@ fn each_failure_has_a_message() {
         ),
         (answer(600, ""), "the token service returned 600"),
         (
-            none(Fault::Timeout),
-            "no complete response from the token service within 30s",
+            none(Fault::Timeout("api.example:443".to_owned())),
+            "no complete response from the token service api.example:443 within 30s",
         ),
         (
             none(Fault::Connection(

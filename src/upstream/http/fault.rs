@@ -11,8 +11,8 @@ use super::trust::Untrusted;
 /// Why a try failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// No whole answer in time.
-    Timeout,
+    /// No whole answer in time, from whom.
+    Timeout(String),
     /// No connection, or one that broke: with whom, and why.
     Connection(String, String),
     /// The certificate of this server is not trusted, so nothing was sent.
@@ -43,9 +43,10 @@ impl Fault {
         Self::Connection(String::new(), why)
     }
 
-    /// Names who is at the other end of a connection that failed.
+    /// Names who is at the other end of a connection that failed, or who was silent.
     pub(super) fn with(self, peer: impl FnOnce() -> String) -> Self {
         match self {
+            Self::Timeout(_) => Self::Timeout(peer()),
             Self::Connection(_, why) => Self::Connection(peer(), why),
             Self::Untrusted(_, why) => Self::Untrusted(peer(), why),
             fault => fault,
@@ -55,7 +56,7 @@ impl Fault {
     /// Its meaning for the retry policy.
     pub(super) fn failure(&self) -> Failure {
         match *self {
-            Self::Timeout | Self::Connection(..) | Self::Untrusted(..) => Failure::NoAnswer,
+            Self::Timeout(_) | Self::Connection(..) | Self::Untrusted(..) => Failure::NoAnswer,
             Self::Unreadable(JsonError::Truncated(_)) => Failure::CutBody,
             Self::Throttled { retry_after, .. }
             // 509 and from 520 on are those of hosters and of content delivery networks.

@@ -173,7 +173,7 @@ impl Transport {
         let exchange = self.exchange(request, &mut head);
         let answer = tokio::time::timeout(timeout, exchange)
             .await
-            .unwrap_or(Err(Fault::Timeout));
+            .unwrap_or(Err(Fault::Timeout(String::new())));
         drop(in_flight);
         let code = head
             .as_ref()
@@ -313,7 +313,7 @@ fn extra_roots(config: &HttpSettings) -> anyhow::Result<Vec<reqwest::Certificate
 /// in the log). Cut to a length that fits a line: a certificate may be for very many names.
 fn broken(error: reqwest::Error) -> Fault {
     if error.is_timeout() {
-        return Fault::Timeout;
+        return Fault::Timeout(String::new());
     }
     let error = error.without_url();
     let mut text = error.to_string();
@@ -388,7 +388,7 @@ mod tests {
             timeout,
         };
         let failed = transport.send(request).await.unwrap_err();
-        assert!(matches!(failed.fault, Fault::Timeout), "{failed:?}");
+        assert!(matches!(failed.fault, Fault::Timeout(_)), "{failed:?}");
         flood.await.unwrap();
     }
 }

@@ -117,7 +117,7 @@ mod tests {
     fn a_try_without_a_whole_answer_is_made_again_unless_it_would_meet_the_same() {
         let text = String::new;
         for (fault, expected) in [
-            (Fault::Timeout, Failure::NoAnswer),
+            (Fault::Timeout(String::new()), Failure::NoAnswer),
             (Fault::connection(text()), Failure::NoAnswer),
             (Fault::TooLarge { max_bytes: 5 }, Failure::Final),
         ] {

@@ -19,7 +19,10 @@ struct SignIn {
 impl SignIn {
     async fn to(reply: impl FnMut(&Form) -> Reply + Send + 'static) -> Self {
         let peer = Service::start(reply).await;
-        let secret = ClientCredential::Secret(Secret::from("the-secret".to_owned()));
+        let secret = ClientCredential::Secret {
+            secret: Secret::from("the-secret".to_owned()),
+            file: None,
+        };
         let service = TokenService {
             scopes: ALL.to_owned(),
             ..service(Credential::Elements, &peer.url, &secret, NOW)
@@ -228,7 +231,10 @@ fn a_list_of_permissions_is_split_below_the_limit_of_the_service() {
 #[tokio::test]
 async fn each_group_of_a_long_list_has_a_token_of_its_own() {
     let peer = Service::start(|_| grants("r")).await;
-    let secret = ClientCredential::Secret(Secret::from("the-secret".to_owned()));
+    let secret = ClientCredential::Secret {
+        secret: Secret::from("the-secret".to_owned()),
+        file: None,
+    };
     let long: [&str; 2] = ["a", "b"].map(|one| &*one.repeat(200).leak());
     let service = service(Credential::Elements, &peer.url, &secret, NOW);
     let tokens = Tokens::new(TokenSource::new(service, None), &long);

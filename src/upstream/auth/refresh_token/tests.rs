@@ -103,7 +103,7 @@ async fn killed_while_it_asked_the_old_token_is_tried_and_if_it_is_dead_the_erro
     let disk = Disk::new(&files);
     let error = sign_in(&disk, None, "new").await.unwrap();
     let expected = format!(
-        "{INVALID_GRANT}; the exporter sent it on Fri, 01 Jan 2027 00:00:00 GMT to exchange it for a new token, but \
+        "{INVALID_GRANT}; the exporter sent it at 2027-01-01T00:00:00Z to exchange it for a new token, but \
          stopped before it saved the new token; a user with the role Admin agent must consent again, with multi-factor \
          authentication, and write the new refresh token to {}; until then the exporter retries at most once an hour",
         disk.token().display()

@@ -442,7 +442,7 @@ async fn a_new_token_whose_answer_is_lost_is_told_of_when_the_old_one_is_refused
     );
     let error = at.renewed().await.unwrap_err().to_string();
     let expected = format!(
-        "{INVALID_GRANT}; the exporter sent it on Fri, 01 Jan 2027 00:00:00 GMT to exchange it for a new token, but \
+        "{INVALID_GRANT}; the exporter sent it at 2027-01-01T00:00:00Z to exchange it for a new token, but \
          the response with the new token was lost; a user with the role Admin agent must consent again"
     );
     assert!(error.starts_with(&expected), "{error}");
