@@ -50,7 +50,11 @@ impl fmt::Display for ApiError {
         }?;
         match cause {
             Cause::Throttled { .. } | Cause::Paused(_) => {
-                write!(f, "; lower {api}.rate_limit or lengthen the intervals")
+                write!(
+                    f,
+                    "; if this happens to one target alone, lengthen its intervals (tenants[].collectors), else lower \
+                     {api}.rate_limit"
+                )
             }
             Cause::Connection(..) => {
                 write!(f, "; check {api}.api_url, the network and the proxy")
@@ -288,14 +292,15 @@ mod tests {
         };
         assert_eq!(
             text(Api::Elements, cause),
-            "/um/users: 429, retry after 1m30s; lower elements.rate_limit or lengthen the intervals"
+            "/um/users: 429, retry after 1m30s; if this happens to one target alone, lengthen its intervals \
+             (tenants[].collectors), else lower elements.rate_limit"
         );
         let paused = Cause::Paused(Duration::from_secs(90));
         assert_eq!(paused.reason(), Reason::Throttled);
         assert_eq!(
             text(Api::PartnerCenter, paused),
-            "/um/users: not sent, the API asked to wait for another 1m30s; lower partner_center.rate_limit or lengthen \
-             the intervals"
+            "/um/users: not sent, the API asked to wait for another 1m30s; if this happens to one target alone, \
+             lengthen its intervals (tenants[].collectors), else lower partner_center.rate_limit"
         );
     }
 
