@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::collectors::customers::{Customers, ListedCustomer};
-use crate::collectors::{Collect, Listed, Totals};
+use crate::collectors::{self, ASSUMED_USERS, Collect, Listed, Totals};
 use crate::config::CollectorConfig;
 use crate::domain::{Api, Collector, Reason, Target, TargetId, Timestamp, Unit};
 use crate::upstream::Progress;
@@ -61,6 +61,8 @@ pub struct CollectorSnapshot {
     pub quarantined: bool,
     /// The last poll that ended, even in an earlier process.
     pub last_poll: Option<LastPoll>,
+    /// When a poll of this process failed first since the last one that succeeded; `None` while they succeed.
+    pub failing_since: Option<Timestamp>,
     /// The last poll of this process that failed, however many have succeeded since.
     pub last_failure: Option<LastFailure>,
     /// The figures of the last poll that succeeded, even in an earlier process.
@@ -165,10 +167,26 @@ impl Snapshot {
     /// succeeded last: one that failed may have ended at its first page. A listing that was never read takes one
     /// request at least.
     pub fn required(&self, api: Api) -> f64 {
+        self.required_with(api, |_| 1)
+    }
+
+    /// The same, with [`ASSUMED_USERS`] in each listing that was never read; and how many listings these are.
+    pub fn expected(&self, api: Api) -> (f64, usize) {
+        let unread = self
+            .collectors()
+            .filter(|one| one.collector().api() == api && one.figures.is_none());
+        let required = self.required_with(api, |unread| {
+            collectors::requests(unread.config.kind, ASSUMED_USERS)
+        });
+        (required, unread.count())
+    }
+
+    fn required_with(&self, api: Api, of_unread: impl Fn(&CollectorSnapshot) -> u64) -> f64 {
         self.collectors()
             .filter(|one| one.collector().api() == api)
             .map(|one| {
-                let pages = one.figures.as_ref().map_or(1, |figures| figures.pages);
+                let pages = one.figures.as_ref().map(|figures| figures.pages);
+                let pages = pages.unwrap_or_else(|| of_unread(one));
                 pages as f64 / one.config.interval.as_secs_f64()
             })
             // From zero, since the sum of nothing is -0.
@@ -258,6 +276,7 @@ impl CollectorSnapshot {
             skipped: 0,
             quarantined: false,
             last_poll: None,
+            failing_since: None,
             last_failure: None,
             figures: None,
             under_way: UnderWay::default(),
@@ -297,7 +316,8 @@ impl CollectorSnapshot {
         Customers::of(&figures.totals).map(|figures| figures.customers.as_slice())
     }
 
-    fn stale_at(&self) -> Option<Timestamp> {
+    /// When the figures are stale, or were; `None` if there are none.
+    pub fn stale_at(&self) -> Option<Timestamp> {
         self.figures
             .as_ref()
             .map(|figures| figures.at.after(self.config.stale_after))

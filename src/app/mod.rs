@@ -59,6 +59,8 @@ pub struct Exporter {
     scheduler: Scheduler,
     snapshots: Snapshots,
     storage: Storage,
+    /// What is known of the APIs and the credentials.
+    upstream: Stats,
     registry: Registry,
     clock: Clock,
     reloader: Reloader,
@@ -111,14 +113,16 @@ impl Exporter {
         registry.register(Box::new(ProcessMetrics::new()?))?;
         register_build_info(&registry)?;
         let stats = Stats::register(&registry)?;
+        let upstream = stats.clone();
         let reloader = Reloader::new(config, stats.clone(), clock.clone(), &registry)?;
         let (scheduler, snapshots) =
             Scheduler::new(reloader.in_force(), saved, stats, clock.clone(), &registry)?;
-        let storage = Storage::register(&registry)?;
+        let storage = Storage::register(&registry, upstream.troubles.clone(), clock.clone())?;
         Ok(Self {
             scheduler,
             snapshots,
             storage,
+            upstream,
             registry,
             clock,
             reloader,
@@ -174,6 +178,8 @@ impl Exporter {
             tenants,
             snapshots: self.snapshots.clone(),
             storage: self.storage.status(),
+            upstream: self.upstream,
+            reloaded: self.reloader.status(),
             registry: self.registry,
             clock: self.clock.clone(),
             reload: web.reload,

@@ -15,7 +15,8 @@ use crate::collectors;
 use crate::config::{CollectorConfig, Config, ConfigFile};
 use crate::domain::Clock;
 use crate::scheduler::InForce;
-use crate::server::Asked;
+use crate::server::{Asked, ReloadStatus};
+use crate::troubles::Trouble;
 use crate::upstream::{Client, Clients, RefreshTokenFile, Shared, Stats};
 
 /// The time between two looks at the files of secrets.
@@ -27,10 +28,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
+    status: watch::Sender<ReloadStatus>,
     successful: IntGauge,
     succeeded_at: Gauge,
-    /// Whether the file was refused when it was last read.
-    is_refused: bool,
+    /// Why the file was refused when it was last read.
+    refused: Option<String>,
     /// Why the text in force was refused with the files that it names as they are now.
     files_refused: Option<String>,
     /// Whether one of these files was missing at the last look.
@@ -67,7 +69,8 @@ impl Reloader {
             "Time at which the configuration in force was read, in seconds since the Unix epoch.",
             registry
         )?;
-        succeeded_at.set(clock.now().as_secs_f64());
+        let now = clock.now();
+        succeeded_at.set(now.as_secs_f64());
         let shared = Shared::new(stats, clock);
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
@@ -80,10 +83,19 @@ impl Reloader {
             shared,
             successful,
             succeeded_at,
-            is_refused: false,
+            refused: None,
+            status: watch::Sender::new(ReloadStatus {
+                last_success: now,
+                error: None,
+            }),
             files_refused: None,
             is_missing: false,
         })
+    }
+
+    /// How the last reading of the configuration went, now and later.
+    pub(super) fn status(&self) -> watch::Receiver<ReloadStatus> {
+        self.status.subscribe()
     }
 
     /// The configuration in force and its clients, now and later.
@@ -117,8 +129,18 @@ impl Reloader {
 
     /// Shows whether the texts and files that were read last are all in force.
     fn show(&self) {
-        let refused = self.is_refused || self.files_refused.is_some();
-        self.successful.set(i64::from(!refused));
+        let error = self.refused.as_ref().or(self.files_refused.as_ref());
+        self.successful.set(error.is_none().into());
+        let troubles = &self.shared.stats.troubles;
+        match error {
+            Some(error) => {
+                let now = self.shared.clock.now();
+                troubles.begin(Trouble::Reload, "configuration", "", error.clone(), now);
+            }
+            None => troubles.end(Trouble::Reload, "configuration"),
+        }
+        let error = error.cloned();
+        self.status.send_modify(|status| status.error = error);
     }
 
     /// Reads the file and the files that it names, puts them in force, and returns the text.
@@ -134,7 +156,7 @@ impl Reloader {
             self.put_in_force(config, true)?;
             Ok((file, listed_tenants))
         });
-        self.is_refused = outcome.is_err();
+        self.refused = outcome.as_ref().err().cloned();
         self.show();
         match outcome {
             Ok((file, listed_tenants)) => {
@@ -212,7 +234,9 @@ impl Reloader {
             clients,
             reloads: before.reloads + u64::from(is_asked_for),
         }));
-        self.succeeded_at.set(self.shared.clock.now().as_secs_f64());
+        let now = self.shared.clock.now();
+        self.succeeded_at.set(now.as_secs_f64());
+        self.status.send_modify(|status| status.last_success = now);
         self.files_refused = None;
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::scheduler::InForce;
 use crate::server::StorageStatus;
 use crate::snapshot::Snapshots;
 use crate::state::StateDir;
+use crate::troubles::{Trouble, Troubles};
 
 /// At most this much time is lost when the exporter is killed.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -102,12 +103,18 @@ pub(super) struct Storage {
     /// Without labels, and absent where there is no folder.
     up: IntGaugeVec,
     status: watch::Sender<Option<StorageStatus>>,
+    troubles: Troubles,
+    clock: Clock,
 }
 
 impl Storage {
     /// # Errors
     /// When the registry holds the name already.
-    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+    pub(super) fn register(
+        registry: &Registry,
+        troubles: Troubles,
+        clock: Clock,
+    ) -> prometheus::Result<Self> {
         let opts = opts!(
             "avepoint_exporter_state_dir_up",
             "1 if the last write to state_dir or trial of it succeeded, 0 if not; absent without state_dir."
@@ -117,6 +124,8 @@ impl Storage {
         Ok(Self {
             up,
             status: watch::Sender::new(None),
+            troubles,
+            clock,
         })
     }
 
@@ -150,6 +159,14 @@ impl Storage {
                 .with_label_values::<&str>(&[])
                 .set(status.error.is_none().into()),
             None => drop(self.up.remove_label_values::<&str>(&[])),
+        }
+        match status.as_ref().and_then(|status| status.error.clone()) {
+            Some(error) => {
+                let now = self.clock.now();
+                self.troubles
+                    .begin(Trouble::Storage, "state_dir", "", error, now);
+            }
+            None => self.troubles.end(Trouble::Storage, "state_dir"),
         }
         self.status.send_replace(status);
     }

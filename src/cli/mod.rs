@@ -25,15 +25,13 @@ use self::outcome::print;
 use self::poll::poll;
 use self::serve::serve;
 use crate::app::Exporter;
+use crate::collectors::ASSUMED_USERS;
 use crate::config::{Config, warn_if_exposed};
 use crate::domain::Clock;
 use crate::process::{logging, memory};
 use crate::state;
 
 pub use self::outcome::Failed;
-
-/// Users that `check` assumes in a listing of unknown size.
-const ASSUMED_USERS: u64 = 1000;
 
 /// Prometheus exporter for AvePoint Elements: users at risk, users without backup, and users who are both
 #[derive(Debug, Parser)]

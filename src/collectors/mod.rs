@@ -27,6 +27,9 @@ use crate::upstream::{
 
 pub use self::join::{Exposure, ReferenceUsers};
 
+/// Users that are taken to be in a listing that was never read.
+pub const ASSUMED_USERS: u64 = 1000;
+
 /// What a collector's folder says of it.
 pub trait Collect: Sized {
     /// Its options in the configuration.
@@ -286,7 +289,7 @@ macro_rules! from_table {
             }
         }
 
-        /// The number of requests that a poll takes of a listing with this many rows.
+        /// The number of requests that a poll takes of a listing with this many rows; [`ASSUMED_USERS`] where nobody knows.
         pub fn requests(kind: CollectorKind, rows: u64) -> u64 {
             match kind {
                 $(CollectorKind::$variant(options) => $key::$variant::requests(options, rows),)*

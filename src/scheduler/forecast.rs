@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::collectors::ASSUMED_USERS;
 use crate::config::RateLimit;
 use crate::domain::Api;
 use crate::upstream::Capacity;
@@ -17,6 +18,8 @@ pub(super) struct Need {
     pub(super) required: f64,
     pub(super) capacity: Capacity,
     pub(super) limit: RateLimit,
+    /// The number of listings in `required` that were never read, so that nobody knows how long they are.
+    pub(super) assumed: usize,
 }
 
 /// What the log is to say.
@@ -26,35 +29,47 @@ pub(super) enum News {
     FitsAgain(Need),
 }
 
-/// The APIs of which the log has said that they are asked for too much, each with the limit that it had then.
+/// The APIs of which the log has said that they are asked for too much: each with the limit that it had then, and whether
+/// sizes were assumed.
 #[derive(Debug, Default)]
 pub(super) struct Forecast {
-    said: Vec<(Api, RateLimit)>,
+    said: Vec<(Api, RateLimit, bool)>,
 }
 
 impl Forecast {
-    /// Says what is new: once when the tenants do not fit, again when the limit is another and they still do not,
-    /// and once when they do.
+    /// Says what is new: once when the tenants do not fit, again when the limit is another or the sizes are known and they
+    /// still do not, and once when they do.
     pub(super) fn judge(&mut self, needs: &[Need]) -> Vec<News> {
         let mut news = Vec::new();
         let before = std::mem::take(&mut self.said);
         for need in needs {
-            let said = before.iter().find(|(api, _)| *api == need.api);
+            let said = before.iter().find(|(api, ..)| *api == need.api);
+            let is_assumed = need.assumed > 0;
             let possible = need.capacity.requests_per_second();
             let too_much = match said {
                 None => need.required > possible,
                 Some(_) => need.required > possible * FITS_AGAIN_BELOW,
             };
             if too_much {
-                self.said.push((need.api, need.limit));
-                if said.is_none_or(|(_, limit)| *limit != need.limit) {
+                let is_said = said.is_some_and(|(_, limit, was_assumed)| {
+                    *limit == need.limit && (is_assumed || !was_assumed)
+                });
+                if !is_said {
                     news.push(News::TooMuch(*need));
                 }
+                let was_assumed = said.is_none_or(|(_, _, was_assumed)| *was_assumed);
+                self.said
+                    .push((need.api, need.limit, is_assumed && was_assumed));
             } else if said.is_some() {
                 news.push(News::FitsAgain(*need));
             }
         }
         news
+    }
+
+    /// Whether the last judgement was that this API is asked for too much.
+    pub(super) fn is_short(&self, api: Api) -> bool {
+        self.said.iter().any(|(said, ..)| *said == api)
     }
 }
 
@@ -90,6 +105,7 @@ impl fmt::Display for Need {
             required,
             capacity,
             limit,
+            assumed,
         } = self;
         let possible = capacity.requests_per_second();
         write!(
@@ -115,7 +131,14 @@ impl fmt::Display for Need {
         write!(
             f,
             ", or lengthen the collectors' intervals by a factor of {factor:.1}"
-        )
+        )?;
+        if *assumed > 0 {
+            write!(
+                f,
+                "; this assumes {ASSUMED_USERS} users in each of {assumed} listings that were never read"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +162,7 @@ mod tests {
                 by_concurrency: 80.0,
             },
             limit: LIMIT,
+            assumed: 0,
         }
     }
 
@@ -160,6 +184,28 @@ mod tests {
         check(&mut forecast, 9.5, |need| Some(News::FitsAgain(need)));
         check(&mut forecast, 9.9, |_| None);
         check(&mut forecast, 11.0, |need| Some(News::TooMuch(need)));
+    }
+
+    #[test]
+    fn what_was_assumed_is_said_again_when_it_is_known_or_turns_out_to_fit() {
+        let assumed = Need {
+            assumed: 3,
+            ..need(Api::Elements, 30.0)
+        };
+        let known = need(Api::Elements, 20.0);
+        let fits = need(Api::Elements, 2.0);
+        let mut forecast = Forecast::default();
+        assert_eq!(forecast.judge(&[assumed]), [News::TooMuch(assumed)]);
+        assert_eq!(forecast.judge(&[assumed]), []);
+        assert_eq!(forecast.judge(&[known]), [News::TooMuch(known)]);
+        assert_eq!(forecast.judge(&[known]), []);
+        assert_eq!(forecast.judge(&[assumed]), [], "a new tenant");
+        assert_eq!(forecast.judge(&[fits]), [News::FitsAgain(fits)]);
+        assert!(
+            assumed
+                .to_string()
+                .ends_with("; this assumes 1000 users in each of 3 listings that were never read")
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Change {
 }
 
 /// The first names, and how many more there are; `None` where there are none.
-fn some(names: &[String]) -> Option<String> {
+pub(super) fn some(names: &[String]) -> Option<String> {
     let (first, more) = names.split_at(names.len().min(MOST_NAMES));
     let text = first.join(", ");
     match more.len() {

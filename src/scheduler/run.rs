@@ -17,6 +17,7 @@ use crate::domain::{Api, Clock, Collector, PromDuration, Reason, Target, TargetI
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Snapshot, Snapshots, TargetSnapshot};
 use crate::state::Saved;
+use crate::troubles::Trouble;
 use crate::upstream::{Clients, Stats};
 
 use super::discovered::Told;
@@ -79,6 +80,8 @@ pub struct Scheduler {
     poll_failures: IntCounterVec,
     stats: Stats,
     forecast: Forecast,
+    /// Whether it polls on, so that the log says what its intervals need.
+    runs: bool,
     /// When the forecast is due next; `None` while nothing has changed.
     forecast_due: Option<Instant>,
 }
@@ -135,6 +138,7 @@ impl Scheduler {
             poll_failures,
             stats,
             forecast: Forecast::default(),
+            runs: false,
             forecast_due: None,
         };
         scheduler.change_roster();
@@ -143,6 +147,8 @@ impl Scheduler {
 
     /// Polls until the shutdown; polls that are under way then are cancelled and count nowhere.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        self.runs = true;
+        self.forecast();
         loop {
             let sleep = self.start_what_is_due().min(self.forecast_if_due());
             tokio::select! {
@@ -336,7 +342,8 @@ impl Scheduler {
             .is_some_and(|poll| poll.failure.is_some());
         let is_discovery = poll.collector.is_discovery();
         let (last_poll, outcome) = conclude(ended, poll.collector, was_failing, now);
-        let has_succeeded = outcome.is_ok() || snapshot.figures.is_some();
+        let last_poll_succeeded = outcome.is_ok();
+        let has_succeeded = last_poll_succeeded || snapshot.figures.is_some();
         snapshot.skipped += job.plan(poll.collector, due, last_poll.failure, has_succeeded, now);
         if once {
             job.state = State::Done;
@@ -353,6 +360,7 @@ impl Scheduler {
         snapshot.last_poll = Some(last_poll);
         match outcome {
             Ok((figures, users)) => {
+                snapshot.failing_since = None;
                 snapshot.figures = Some(figures);
                 if is_discovery {
                     self.told.forget();
@@ -369,6 +377,7 @@ impl Scheduler {
                         .with_label_values(&[poll.collector.as_str(), failure.reason.as_str()])
                         .inc();
                 }
+                snapshot.failing_since.get_or_insert(now);
                 snapshot.last_failure = Some(failure);
             }
         }
@@ -377,7 +386,11 @@ impl Scheduler {
         // What follows is not of this poll.
         drop(in_span);
         if is_discovery {
-            self.change_roster().log();
+            let change = self.change_roster();
+            if last_poll_succeeded {
+                self.told.tell_found();
+            }
+            change.log();
         } else {
             self.publish_one(poll.target, known);
         }
@@ -424,24 +437,42 @@ impl Scheduler {
         left
     }
 
-    /// Says whether the tenants fit into their intervals: by metrics always, and in the log once each poll was
-    /// tried, since nobody knows before how long the listings are.
+    /// Says whether the tenants fit into their intervals: by metrics always, and in the log while it runs. Nobody knows how
+    /// long a listing is until it is read: the metrics take one request for it, the log what `check` takes, until each
+    /// poll was tried.
     fn forecast(&mut self) {
         self.forecast_due = None;
         let snapshot = Arc::clone(&self.published.borrow());
+        let is_tried = snapshot.first_round_ended();
         let needs = self.in_force.rate_limits().map(|(api, limit)| {
             let required = snapshot.required(api);
+            let capacity = self.stats.forecast(api, required, limit);
+            let (required, assumed) = if is_tried {
+                (required, 0)
+            } else {
+                snapshot.expected(api)
+            };
             Need {
                 api,
                 required,
-                capacity: self.stats.forecast(api, required, limit),
+                capacity,
                 limit,
+                assumed,
             }
         });
         let needs: Vec<_> = needs.collect();
-        if snapshot.first_round_ended() {
+        if self.runs {
             for news in self.forecast.judge(&needs) {
                 news.log();
+            }
+            for need in &needs {
+                let (troubles, api) = (&self.stats.troubles, need.api.as_str());
+                if self.forecast.is_short(need.api) {
+                    let (trouble, cause) = (Trouble::RateLimitTooLow, need.to_string());
+                    troubles.begin(trouble, api, "", cause, self.clock.now());
+                } else {
+                    troubles.end(Trouble::RateLimitTooLow, api);
+                }
             }
         }
     }

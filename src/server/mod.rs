@@ -9,8 +9,9 @@ mod pages;
 mod parts;
 mod reload;
 mod status;
+mod troubles;
 
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};
 pub use reload::{Asked, Reload};
-pub use status::StorageStatus;
+pub use status::{ReloadStatus, StorageStatus};

@@ -14,6 +14,7 @@ use crate::bundle::{FOLDERS, Folder};
 use crate::domain::{Clock, Timestamp};
 use crate::exposition::{self, Body, Packed};
 use crate::snapshot::Snapshots;
+use crate::upstream::Stats;
 
 use super::answers::{
     JSON, TEXT, encoded, html, not_allowed, respond, text, too_many, with_header,
@@ -22,7 +23,7 @@ use super::encoding::accepts_gzip;
 use super::files;
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
-use super::status::{self, StorageStatus};
+use super::status::{self, Own, ReloadStatus, StorageStatus};
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -40,6 +41,10 @@ pub struct Sources {
     pub snapshots: Snapshots,
     /// How saving for a restart goes; `None` without it.
     pub storage: watch::Receiver<Option<StorageStatus>>,
+    /// What is known of the APIs and the credentials, and what is wrong.
+    pub upstream: Stats,
+    /// How the last reading of the configuration went.
+    pub reloaded: watch::Receiver<ReloadStatus>,
     /// The exporter's own series.
     pub registry: Registry,
     /// Tells the time of day.
@@ -164,11 +169,15 @@ impl Pages {
             return too_many();
         };
         let snapshot = Arc::clone(&self.sources.snapshots.borrow());
-        let storage = self.sources.storage.borrow().clone();
+        let own = Own {
+            upstream: self.sources.upstream.clone(),
+            storage: self.sources.storage.borrow().clone(),
+            reload: self.sources.reloaded.borrow().clone(),
+        };
         let now = self.sources.clock.now();
         // Some megabytes for a large fleet, which are not to hold up the scrapes.
         let rendered = tokio::task::spawn_blocking(move || {
-            let json = status::render(&snapshot, storage.as_ref(), now).ok()?;
+            let json = status::render(&snapshot, &own, now).ok()?;
             Some(Parts::of_text(json.into(), gzip).holding(permit))
         });
         let Ok(Some(body)) = rendered.await else {

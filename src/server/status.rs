@@ -1,17 +1,21 @@
-//! The page `/api/v1/status`: the state of every collector of each tenant, as JSON. It shows no figure of any user.
+//! The page `/api/v1/status`: what is wrong, and the state of the exporter and of every collector of each tenant, as JSON.
+//! It shows no figure of any user.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Target, Timestamp, Unit};
 use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
-use crate::upstream::ListingSize;
+use crate::upstream::{ListingSize, Stats};
+
+use super::troubles::{self, FoundTrouble};
 
 /// Renders the snapshot as of this moment.
 pub(super) fn render(
     snapshot: &Snapshot,
-    storage: Option<&StorageStatus>,
+    own: &Own,
     now: Timestamp,
 ) -> serde_json::Result<Vec<u8>> {
     let polled = snapshot.targets.iter().map(|one| (&**one, false));
@@ -20,8 +24,19 @@ pub(super) fn render(
         version: env!("CARGO_PKG_VERSION"),
         now: Time(now),
         totals: Totals::of(snapshot, now),
+        troubles: troubles::of(snapshot, &own.upstream, now)
+            .into_iter()
+            .map(TroubleStatus::of)
+            .collect(),
         discovery: DiscoveryStatus::of(snapshot),
-        storage,
+        credentials: credentials(&own.upstream),
+        apis: apis(&own.upstream),
+        reload: ReloadShown {
+            up: own.reload.error.is_none(),
+            last_success: Time(own.reload.last_success),
+            error: own.reload.error.as_deref(),
+        },
+        storage: own.storage.as_ref(),
         partner: Vec::new(),
         customers: Vec::new(),
         tenants: Vec::new(),
@@ -53,6 +68,24 @@ pub(super) fn render(
     serde_json::to_vec(&status)
 }
 
+/// What the status shows besides the snapshot.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// What is known of the APIs and the credentials, and what is wrong.
+    pub(super) upstream: Stats,
+    pub(super) storage: Option<StorageStatus>,
+    pub(super) reload: ReloadStatus,
+}
+
+/// How the last reading of the configuration went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReloadStatus {
+    /// When what is in force was read.
+    pub last_success: Timestamp,
+    /// Why what was read since was refused; `None` if nothing was.
+    pub error: Option<String>,
+}
+
 /// Where figures are kept over a restart, and how the last write there or its trial went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StorageStatus {
@@ -68,7 +101,12 @@ struct Status<'a> {
     version: &'static str,
     now: Time,
     totals: Totals,
+    /// Worst first.
+    troubles: Vec<TroubleStatus>,
     discovery: Option<DiscoveryStatus<'a>>,
+    credentials: Vec<CredentialStatus>,
+    apis: Vec<ApiStatus>,
+    reload: ReloadShown<'a>,
     storage: Option<&'a StorageStatus>,
     /// The collectors of the partner, except discovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +114,115 @@ struct Status<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     customers: Vec<CustomerStatus<'a>>,
     tenants: Vec<TenantStatus<'a>>,
+}
+
+/// Something that is wrong.
+#[derive(Serialize)]
+struct TroubleStatus {
+    severity: &'static str,
+    trouble: &'static str,
+    /// What is in trouble, such as a credential, an API or a collector.
+    subject: String,
+    reason: Option<&'static str>,
+    cause: String,
+    since: Option<Time>,
+    next_step: &'static str,
+    alert: &'static str,
+    /// The path of the runbook here.
+    runbook: String,
+    /// Some of the tenants or customers that are affected, and how many there are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected: Option<usize>,
+}
+
+impl TroubleStatus {
+    fn of(found: FoundTrouble) -> Self {
+        let FoundTrouble {
+            trouble,
+            subject,
+            reason,
+            cause,
+            since,
+            examples,
+            affected,
+        } = found;
+        let alert = trouble.alert();
+        Self {
+            severity: trouble.severity().as_str(),
+            trouble: trouble.as_str(),
+            subject,
+            reason: Some(reason).filter(|reason| !reason.is_empty()),
+            cause,
+            since: since.map(Time),
+            next_step: troubles::next_step(trouble, reason),
+            alert,
+            runbook: format!("/runbooks/{alert}.md"),
+            examples,
+            affected: Some(affected).filter(|affected| *affected > 0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CredentialStatus {
+    credential: String,
+    up: Option<bool>,
+    reasons: Vec<String>,
+    access_token_expires: Option<Time>,
+    refresh_token_saved: Option<Time>,
+    certificate_file: Option<PathBuf>,
+    certificate_expires: Option<Time>,
+}
+
+fn credentials(upstream: &Stats) -> Vec<CredentialStatus> {
+    let mut certificates = upstream.certificates();
+    let states = upstream.credentials().into_iter();
+    states
+        .map(|(credential, state)| {
+            let certificate = certificates.remove(&*credential);
+            let (file, expires) = certificate.map(|one| (one.file, Time(one.at))).unzip();
+            CredentialStatus {
+                credential,
+                up: state.up,
+                reasons: state.reasons,
+                access_token_expires: state.token_expiry.and_then(Time::of_seconds),
+                refresh_token_saved: state.refresh_token_saved.and_then(Time::of_seconds),
+                certificate_file: file,
+                certificate_expires: expires,
+            }
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+struct ApiStatus {
+    api: String,
+    rate_limit_requests_per_second: Option<f64>,
+    required_requests_per_second: Option<f64>,
+    capacity_requests_per_second: Option<f64>,
+    clock_skew_seconds: Option<f64>,
+}
+
+fn apis(upstream: &Stats) -> Vec<ApiStatus> {
+    let states = upstream.apis().into_iter();
+    states
+        .map(|(api, state)| ApiStatus {
+            api,
+            rate_limit_requests_per_second: state.rate_limit,
+            required_requests_per_second: state.required,
+            capacity_requests_per_second: state.capacity,
+            clock_skew_seconds: state.clock_skew,
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+struct ReloadShown<'a> {
+    up: bool,
+    last_success: Time,
+    error: Option<&'a str>,
 }
 
 /// The number of tenants and collectors that need a look. Tenants that are gone count as such only.
@@ -238,6 +385,14 @@ impl<'a> Failure<'a> {
 
 /// A time of day as RFC 3339 has it, in UTC.
 struct Time(Timestamp);
+
+impl Time {
+    /// This many seconds after the Unix epoch; `None` for what is no time.
+    fn of_seconds(seconds: f64) -> Option<Self> {
+        let since_epoch = Duration::try_from_secs_f64(seconds).ok()?;
+        Some(Self(Timestamp::from_unix(since_epoch)))
+    }
+}
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ mod elements;
 pub(crate) mod http;
 mod partner_center;
 
-pub use self::http::{Capacity, Peers, RequestId, Stats};
+pub use self::http::{ApiState, Capacity, CredentialState, Expiring, Peers, RequestId, Stats};
 pub(crate) use api::client::{Ask, Endpoint};
 pub(crate) use api::listing::PAGES_AT_ONCE;
 pub(crate) use api::rows::{NOBODY, Rows};

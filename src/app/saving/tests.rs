@@ -8,6 +8,7 @@ use crate::config::{Config, Source};
 use crate::domain::Timestamp;
 use crate::snapshot::Snapshot;
 use crate::state;
+use crate::troubles::Troubles;
 use crate::upstream::{Clients, Stats};
 
 const START: Duration = Duration::from_secs(1_790_000_000);
@@ -62,7 +63,8 @@ impl Kept {
         let shutdown = CancellationToken::new();
         let saving = Saving {
             folder: opened,
-            storage: Storage::register(&Registry::new()).unwrap(),
+            storage: Storage::register(&Registry::new(), Troubles::default(), clock.clone())
+                .unwrap(),
             in_force: changes,
             snapshots: read,
             clock,

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{self, RateLimit};
-use crate::domain::{Api, Clock, TargetId};
+use crate::domain::{Api, Clock, Reason, TargetId};
+use crate::troubles::Trouble;
 use crate::upstream::auth::{RefreshTokenFile, Tokens};
 use crate::upstream::http::json::JsonError;
 use crate::upstream::http::request_id::RequestId;
@@ -335,7 +336,8 @@ impl Client {
             && let Ok(answer) = answer
             && let Some(is_compliant) = answer.is_mfa_compliant
         {
-            self.stats.show_mfa_compliant(is_compliant);
+            self.stats
+                .show_mfa_compliant(is_compliant, self.transport.clock.now());
         }
     }
 
@@ -348,18 +350,30 @@ impl Client {
             .set(per_second);
         // Of the host, and of none of the polls.
         match turn {
-            Some(Turn::Fell) => tracing::warn!(
-                parent: None,
-                api,
-                requests_per_second = per_second,
-                "API is throttling requests; request rate lowered"
-            ),
-            Some(Turn::Recovered) => tracing::info!(
-                parent: None,
-                api,
-                requests_per_second = per_second,
-                "API request rate restored to the configured value"
-            ),
+            Some(Turn::Fell) => {
+                let cause = format!(
+                    "{api} throttles several targets; the request rate was lowered to {per_second:.1} per second"
+                );
+                let reason = Reason::Throttled.as_str();
+                let now = self.transport.clock.now();
+                let troubles = &self.stats.troubles;
+                troubles.begin(Trouble::Throttled, api, reason, cause, now);
+                tracing::warn!(
+                    parent: None,
+                    api,
+                    requests_per_second = per_second,
+                    "API is throttling requests; request rate lowered"
+                );
+            }
+            Some(Turn::Recovered) => {
+                self.stats.troubles.end(Trouble::Throttled, api);
+                tracing::info!(
+                    parent: None,
+                    api,
+                    requests_per_second = per_second,
+                    "API request rate restored to the configured value"
+                );
+            }
             None => {}
         }
     }

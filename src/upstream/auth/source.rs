@@ -1,6 +1,6 @@
 //! The access token in use: asked for once, shared by all, renewed ahead of its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,9 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use crate::config::{self, HttpSettings};
-use crate::upstream::http::stats::Credential;
 #[cfg(test)]
 use crate::upstream::http::stats::Stats;
+use crate::upstream::http::stats::{Credential, Expiring};
 use crate::upstream::http::transport::Transport;
 
 use super::answer::AccessToken;
@@ -41,13 +41,16 @@ const PAUSE_AFTER_REFUSED_SCOPE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub(in crate::upstream) struct TokenSource(Arc<Inner>);
 
+/// Why a token request failed: as a word of the closed list, and for people.
+type Failing = (&'static str, String);
+
 #[derive(Debug)]
 struct Inner {
     service: TokenService,
     /// What is exchanged for access tokens; `None` where the app asks in its own name.
     refresh_token: Option<Arc<RefreshTokenFile>>,
     /// The lists of scopes of the same credential whose last token request failed, and why.
-    failing: Arc<Mutex<BTreeMap<String, &'static str>>>,
+    failing: Arc<Mutex<BTreeMap<String, Failing>>>,
     state: Mutex<State>,
     /// Held while a token request is under way.
     requesting: Arc<tokio::sync::Mutex<()>>,
@@ -178,16 +181,14 @@ impl TokenSource {
 
     /// Tokens of this service, for the user whose refresh token this is, or for the app itself.
     pub(super) fn new(service: TokenService, refresh_token: Option<Arc<RefreshTokenFile>>) -> Self {
-        let labels = [service.credential.as_str()];
         service.stats.begin_credential(service.credential);
-        let expiry = &service.stats.certificate_expiry;
-        match service.proof.certificate() {
-            Some(certificate) => expiry
-                .with_label_values(&labels)
-                .set(certificate.not_after.as_secs_f64()),
-            // A configuration before this one may have had a certificate.
-            None => drop(expiry.remove_label_values(&labels)),
-        }
+        let certificate = service.proof.certificate().map(|certificate| Expiring {
+            file: certificate.file.clone(),
+            at: certificate.not_after,
+        });
+        service
+            .stats
+            .show_certificate(service.credential, certificate);
         Self(Arc::new(Inner {
             service,
             refresh_token,
@@ -301,9 +302,10 @@ impl Inner {
         }
         let reason_before = match &outcome {
             Ok(_) => self.failing().remove(&self.service.scopes),
-            Err(error) => self
-                .failing()
-                .insert(self.service.scopes.clone(), error.problem.reason()),
+            Err(error) => self.failing().insert(
+                self.service.scopes.clone(),
+                (error.problem.reason(), error.to_string()),
+            ),
         };
         if outcome.is_ok() && reason_before.is_some() {
             tracing::info!(parent: None, credential, "token requests succeed again");
@@ -343,14 +345,17 @@ impl Inner {
     fn show(&self) {
         let is_unsaved = |token: &Arc<RefreshTokenFile>| token.is_unsaved();
         let is_unsaved = self.refresh_token.as_ref().is_some_and(is_unsaved);
-        let failing: BTreeSet<_> = self.failing().values().copied().collect();
+        let failing: Vec<_> = self.failing().values().cloned().collect();
         let TokenService {
-            credential, stats, ..
+            credential,
+            stats,
+            clock,
+            ..
         } = &self.service;
-        stats.show_credential(*credential, failing, is_unsaved);
+        stats.show_credential(*credential, &failing, is_unsaved, clock.now());
     }
 
-    fn failing(&self) -> MutexGuard<'_, BTreeMap<String, &'static str>> {
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<String, Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -9,6 +9,8 @@ use prometheus::{GaugeVec, opts};
 
 use crate::domain::{Api, Timestamp};
 
+use super::gauges::values;
+
 /// So many answers tell it, so that a single host with a wrong clock does not.
 const ANSWERS: usize = 15;
 
@@ -42,14 +44,19 @@ impl ClockSkews {
     }
 
     /// Takes in that a host said it is this late, at this time of ours. Its time is of whole seconds and a little older
-    /// than the end of the request, so that a second or two is no skew.
-    pub(super) fn saw(&self, api: Api, ours: Timestamp, theirs: Timestamp) {
+    /// than the end of the request, so that a second or two is no skew. Returns the skew in seconds.
+    pub(super) fn saw(&self, api: Api, ours: Timestamp, theirs: Timestamp) -> f64 {
         let api = api.as_str();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let median = last.entry(api).or_default().add(skew(ours, theirs));
-        self.gauge
-            .with_label_values(&[api])
-            .set(median as f64 / 1000.0);
+        let median = median as f64 / 1000.0;
+        self.gauge.with_label_values(&[api]).set(median);
+        median
+    }
+
+    /// The skews in seconds, by API.
+    pub(super) fn all(&self) -> Vec<(String, f64)> {
+        values(&self.gauge, "api")
     }
 
     /// Forgets an API that is no longer asked.

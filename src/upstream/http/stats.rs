@@ -1,6 +1,7 @@
 //! What the exporter counts about its own requests, in the registry of the `prometheus` crate.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +11,14 @@ use prometheus::{
 };
 
 use crate::config::RateLimit;
-use crate::domain::{Api, Reason};
+use crate::domain::{Api, Reason, Timestamp};
+use crate::troubles::{Trouble, Troubles};
 
 use super::clock_skew::{self, ClockSkews};
+
+mod states;
+
+pub use states::{ApiState, CredentialState};
 
 /// What the exporter signs in with, by the section of the configuration that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,14 @@ impl Credential {
         }
     }
 
+    /// What it is when it gives no token.
+    const fn trouble(self) -> Trouble {
+        match self {
+            Self::Elements => Trouble::Credential,
+            Self::PartnerCenter => Trouble::PartnerCenterCredential,
+        }
+    }
+
     /// Who gives tokens for it.
     pub(crate) const fn identity(self) -> Api {
         match self {
@@ -41,6 +55,9 @@ impl Credential {
 
 /// Buckets for an answer's time in seconds: a page takes from some milliseconds on a near host to the timeout.
 const DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A larger difference between the clocks, in seconds, is a trouble. The alert about it has the same threshold.
+const LARGEST_SKEW: f64 = 60.0;
 
 /// How long a request is taken to last while no answer has told. Neither API documents a time; a listing's page from
 /// far away takes about that long, and one of the simulator a thousandth.
@@ -90,14 +107,27 @@ pub struct Stats {
     pub(crate) token_expiry: GaugeVec,
     pub(crate) token_requests: IntCounterVec,
     pub(crate) token_failures: IntCounterVec,
-    pub(crate) certificate_expiry: GaugeVec,
+    certificate_expiry: GaugeVec,
     pub(crate) refresh_token_rotation: GaugeVec,
-    pub(super) clock_skews: ClockSkews,
+    clock_skews: ClockSkews,
     mfa_compliant: IntGaugeVec,
     required_rate: GaugeVec,
     capacity: GaugeVec,
     /// By API.
     latencies: Arc<Mutex<HashMap<&'static str, Latency>>>,
+    /// The certificates in use, by their credential.
+    certificates: Arc<Mutex<BTreeMap<&'static str, Expiring>>>,
+    /// What is wrong with the APIs and the credentials.
+    pub troubles: Troubles,
+}
+
+/// A certificate that the exporter signs in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// Where it was read.
+    pub file: PathBuf,
+    /// When it expires.
+    pub at: Timestamp,
 }
 
 /// How long requests to an API take of late.
@@ -214,6 +244,8 @@ impl Stats {
             clock_skews: ClockSkews::new(registered(registry, clock_skew::gauge()?)?),
             mfa_compliant: mfa_compliant(registry)?,
             latencies: Arc::default(),
+            certificates: Arc::default(),
+            troubles: Troubles::default(),
         };
         Ok(stats)
     }
@@ -227,14 +259,17 @@ impl Stats {
         self.begin_api(credential.identity());
     }
 
-    /// Shows why the last token requests of a credential failed, and whether its refresh token is in memory alone: it
-    /// gives tokens then, and is lost at the end of the process.
+    /// Shows why the last token requests of a credential failed, each with its reason and its text, and whether its
+    /// refresh token is in memory alone: it gives tokens then, and is lost at the end of the process.
     pub(crate) fn show_credential(
         &self,
         credential: Credential,
-        mut failing: BTreeSet<&'static str>,
+        failing: &[(&'static str, String)],
         is_unsaved: bool,
+        now: Timestamp,
     ) {
+        self.note_credential(credential, failing, is_unsaved, now);
+        let mut failing: BTreeSet<_> = failing.iter().map(|(reason, _)| *reason).collect();
         let credential = credential.as_str();
         self.credential_up
             .with_label_values(&[credential])
@@ -247,6 +282,74 @@ impl Stats {
             } else {
                 let _ = self.credential_failing.remove_label_values(&labels);
             }
+        }
+    }
+
+    fn note_credential(
+        &self,
+        credential: Credential,
+        failing: &[(&'static str, String)],
+        is_unsaved: bool,
+        now: Timestamp,
+    ) {
+        let (trouble, name) = (credential.trouble(), credential.as_str());
+        match failing.first() {
+            Some((reason, text)) => self
+                .troubles
+                .begin(trouble, name, reason, text.clone(), now),
+            None => self.troubles.end(trouble, name),
+        }
+        if is_unsaved {
+            self.troubles.begin(
+                Trouble::RefreshTokenNotStored,
+                name,
+                STORAGE,
+                "the new refresh token is in memory only, and is lost if the exporter stops"
+                    .to_owned(),
+                now,
+            );
+        } else {
+            self.troubles.end(Trouble::RefreshTokenNotStored, name);
+        }
+    }
+
+    /// Shows the certificate of a credential; a configuration before this one may have had another or none.
+    pub(crate) fn show_certificate(&self, credential: Credential, certificate: Option<Expiring>) {
+        let name = credential.as_str();
+        let mut certificates = self.lock_certificates();
+        if let Some(certificate) = certificate {
+            self.certificate_expiry
+                .with_label_values(&[name])
+                .set(certificate.at.as_secs_f64());
+            certificates.insert(name, certificate);
+        } else {
+            let _ = self.certificate_expiry.remove_label_values(&[name]);
+            certificates.remove(name);
+        }
+    }
+
+    /// The certificates in use, by their credential.
+    pub fn certificates(&self) -> BTreeMap<&'static str, Expiring> {
+        self.lock_certificates().clone()
+    }
+
+    fn lock_certificates(&self) -> MutexGuard<'_, BTreeMap<&'static str, Expiring>> {
+        self.certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what time it was here and there when an API answered.
+    pub(super) fn saw_clock(&self, api: Api, ours: Timestamp, theirs: Timestamp) {
+        let skew = self.clock_skews.saw(api, ours, theirs);
+        let name = api.as_str();
+        if skew.abs() > LARGEST_SKEW {
+            let side = if skew > 0.0 { "ahead of" } else { "behind" };
+            let skew = skew.abs();
+            let cause = format!("the clock of this machine is {skew:.0} s {side} that of {name}");
+            self.troubles.begin(Trouble::Clock, name, "", cause, ours);
+        } else {
+            self.troubles.end(Trouble::Clock, name);
         }
     }
 
@@ -267,13 +370,23 @@ impl Stats {
     /// Shows the rate that an API allows, and the second tries of requests to it from zero on.
     pub(crate) fn begin_limited_api(&self, api: Api, limit: RateLimit) {
         self.begin_api(api);
+        self.troubles.end(Trouble::Throttled, api.as_str());
         self.rate_limit
             .with_label_values(&[api.as_str()])
             .set(limit.requests_per_second);
     }
 
     /// Shows whether Partner Center accepts the sign-in as one with multi-factor authentication.
-    pub(crate) fn show_mfa_compliant(&self, is_compliant: bool) {
+    pub(crate) fn show_mfa_compliant(&self, is_compliant: bool, now: Timestamp) {
+        let name = Credential::PartnerCenter.as_str();
+        if is_compliant {
+            self.troubles.end(Trouble::Mfa, name);
+        } else {
+            let cause = "Partner Center reports that the user of the refresh token did not sign in with multi-factor \
+                         authentication";
+            self.troubles
+                .begin(Trouble::Mfa, name, "", cause.to_owned(), now);
+        }
         self.mfa_compliant
             .with_label_values::<&str>(&[])
             .set(is_compliant.into());
@@ -286,16 +399,18 @@ impl Stats {
         }
         for api in [Api::PartnerCenter, Api::MicrosoftIdentity] {
             self.clock_skews.forget(api);
+            for trouble in [Trouble::Clock, Trouble::Throttled, Trouble::RateLimitTooLow] {
+                self.troubles.end(trouble, api.as_str());
+            }
         }
-        self.show_credential(Credential::PartnerCenter, BTreeSet::new(), false);
+        self.troubles
+            .end(Trouble::Mfa, Credential::PartnerCenter.as_str());
+        self.show_credential(Credential::PartnerCenter, &[], false, Timestamp::default());
+        self.show_certificate(Credential::PartnerCenter, None);
         let credential = [Credential::PartnerCenter.as_str()];
         let _ = self.credential_up.remove_label_values(&credential);
         let _ = self.mfa_compliant.remove_label_values::<&str>(&[]);
-        for gauges in [
-            &self.token_expiry,
-            &self.certificate_expiry,
-            &self.refresh_token_rotation,
-        ] {
+        for gauges in [&self.token_expiry, &self.refresh_token_rotation] {
             let _ = gauges.remove_label_values(&credential);
         }
     }

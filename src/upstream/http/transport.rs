@@ -227,7 +227,7 @@ impl Transport {
         let now = self.clock.now();
         let theirs = clock_skew::time_of(response.headers());
         if let Some(theirs) = theirs {
-            self.stats.clock_skews.saw(api, now, theirs);
+            self.stats.saw_clock(api, now, theirs);
         }
         let retry_after = retry_after(response.headers(), theirs.unwrap_or(now));
         let is_mfa_compliant =

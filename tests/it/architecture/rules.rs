@@ -8,7 +8,7 @@ const MOST_LINES: usize = 700;
 
 /// The floors of the top-level modules.
 const FLOORS: &[(u8, &[&str])] = &[
-    (0, &["bundle", "domain", "lock"]),
+    (0, &["bundle", "domain", "lock", "troubles"]),
     (1, &["config", "metric"]),
     (2, &["upstream"]),
     (3, &["collectors", "snapshot", "state"]),

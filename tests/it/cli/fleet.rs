@@ -30,7 +30,7 @@ async fn a_fleet_that_does_not_fit_is_said_once_with_what_to_change_and_so_is_on
     let config = config_text(&upstream, limit, EVERY_SECOND);
     let folder = Folder::with(&config);
     let (program, address) = serve(&folder, &[]).await;
-    let line = until_said(&program, "too low for all intervals").await;
+    let line = until_said(&program, "elements needs 2.00 requests").await;
     for words in [
         "level=warn",
         "api=elements",
@@ -53,7 +53,13 @@ async fn a_fleet_that_does_not_fit_is_said_once_with_what_to_change_and_so_is_on
     assert!(line.contains("level=info"), "{line}");
     program.signal("TERM");
     let log = program.end().await.stderr;
-    assert_eq!(log.matches("too low for all intervals").count(), 1, "{log}");
+    let said: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("too low for all intervals"))
+        .collect();
+    assert_eq!(said.len(), 2, "{log}");
+    let assumed = "this assumes 1000 users in each of 2 listings that were never read";
+    assert!(said[0].contains(assumed), "before the first answer: {log}");
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use avepoint_exporter::domain::{Clock, Timestamp};
 use avepoint_exporter::exposition::{Body, Kind, Packed, catalogue, gzip, render};
-use avepoint_exporter::server::{Pages, Sources};
+use avepoint_exporter::server::{Pages, ReloadStatus, Sources};
 use avepoint_exporter::snapshot::Snapshot;
+use avepoint_exporter::upstream::Stats;
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use http::Request;
@@ -247,6 +248,8 @@ fn pages(tenants: Body) -> Pages {
         tenants: watch::channel(tenants).1,
         snapshots: watch::channel(Arc::default()).1,
         storage: watch::channel(None).1,
+        upstream: Stats::register(&Registry::new()).unwrap(),
+        reloaded: watch::channel(ReloadStatus::default()).1,
         registry,
         clock: Clock::system(),
         reload: None,

@@ -24,7 +24,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const SECURITY: CollectorKind = scan(false);
+pub(crate) const SECURITY: CollectorKind = scan(false);
 
 const DISCOVERY: CollectorKind = CollectorKind::Customers(NoOptions);
 
@@ -255,7 +255,7 @@ pub(crate) fn last_poll(seconds: f64, rows: u64, failure: Option<Reason>) -> Las
     }
 }
 
-fn last_failure(seconds: f64, reason: Reason) -> LastFailure {
+pub(crate) fn last_failure(seconds: f64, reason: Reason) -> LastFailure {
     LastFailure {
         at: at(seconds),
         reason,
@@ -263,7 +263,7 @@ fn last_failure(seconds: f64, reason: Reason) -> LastFailure {
     }
 }
 
-fn figures(seconds: f64, totals: Totals) -> Figures {
+pub(crate) fn figures(seconds: f64, totals: Totals) -> Figures {
     Figures {
         pages: 1,
         unreadable_dates: 3,
@@ -273,7 +273,7 @@ fn figures(seconds: f64, totals: Totals) -> Figures {
     }
 }
 
-fn tenant<const N: usize>(
+pub(crate) fn tenant<const N: usize>(
     id: u128,
     tenant_name: &str,
     customer_name: &str,
@@ -291,7 +291,7 @@ fn tenant<const N: usize>(
     }))
 }
 
-fn security(users: u64, by_status: &[(i64, u64)]) -> security_users::Figures {
+pub(crate) fn security(users: u64, by_status: &[(i64, u64)]) -> security_users::Figures {
     security_users::Figures {
         users,
         by_status: counts(by_status),
@@ -573,6 +573,7 @@ fn any_collector(
                     skipped,
                     quarantined,
                     last_poll,
+                    failing_since: None,
                     last_failure: None,
                     figures,
                     under_way: UnderWay::default(),

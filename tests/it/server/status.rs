@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use avepoint_exporter::domain::{Clock, Timestamp};
+use avepoint_exporter::collectors::Totals;
+use avepoint_exporter::domain::{Clock, Reason, Timestamp};
 use avepoint_exporter::exposition::Body;
-use avepoint_exporter::server::{Pages, Sources};
+use avepoint_exporter::server::{Pages, ReloadStatus, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
-use avepoint_exporter::snapshot::Snapshot;
+use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TargetSnapshot};
+use avepoint_exporter::troubles::Trouble;
+use avepoint_exporter::upstream::Stats;
 use http::Request;
 use http_body_util::BodyExt as _;
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::exposition::snapshots::{NOW, at, golden};
+use crate::exposition::snapshots::{
+    NOW, SECURITY, at, figures, golden, last_failure, last_poll, never, security, tenant,
+};
 use crate::http::{get, request};
 use crate::program::until;
 use crate::server::{Server, web};
@@ -22,10 +27,18 @@ const PATH: &str = "/api/v1/status";
 
 /// What is said of this snapshot at this moment.
 async fn status(snapshot: Snapshot, now: Timestamp) -> Value {
+    let upstream = Stats::register(&Registry::new()).unwrap();
+    status_with(snapshot, upstream, now).await
+}
+
+/// The same with what is known of the APIs.
+async fn status_with(snapshot: Snapshot, upstream: Stats, now: Timestamp) -> Value {
     let sources = Sources {
         tenants: watch::channel(Body::default()).1,
         snapshots: watch::channel(Arc::new(snapshot)).1,
         storage: watch::channel(None).1,
+        upstream,
+        reloaded: watch::channel(ReloadStatus::default()).1,
         registry: Registry::new(),
         clock: Clock::from_fn(move || now),
         reload: None,
@@ -102,6 +115,146 @@ async fn the_status_says_at_once_what_is_wrong_and_why() {
         "{message}"
     );
     assert_eq!(tenant["collectors"][1]["up"], true);
+    let [trouble] = status["troubles"].as_array().unwrap().as_slice() else {
+        panic!("one trouble: {:#}", status["troubles"]);
+    };
+    for (key, expected) in [
+        ("severity", "warning"),
+        ("trouble", "collector"),
+        ("subject", "security_users"),
+        ("reason", "forbidden"),
+        ("cause", message),
+        ("alert", "AvePointCollectorFailing"),
+        ("runbook", "/runbooks/AvePointCollectorFailing.md"),
+    ] {
+        assert_eq!(trouble[key], expected);
+    }
+    assert_eq!(trouble["affected"], 1);
+    let example = trouble["examples"][0].as_str().unwrap();
+    assert!(example.contains(&refused.to_string()), "{example}");
+    let step = trouble["next_step"].as_str().unwrap();
+    assert!(step.starts_with("Check the permissions"), "{step}");
+    assert_eq!(trouble["since"], failing["last_failure"]["at"]);
+    assert_eq!(status["credentials"][0]["up"], true);
+    assert_eq!(status["reload"]["up"], true);
+    let elements = &status["apis"][0];
+    assert_eq!(elements["api"], "elements");
+    for key in [
+        "rate_limit_requests_per_second",
+        "required_requests_per_second",
+        "capacity_requests_per_second",
+    ] {
+        assert!(elements[key].as_f64().unwrap() > 0.0, "{key}: {elements}");
+    }
+    let runbook = get(&server.address, trouble["runbook"].as_str().unwrap()).await;
+    assert_eq!(runbook.status, 200);
+}
+
+/// The kinds and the numbers of what is wrong when so many of so many tenants fail.
+async fn troubles_of(failing: usize, all: usize) -> Vec<(String, u64)> {
+    let targets = (0..all).map(|index| {
+        let poll = |failure: Option<Reason>| {
+            let failed = failure.map(|reason| last_failure(NOW - 5.0, reason));
+            CollectorSnapshot {
+                polls: 1,
+                last_poll: Some(last_poll(1.0, 1, failure)),
+                failing_since: failed.as_ref().map(|failure| failure.at),
+                last_failure: failed,
+                figures: Some(figures(
+                    NOW - 1.0,
+                    Totals::SecurityUsers(security(5, &[(3, 5)])),
+                )),
+                ..never(SECURITY)
+            }
+        };
+        let failure = (index < failing).then_some(Reason::Connection);
+        Arc::new(TargetSnapshot {
+            target: tenant(index as u128, "Contoso", "Contoso", []),
+            collectors: vec![poll(failure)],
+        })
+    });
+    let snapshot = Snapshot {
+        targets: targets.collect(),
+        ..Snapshot::default()
+    };
+    let status = status(snapshot, at(NOW)).await;
+    let troubles = status["troubles"].as_array().unwrap().iter();
+    troubles
+        .map(|one| {
+            let name = one["trouble"].as_str().unwrap().to_owned();
+            assert!(
+                one["examples"]
+                    .as_array()
+                    .is_none_or(|some| some.len() <= 5)
+            );
+            (name, one["affected"].as_u64().unwrap_or_default())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_thousand_failing_tenants_are_two_troubles_and_two_of_a_thousand_are_one() {
+    let both = |count| {
+        let both = ["fleet_blind", "collector"];
+        both.map(|name| (name.to_owned(), count)).to_vec()
+    };
+    assert_eq!(troubles_of(0, 1).await, []);
+    assert_eq!(troubles_of(1, 1).await, both(1)[1..]);
+    assert_eq!(troubles_of(2, 3).await, both(2)[1..]);
+    assert_eq!(troubles_of(3, 6).await, both(3));
+    assert_eq!(troubles_of(3, 7).await, both(3)[1..]);
+    assert_eq!(troubles_of(1000, 1000).await, both(1000));
+    let none = ("no_tenants".to_owned(), 0);
+    assert_eq!(troubles_of(0, 0).await, [none]);
+}
+
+#[tokio::test]
+async fn what_is_worse_is_said_first_with_its_beginning() {
+    let upstream = Stats::register(&Registry::new()).unwrap();
+    let begin = |trouble, subject, reason| {
+        let (cause, since) = ("the cause".to_owned(), at(NOW - 60.0));
+        upstream
+            .troubles
+            .begin(trouble, subject, reason, cause, since);
+    };
+    begin(Trouble::Storage, "state_dir", "");
+    begin(Trouble::Clock, "elements", "");
+    begin(Trouble::Credential, "elements", "invalid_client");
+    let status = status_with(golden(), upstream, at(NOW)).await;
+    let troubles = status["troubles"].as_array().unwrap();
+    let shown: Vec<_> = troubles
+        .iter()
+        .map(|one| (&one["severity"], &one["trouble"]))
+        .map(|(severity, trouble)| {
+            format!(
+                "{} {}",
+                severity.as_str().unwrap(),
+                trouble.as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "critical credential",
+            "warning discovery",
+            "warning collector",
+            "warning collector",
+            "warning collector",
+            "warning stale",
+            "warning clock",
+            "warning storage",
+        ]
+    );
+    assert_eq!(troubles[0]["since"], "2026-09-21T14:12:20.250Z");
+    assert_eq!(troubles[0]["cause"], "the cause");
+    let step = troubles[0]["next_step"].as_str().unwrap();
+    assert!(step.starts_with("Compare the client id"), "{step}");
+    for one in troubles {
+        for key in ["cause", "next_step", "alert", "runbook"] {
+            assert!(!one[key].as_str().unwrap().is_empty(), "{one}");
+        }
+    }
 }
 
 #[tokio::test]
