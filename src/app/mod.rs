@@ -47,7 +47,7 @@ pub struct Web {
     pub telemetry_path: String,
     /// Maximum number of concurrent scrapes; more get 503.
     pub max_requests: usize,
-    /// Who is asked by `POST /-/reload`; `None` where that is not allowed.
+    /// Who is asked by `POST /-/reload`; `None` where neither that nor `POST /-/poll` is allowed.
     pub reload: Option<Reload>,
     /// What one client may take from the others.
     pub limits: Limits,
@@ -182,6 +182,7 @@ impl Exporter {
             reloaded: self.reloader.status(),
             registry: self.registry,
             clock: self.clock.clone(),
+            demand: web.reload.is_some().then(|| self.scheduler.demand()),
             reload: web.reload,
         };
         let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);

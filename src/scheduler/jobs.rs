@@ -218,6 +218,7 @@ impl Watched {
                         let counted = CollectorSnapshot {
                             config: config_of_one,
                             last_poll: None,
+                            failing_since: None,
                             last_failure: None,
                             quarantined: false,
                             figures: None,
@@ -300,6 +301,17 @@ impl Watched {
                 snapshot.quarantined = job.quarantine.is_on();
                 snapshot.next_poll = job.state.due();
             }
+        }
+    }
+
+    /// Somebody wants to know how its listings are now: those that wait for their time are due, even in quarantine.
+    pub(super) fn poll_now(&mut self, now: Timestamp) {
+        self.end_quarantine(|_| true, now);
+        for (snapshot, job) in self.collectors_mut() {
+            if let State::Due(due) = &mut job.state {
+                *due = now.min(*due);
+            }
+            snapshot.next_poll = job.state.due();
         }
     }
 

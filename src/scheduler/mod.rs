@@ -2,6 +2,7 @@
 //! the only writer of the snapshot.
 
 mod again;
+mod demand;
 mod discovered;
 mod forecast;
 mod jobs;
@@ -11,4 +12,5 @@ mod roster;
 mod run;
 mod slots;
 
+pub use demand::Demand;
 pub use run::{InForce, Scheduler};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{IntCounterVec, Registry, opts};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::state::Saved;
 use crate::troubles::Trouble;
 use crate::upstream::{Clients, Stats};
 
+use super::demand::{Demand, Wanted};
 use super::discovered::Told;
 use super::forecast::{Forecast, Need};
 use super::jobs::{State, Watched};
@@ -84,6 +85,8 @@ pub struct Scheduler {
     runs: bool,
     /// When the forecast is due next; `None` while nothing has changed.
     forecast_due: Option<Instant>,
+    demand: Demand,
+    wanted: mpsc::Receiver<Wanted>,
 }
 
 /// A poll that runs.
@@ -125,6 +128,7 @@ impl Scheduler {
         let (published, snapshots) = watch::channel(Arc::default());
         let in_force = Arc::clone(&changes.borrow_and_update());
         let now = clock.now();
+        let (demand, wanted) = Demand::new();
         let mut scheduler = Self {
             changes,
             in_force,
@@ -140,6 +144,8 @@ impl Scheduler {
             forecast: Forecast::default(),
             runs: false,
             forecast_due: None,
+            demand,
+            wanted,
         };
         scheduler.change_roster();
         Ok((scheduler, snapshots))
@@ -154,9 +160,32 @@ impl Scheduler {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 Ok(()) = self.changes.changed() => self.take_in_change(),
+                Some(wanted) = self.wanted.recv() => self.poll_now(wanted),
                 Some(ended) = self.running.join_next_with_id() => self.end(ended, false),
                 () = tokio::time::sleep(sleep) => {}
             }
+        }
+    }
+
+    /// Who has this asks for the polls of one tenant while the scheduler runs.
+    pub fn demand(&self) -> Demand {
+        self.demand.clone()
+    }
+
+    /// Lets the polls of a tenant begin that wait for their time.
+    fn poll_now(&mut self, wanted: Wanted) {
+        let Wanted { tenant, is_known } = wanted;
+        let target = TargetId::Tenant(tenant);
+        let now = self.clock.now();
+        let known = self.roster.get_mut(target).map(|watched| {
+            watched.poll_now(now);
+            tracing::info!(tenant_id = %tenant, "polling the tenant now, as requested");
+            Arc::clone(&watched.snapshot)
+        });
+        // Whoever asked may be gone by now.
+        let _ = is_known.send(known.is_some());
+        if let Some(known) = known {
+            self.publish_one(target, known);
         }
     }
 
@@ -500,183 +529,4 @@ fn span(target: &Target, collector: Collector) -> Span {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::collectors::{Found, Totals, security_users};
-    use crate::config::Source;
-    use crate::domain::TenantId;
-    use crate::upstream::ListingSize;
-
-    const CONFIG: &str = "
-elements: { client_id: a, client_secret: b }
-tenants:
-  - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000002 }
-  - { customer_id: 00000000-0000-0000-0000-000000000001, tenant_id: 00000000-0000-0000-0000-000000000003 }
-";
-
-    const FIRST: TargetId = TargetId::Tenant(TenantId::from_bits(2));
-    const SECOND: TargetId = TargetId::Tenant(TenantId::from_bits(3));
-
-    /// A scheduler for two tenants.
-    fn scheduler(clock: &Clock) -> (Scheduler, Snapshots) {
-        scheduler_of(CONFIG, clock)
-    }
-
-    fn scheduler_of(text: &str, clock: &Clock) -> (Scheduler, Snapshots) {
-        let source = Source {
-            name: "test.yaml",
-            base_dir: Path::new("."),
-            env: &|_| None,
-            now: Timestamp::default(),
-        };
-        let config = Config::parse(text, &source).unwrap();
-        let registry = Registry::new();
-        let stats = Stats::register(&registry).unwrap();
-        let clients = Clients::of_elements(&config.elements, &stats, clock);
-        let (_, changes) = watch::channel(Arc::new(InForce {
-            config,
-            clients,
-            reloads: 0,
-        }));
-        Scheduler::new(changes, &Saved::default(), stats, clock.clone(), &registry).unwrap()
-    }
-
-    fn state(scheduler: &mut Scheduler, target: TargetId, collector: Collector) -> &mut State {
-        let watched = scheduler.roster.get_mut(target).unwrap();
-        &mut watched.of(collector).unwrap().1.state
-    }
-
-    /// Lets a task take the part of a poll of a tenant's security users.
-    fn pretend(
-        scheduler: &mut Scheduler,
-        target: TargetId,
-        due: Timestamp,
-        poll: fn() -> (Polled, Duration),
-    ) {
-        let collector = Collector::SecurityUsers;
-        *state(scheduler, target, collector) = State::Running { due };
-        let task = scheduler.running.spawn(async move { poll() });
-        let poll = RunningPoll {
-            target,
-            collector,
-            span: Span::none(),
-            task,
-        };
-        scheduler.running_polls.insert(poll.task.id(), poll);
-    }
-
-    fn panics() -> (Polled, Duration) {
-        panic!("a fault of ours, on purpose")
-    }
-
-    fn succeeds() -> (Polled, Duration) {
-        let found = security_users::Figures {
-            users: 1,
-            by_status: std::collections::BTreeMap::new(),
-        };
-        let polled = Polled {
-            size: ListingSize {
-                rows: 1,
-                pages: 1,
-                unreadable_dates: 0,
-            },
-            outcome: Ok(Found {
-                figures: Totals::SecurityUsers(found),
-                users: None,
-            }),
-        };
-        (polled, Duration::ZERO)
-    }
-
-    #[tokio::test]
-    async fn discovery_starts_even_where_other_listings_take_all_the_room() {
-        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
-        let clock = Clock::from_fn(move || now);
-        let text = CONFIG.replace("b }", "b, rate_limit: { max_concurrent_requests: 1 } }");
-        let (mut scheduler, _) =
-            scheduler_of(&format!("{text}discovery: {{ enabled: true }}"), &clock);
-        // Room for two listings: both are taken, and more are due.
-        for target in [FIRST, SECOND] {
-            pretend(&mut scheduler, target, now, succeeds);
-        }
-        scheduler.start_what_is_due();
-        assert!(
-            scheduler
-                .roster
-                .runs(TargetId::Partner, Collector::Customers)
-        );
-        assert_eq!(scheduler.running_polls.len(), 3);
-        // Nor does it take a place from them.
-        let ended = scheduler
-            .running_polls
-            .iter()
-            .find(|(_, poll)| poll.target == FIRST);
-        let ended = *ended.unwrap().0;
-        scheduler.running_polls.remove(&ended);
-        *state(&mut scheduler, FIRST, Collector::SecurityUsers) = State::Due(now);
-        scheduler.start_what_is_due();
-        assert_eq!(scheduler.running_polls.len(), 3);
-    }
-
-    #[tokio::test]
-    async fn what_a_listing_needs_is_told_by_its_last_success_and_not_by_a_failure_on_its_first_page()
-     {
-        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
-        let clock = Clock::from_fn(move || now);
-        let (mut scheduler, snapshots) = scheduler(&clock);
-        for poll in [succeeds, panics] {
-            pretend(&mut scheduler, FIRST, now, poll);
-            let ended = scheduler.running.join_next_with_id().await.unwrap();
-            scheduler.end(ended, false);
-            let figures = snapshots.borrow().targets[0].collectors[0].figures.clone();
-            assert_eq!(figures.unwrap().pages, 1);
-        }
-        assert_eq!(snapshots.borrow().targets[0].collectors[0].failed(), 1);
-        // Those who waited are due, and say so.
-        assert_eq!(
-            snapshots.borrow().targets[0].collectors[1].next_poll,
-            Some(now)
-        );
-    }
-
-    #[tokio::test]
-    async fn a_panic_in_one_poll_fails_that_poll_and_no_other() {
-        let now = Timestamp::from_unix(Duration::from_secs(1_790_000_000));
-        let clock = Clock::from_fn(move || now);
-        let (mut scheduler, snapshots) = scheduler(&clock);
-        pretend(&mut scheduler, FIRST, now, panics);
-        pretend(&mut scheduler, SECOND, now, succeeds);
-        while let Some(ended) = scheduler.running.join_next_with_id().await {
-            scheduler.end(ended, false);
-        }
-
-        let snapshot = Arc::clone(&snapshots.borrow());
-        let failed = &snapshot.targets[0].collectors[0];
-        assert_eq!((failed.polls, failed.failed()), (1, 1));
-        assert_eq!(failed.last_poll.unwrap().failure, Some(Reason::Internal));
-        assert!(failed.figures.is_none());
-        let internal = scheduler
-            .poll_failures
-            .with_label_values(&["security_users", "internal"]);
-        assert_eq!(internal.get(), 1);
-        let other = &snapshot.targets[1].collectors[0];
-        assert_eq!((other.polls, other.failed()), (1, 0));
-        assert_eq!(
-            snapshot.targets[1]
-                .fresh::<security_users::SecurityUsers>(now)
-                .unwrap()
-                .users,
-            1
-        );
-
-        // Both are planned again, and those who waited for them are due.
-        for tenant in [FIRST, SECOND] {
-            let security = *state(&mut scheduler, tenant, Collector::SecurityUsers);
-            assert!(security.due().unwrap() > now);
-            let protected = *state(&mut scheduler, tenant, Collector::ProtectedUsers);
-            assert_eq!(protected, State::Due(now));
-        }
-    }
-}
+mod tests;

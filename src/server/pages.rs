@@ -9,10 +9,12 @@ use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use url::form_urlencoded;
 
 use crate::bundle::{FOLDERS, Folder};
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{Clock, TenantId, Timestamp};
 use crate::exposition::{self, Body, Packed};
+use crate::scheduler::Demand;
 use crate::snapshot::Snapshots;
 use crate::upstream::Stats;
 
@@ -51,6 +53,8 @@ pub struct Sources {
     pub clock: Clock,
     /// Reads the configuration again; `None` where nobody may ask for that.
     pub reload: Option<Reload>,
+    /// Polls a tenant at once; `None` where nobody may ask for that.
+    pub demand: Option<Demand>,
 }
 
 /// The pages of the exporter.
@@ -105,7 +109,8 @@ impl Pages {
         let response = match handler {
             "other" => not_found(),
             "reload" if request.method == Method::POST => self.reload().await,
-            "reload" => not_allowed("POST", "only POST is allowed\n"),
+            "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
+            "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
             _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
             "metrics" => self.metrics(accepts_gzip(&request.headers)),
             "status" => self.status(accepts_gzip(&request.headers)).await,
@@ -125,8 +130,7 @@ impl Pages {
 
     async fn reload(&self) -> Response<Parts> {
         let Some(reload) = &self.sources.reload else {
-            let why = "reload over HTTP is disabled; start `serve` with --web.enable-lifecycle to enable it\n";
-            return text(StatusCode::FORBIDDEN, why);
+            return disabled("reload");
         };
         match reload.ask().await {
             Ok(()) => text(StatusCode::OK, "configuration reloaded\n"),
@@ -136,6 +140,30 @@ impl Pages {
                 format!(
                     "failed to reload the configuration; the previous one stays in force:\n{error}\n"
                 ),
+            ),
+        }
+    }
+
+    async fn poll(&self, query: Option<&str>) -> Response<Parts> {
+        let Some(demand) = &self.sources.demand else {
+            return disabled("polling a tenant");
+        };
+        let Some(tenant) = query.and_then(tenant_in) else {
+            let why = "expected the query m365_tenant_id=ID with the id of one tenant\n";
+            return text(StatusCode::BAD_REQUEST, why);
+        };
+        match demand.poll(tenant).await {
+            Some(true) => text(
+                StatusCode::ACCEPTED,
+                "polling the tenant now; /api/v1/status shows the result\n",
+            ),
+            Some(false) => text(
+                StatusCode::NOT_FOUND,
+                "no tenant with this id is polled; /api/v1/status lists all tenants\n",
+            ),
+            None => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the exporter is shutting down\n",
             ),
         }
     }
@@ -222,7 +250,8 @@ impl Pages {
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
              <li><a href=\"/-/ready\">/-/ready</a>: 200 after the first poll of every listing and after discovery, \
              immediately after a warm start, or after 2 minutes</li>\n\
-             <li>/-/reload: reloads the configuration on POST, with --web.enable-lifecycle</li>\n",
+             <li>/-/reload: reloads the configuration on POST, with --web.enable-lifecycle</li>\n\
+             <li>/-/poll?m365_tenant_id=ID: polls one tenant now on POST, with --web.enable-lifecycle</li>\n",
             env!("CARGO_PKG_VERSION"),
         );
         for Folder { name, purpose, .. } in FOLDERS {
@@ -234,6 +263,21 @@ impl Pages {
         content.push_str("</ul>\n");
         html("avepoint-exporter", &content)
     }
+}
+
+/// The tenant that a query names, if it names one and nothing else.
+fn tenant_in(query: &str) -> Option<TenantId> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (name, id) = pairs.next()?;
+    let is_one = name == "m365_tenant_id" && pairs.next().is_none();
+    is_one.then(|| id.parse().ok())?
+}
+
+fn disabled(what: &str) -> Response<Parts> {
+    let why = format!(
+        "{what} over HTTP is disabled; start `serve` with --web.enable-lifecycle to enable it\n"
+    );
+    respond(StatusCode::FORBIDDEN, TEXT, why)
 }
 
 fn not_found() -> Response<Parts> {
@@ -248,6 +292,7 @@ fn handler(path: &str) -> Option<&'static str> {
         "/-/healthy" => Some("healthy"),
         "/-/ready" => Some("ready"),
         "/-/reload" => Some("reload"),
+        "/-/poll" => Some("poll"),
         _ => files::folder(path).map(|(folder, _)| folder.name),
     }
 }

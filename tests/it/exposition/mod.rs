@@ -253,6 +253,7 @@ fn pages(tenants: Body) -> Pages {
         registry,
         clock: Clock::system(),
         reload: None,
+        demand: None,
     };
     Pages::new(sources, "/metrics".to_owned(), 40).unwrap()
 }

@@ -430,6 +430,7 @@ impl Readiness {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))
             }),
             reload: None,
+            demand: None,
         };
         Self {
             pages: Pages::new(sources, "/metrics".to_owned(), 1).unwrap(),

@@ -42,6 +42,7 @@ async fn status_with(snapshot: Snapshot, upstream: Stats, now: Timestamp) -> Val
         registry: Registry::new(),
         clock: Clock::from_fn(move || now),
         reload: None,
+        demand: None,
     };
     let pages = Pages::new(sources, "/metrics".to_owned(), 1).unwrap();
     let response = pages.answer(Request::get(PATH).body(()).unwrap()).await;
