@@ -9,6 +9,9 @@ use avepoint_exporter::process::{logging, signals};
 /// Wrong arguments or a wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
+/// The configuration is right, but its rate limit is too low for its intervals.
+const DOES_NOT_FIT: u8 = 2;
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let format = logging::Format::of(&arguments);
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Ok(Some(Err(Failed::Usage(error)))) => {
             fail(ExitCode::from(USAGE), format, &format!("{error:#}"))
         }
+        // What to change is on stdout.
+        Ok(Some(Err(Failed::DoesNotFit))) => ExitCode::from(DOES_NOT_FIT),
         Ok(Some(Err(Failed::Other(error)))) | Err(error) => {
             fail(ExitCode::FAILURE, format, &format!("{error:#}"))
         }

@@ -9,26 +9,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::load::Load;
-use crate::collectors::{self, References};
-use crate::config::{CollectorKind, Config, RateLimit};
-use crate::domain::{Api, Collector, PromDuration, TargetId, TenantSource, Timestamp};
+use crate::collectors::customers::{ListedCustomer, ListedTenant};
+use crate::collectors::{self, ASSUMED_USERS, References};
+use crate::config::{CollectorKind, Config, Discovery, NamePatterns, RateLimit};
+use crate::domain::{
+    Api, Collector, CustomerId, PromDuration, TargetId, TenantId, TenantSource, Timestamp,
+};
 use crate::exposition;
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
 use crate::state::{Saved, Unusable};
 use crate::upstream::Peers;
 
-/// Says what would run, by what was `read` where the state is kept, and whether that is `writable`. `users` is taken for
-/// the size of each listing that is not known from there.
+/// What is taken where the state of an earlier process does not tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Assumed {
+    /// The users in a listing.
+    pub users: u64,
+    /// The number of tenants that discovery finds; `None` to leave them out.
+    pub tenants: Option<u32>,
+}
+
+impl Default for Assumed {
+    fn default() -> Self {
+        Self {
+            users: ASSUMED_USERS,
+            tenants: None,
+        }
+    }
+}
+
+/// Says what would run, by what was `read` where the state is kept, and whether that is `writable`. Returns the text, and
+/// whether the rate limit is high enough.
 pub fn describe(
     config: &Config,
     read: &Result<Option<Saved>, Unusable>,
     writable: &io::Result<()>,
-    users: u64,
-) -> String {
+    assumed: Assumed,
+) -> (String, bool) {
     let saved = read.as_ref().ok().and_then(Option::as_ref);
-    let fleet = fleet(config, saved);
-    let sizes = Sizes::new(saved, users);
+    let known = saved.and_then(Saved::customers);
+    let assumed_tenants = assumed.tenants.filter(|_| known.is_none());
+    let fleet = match (&config.discovery, assumed_tenants) {
+        (Some(discovery), Some(tenants)) => assumed_fleet(config, discovery, tenants),
+        _ => fleet(config, saved),
+    };
+    let sizes = Sizes::new(saved, assumed.users);
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<20} {value}");
@@ -49,12 +75,16 @@ pub fn describe(
             &format!("{}: {}", folder.display(), state(read, writable)),
         );
     }
-    let discovered_at = saved.and_then(Saved::customers).map(|(_, at)| at);
-    line("tenants", &tenants(config, &fleet, discovered_at));
+    let discovered_at = known.map(|(_, at)| at);
+    line(
+        "tenants",
+        &tenants(config, &fleet, discovered_at, assumed_tenants),
+    );
+    let is_discovered = known.is_some() || assumed_tenants.is_some();
     for collector in Collector::configured() {
         line(
             collector.as_str(),
-            &every(config, &fleet, collector, discovered_at.is_some()),
+            &every(config, &fleet, collector, is_discovered),
         );
     }
     if config
@@ -79,16 +109,23 @@ pub fn describe(
         ),
     );
     let limit = config.elements.rate_limit;
-    requests(&mut text, &fleet, Api::Elements, limit, &sizes);
+    let mut fits = requests(&mut text, &fleet, Api::Elements, limit, &sizes);
     if let Some(partner_center) = config.asked_partner_center() {
         let limit = partner_center.rate_limit;
-        requests(&mut text, &fleet, Api::PartnerCenter, limit, &sizes);
+        fits &= requests(&mut text, &fleet, Api::PartnerCenter, limit, &sizes);
     }
-    text
+    (text, fits)
 }
 
-/// Says how many requests go to an API, how long a round of them takes, and what to set if they do not fit.
-fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes: &Sizes<'_>) {
+/// Says how many requests go to an API, how long a round of them takes, and what to set if they do not fit. Returns
+/// whether they do.
+fn requests(
+    text: &mut String,
+    fleet: &Fleet,
+    api: Api,
+    limit: RateLimit,
+    sizes: &Sizes<'_>,
+) -> bool {
     let mut load = Load::new(api, limit);
     let (mut targets, mut assumed) = (0, 0);
     for target in &fleet.targets {
@@ -128,7 +165,10 @@ fn requests(text: &mut String, fleet: &Fleet, api: Api, limit: RateLimit, sizes:
         load.requests,
         PromDuration(load.round())
     );
-    text.push_str(&load.advice().unwrap_or_default());
+    let advice = load.advice();
+    let fits = advice.is_none();
+    text.push_str(&advice.unwrap_or_default());
+    fits
 }
 
 /// Whom the exporter would poll if it started now.
@@ -136,6 +176,37 @@ fn fleet(config: &Config, saved: Option<&Saved>) -> Fleet {
     let customers = saved.and_then(Saved::customers);
     let names = Names::of(saved.into_iter().flat_map(Saved::tenants));
     Fleet::new(config, customers.map(|(customers, _)| customers), &names)
+}
+
+/// The same if discovery found this many tenants. Patterns do not count, since nobody knows the names.
+fn assumed_fleet(config: &Config, discovery: &Discovery, tenants: u32) -> Fleet {
+    let config = Config {
+        discovery: Some(Discovery {
+            include: NamePatterns::default(),
+            exclude: NamePatterns::default(),
+            ..discovery.clone()
+        }),
+        ..config.clone()
+    };
+    let customers: Vec<_> = (0..tenants)
+        .map(|index| {
+            // Ids that nobody has.
+            let id = u128::MAX - u128::from(index);
+            ListedCustomer {
+                id: CustomerId::from_bits(id),
+                name: None,
+                backup_status: None,
+                country: None,
+                management_mode: None,
+                tenants: vec![ListedTenant {
+                    id: TenantId::from_bits(id),
+                    name: None,
+                }],
+                unsupported: 0,
+            }
+        })
+        .collect();
+    Fleet::new(&config, Some(&customers), &Names::default())
 }
 
 /// The proxy that connections to the APIs go through.
@@ -199,7 +270,12 @@ impl<'a> Sizes<'a> {
     }
 }
 
-fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> String {
+fn tenants(
+    config: &Config,
+    fleet: &Fleet,
+    discovered_at: Option<Timestamp>,
+    assumed: Option<u32>,
+) -> String {
     let listed = fleet.tenants();
     let listed = listed.filter(|(tenant, _)| tenant.source == TenantSource::Config);
     let listed = listed.count();
@@ -207,13 +283,20 @@ fn tenants(config: &Config, fleet: &Fleet, discovered_at: Option<Timestamp>) -> 
         return listed.to_string();
     };
     let every = PromDuration(discovery.collector.interval);
+    if let Some(assumed) = assumed {
+        return format!(
+            "{listed} listed, assuming {assumed} discovered ones (--assume-tenants); discovery every {every}"
+        );
+    }
     match discovered_at {
         Some(at) => format!(
             "{listed} listed, {} discovered {at}; discovery every {every}",
             fleet.tenants().count() - listed
         ),
         None => {
-            format!("{listed} listed, not counting discovered tenants; discovery every {every}")
+            format!(
+                "{listed} listed, not counting discovered tenants (--assume-tenants); discovery every {every}"
+            )
         }
     }
 }

@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::outcome::Failed;
 use crate::app::Web;
-use crate::config::{Config, ConfigFile};
+use crate::config::{Config, ConfigFile, Discovery, Elements};
 use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
 use crate::server::{self, Limits};
@@ -52,7 +52,7 @@ pub(super) struct ServeFlags {
     pub(super) config: ConfigFlags,
     #[command(flatten)]
     pub(super) web: WebFlags,
-    /// Allow POST /-/reload, which reloads the configuration
+    /// Allow POST /-/reload, which reloads the configuration, and POST /-/poll, which polls one tenant now
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
 }
@@ -81,6 +81,13 @@ impl ConfigFlags {
         let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         let config = file.parse().map_err(wrong)?;
         Ok((file, config))
+    }
+
+    /// Reads what discovery needs of the configuration, which may name no tenant yet.
+    pub(super) fn read_for_discovery(&self) -> Result<(Elements, Discovery), Failed> {
+        let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}"));
+        let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
+        file.parse_for_discovery().map_err(wrong)
     }
 }
 

@@ -3,6 +3,7 @@
 mod assets;
 pub mod check;
 mod demo;
+mod discover;
 mod flags;
 mod outcome;
 mod poll;
@@ -18,8 +19,10 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indicatif::MultiProgress;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use self::demo::{ASK_THE_SIMULATOR, Simulation, demo};
+use self::discover::discover;
 use self::flags::{ConfigFlags, LogFlags, ServeFlags, WebFlags};
 use self::outcome::print;
 use self::poll::poll;
@@ -54,11 +57,22 @@ enum Command {
         /// Users per listing to assume where the size is unknown
         #[arg(long, value_name = "N", default_value_t = ASSUMED_USERS)]
         assume_users: u64,
+        /// Discovered tenants to assume if it is not known which ones the API lists
+        #[arg(long, value_name = "N")]
+        assume_tenants: Option<u32>,
         #[command(flatten)]
         serve: Serve,
     },
     /// Poll everything once and print the metrics on stdout
     Poll(ConfigFlags),
+    /// Ask the API once for all customers and tenants, and print them as `tenants:` of a configuration
+    Discover {
+        /// Print a table instead
+        #[arg(long)]
+        table: bool,
+        #[command(flatten)]
+        config: ConfigFlags,
+    },
     /// Run a simulated upstream and an exporter for it in one process
     #[command(after_help = ASK_THE_SIMULATOR)]
     Demo {
@@ -75,6 +89,9 @@ enum Command {
         /// Target directory, created if missing; changed files are kept as NAME.old
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Where the alerts' links to runbooks lead, such as `http://exporter.example.com:10044/runbooks`
+        #[arg(long, value_name = "URL", value_parser = assets::runbook_url)]
+        runbook_url: Option<Url>,
     },
 }
 
@@ -149,20 +166,22 @@ pub async fn run(
         Command::Serve(Serve {
             config_check: true,
             flags,
-        }) => check(&flags.config, ASSUMED_USERS),
+        }) => check(&flags.config, check::Assumed::default()),
         Command::Serve(Serve { flags, .. }) => serve(&flags, polling, shutdown).await,
         Command::Check {
-            assume_users,
+            assume_users: users,
+            assume_tenants: tenants,
             serve,
-        } => check(&serve.flags.config, assume_users),
+        } => check(&serve.flags.config, check::Assumed { users, tenants }),
         Command::Poll(config) => poll(&config, &progress, &polling, shutdown).await,
+        Command::Discover { table, config } => discover(&config, table, &polling, shutdown).await,
         Command::Demo { simulation, web } => {
             Box::pin(demo(&web, &simulation, &progress, polling, shutdown)).await
         }
         Command::Simulate(simulation) => Ok(simulation.run(&polling, shutdown).await?),
-        Command::Assets { out } => {
+        Command::Assets { out, runbook_url } => {
             let mut said = String::new();
-            for written in assets::write(&out)? {
+            for written in assets::write(&out, runbook_url.as_ref())? {
                 let _ = writeln!(said, "{written}");
             }
             print(&said)
@@ -170,7 +189,7 @@ pub async fn run(
     }
 }
 
-fn check(config: &ConfigFlags, assume_users: u64) -> Result<(), Failed> {
+fn check(config: &ConfigFlags, assumed: check::Assumed) -> Result<(), Failed> {
     let (_, config) = config.read()?;
     // An exporter that runs makes it private by itself.
     if let Some(partner_center) = &config.partner_center {
@@ -186,5 +205,11 @@ fn check(config: &ConfigFlags, assume_users: u64) -> Result<(), Failed> {
     let read = config.state_dir.as_deref();
     let read = read.map_or(Ok(None), |folder| state::read(folder, now));
     let writable = config.state_dir.as_deref().map_or(Ok(()), state::probe);
-    print(&check::describe(&config, &read, &writable, assume_users))
+    let (text, fits) = check::describe(&config, &read, &writable, assumed);
+    print(&text)?;
+    if fits {
+        Ok(())
+    } else {
+        Err(Failed::DoesNotFit)
+    }
 }

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 pub enum Failed {
     /// The arguments or the configuration are wrong.
     Usage(anyhow::Error),
+    /// The rate limit is too low for all intervals. What to change was printed.
+    DoesNotFit,
     /// Anything else.
     Other(anyhow::Error),
 }

@@ -257,7 +257,8 @@ macro_rules! from_table {
             }
         }
 
-        fn permission(kind: CollectorKind) -> Option<&'static str> {
+        /// The permission in Elements that a collector needs.
+        pub fn permission(kind: CollectorKind) -> Option<&'static str> {
             match kind {
                 $(CollectorKind::$variant(options) => $key::$variant::permission(options),)*
             }

@@ -1,5 +1,7 @@
 //! `discovery`: which tenants of the API are watched beside the list.
 
+use std::time::Duration;
+
 use regex::{Error, Regex, RegexBuilder};
 
 use super::checker::{Checker, visible};
@@ -27,18 +29,33 @@ pub(super) fn check(
     let include = patterns(checker, &path.key("include"), raw.include);
     let exclude = patterns(checker, &path.key("exclude"), raw.exclude);
     let default = Collector::Customers.default_interval();
-    let interval = interval.given().unwrap_or(default);
     let discovery = Discovery {
-        collector: CollectorConfig {
-            interval,
-            stale_after: interval * STALE_INTERVALS,
-            kind: CollectorKind::Customers(NoOptions),
-        },
+        collector: collector(interval.given().unwrap_or(default)),
         include,
         exclude,
         collectors: collectors.in_force(Unit::Tenant),
     };
     raw.enabled.unwrap_or(false).then_some(discovery)
+}
+
+fn collector(interval: Duration) -> CollectorConfig {
+    CollectorConfig {
+        interval,
+        stale_after: interval * STALE_INTERVALS,
+        kind: CollectorKind::Customers(NoOptions),
+    }
+}
+
+/// All tenants, of which nothing is polled.
+impl Default for Discovery {
+    fn default() -> Self {
+        Self {
+            collector: collector(Collector::Customers.default_interval()),
+            include: NamePatterns::default(),
+            exclude: NamePatterns::default(),
+            collectors: Vec::new(),
+        }
+    }
 }
 
 fn patterns(

@@ -8,7 +8,10 @@ use super::checker::{Checker, Source};
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::watched::{MAX_FILE, read_capped};
-use super::{Config, ConfigError, discovery, elements, files, partner_center, read, tenants};
+use super::{
+    Config, ConfigError, Discovery, Elements, discovery, elements, files, partner_center, read,
+    tenants,
+};
 use crate::domain::{Clock, Unit, text};
 
 /// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
@@ -59,13 +62,36 @@ impl ConfigFile {
     ///
     /// As [`Config::parse`].
     pub fn parse(&self) -> Result<Config, ConfigError> {
-        let source = Source {
+        self.with_source(|source| Config::parse(&self.text, source))
+    }
+
+    /// Makes of the text what discovery needs, whichever tenants and collectors it has and even if it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::parse`], about the section `elements`.
+    pub fn parse_for_discovery(&self) -> Result<(Elements, Discovery), ConfigError> {
+        self.with_source(|source| {
+            let invalid = |problems| ConfigError::Invalid(Problems::new(source.name, problems));
+            let (raw, outline) = read::read(&self.text).map_err(invalid)?;
+            let mut checker = Checker::new(source, &outline);
+            let elements = elements::check(&mut checker, raw.elements.unwrap_or_default());
+            match elements {
+                Some(elements) if checker.problems.is_empty() => {
+                    Ok((elements, Discovery::default()))
+                }
+                _ => Err(invalid(checker.problems)),
+            }
+        })
+    }
+
+    fn with_source<T>(&self, read: impl FnOnce(&Source<'_>) -> T) -> T {
+        read(&Source {
             name: &self.path.display().to_string(),
             base_dir: self.path.parent().unwrap_or(Path::new("")),
             env: &|name| std::env::var(name).ok(),
             now: Clock::system().now(),
-        };
-        Config::parse(&self.text, &source)
+        })
     }
 }
 

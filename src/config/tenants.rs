@@ -13,7 +13,9 @@ use crate::domain::{CustomerId, InvalidId, Tenant, TenantId, TenantSource, Unit}
 
 /// Names that the operator's labels may not take: what scrapers and their environments attach to a target, and
 /// what our own series carry. In order.
-const RESERVED_LABELS: [&str; 48] = [
+const RESERVED_LABELS: [&str; 56] = [
+    "alertname",
+    "alertstate",
     "api",
     "cluster",
     "code",
@@ -44,14 +46,19 @@ const RESERVED_LABELS: [&str; 48] = [
     "owner",
     "password_age",
     "pod",
+    "prometheus",
+    "prometheus_replica",
     "protected",
     "reason",
+    "receiver",
     "reference",
     "region",
+    "replica",
     "revision",
     "route",
     "rustc_version",
     "service",
+    "severity",
     "source",
     "source_endpoint",
     "state",
@@ -62,6 +69,7 @@ const RESERVED_LABELS: [&str; 48] = [
     "tenant_id",
     "usage_location",
     "version",
+    "within",
 ];
 
 /// Checks `tenants`; what it returns is only complete when nothing was reported.

@@ -2,6 +2,7 @@
 
 mod assets;
 mod demo;
+mod discover;
 mod end;
 mod files;
 mod flags;
@@ -9,6 +10,7 @@ mod fleet;
 mod flood;
 mod log;
 mod poll;
+mod poll_now;
 mod reload;
 mod warm_start;
 
@@ -22,6 +24,7 @@ use crate::program::{Ended, Program, exporter, until};
 const OK: Option<i32> = Some(0);
 const FAILED: Option<i32> = Some(1);
 const USAGE: Option<i32> = Some(64);
+const DOES_NOT_FIT: Option<i32> = Some(2);
 
 /// A folder of its own with a configuration in it.
 struct Folder {
@@ -276,7 +279,7 @@ token service        https://identity.avepointonlineservices.com/connect/token
 permissions          elements.cbprotected.read.all elements.customers.read.all elements.um.user.read.all
 Partner Center       https://api.partnercenter.microsoft.com/
 its token service    https://login.microsoftonline.com/partner.example/oauth2/v2.0/token
-tenants              1 listed, not counting discovered tenants; discovery every 2h
+tenants              1 listed, not counting discovered tenants (--assume-tenants); discovery every 2h
 security_users       1 tenant, every 5m; each discovered tenant, every 5m
 directory            1 tenant, every 1h; each discovered tenant, every 1h
 partner_center       1 tenant, every 30m; each discovered tenant, every 30m

@@ -10,7 +10,7 @@ use std::process::Command;
 use avepoint_exporter::bundle::FOLDERS;
 
 use super::demo::demo;
-use super::{FAILED, OK};
+use super::{FAILED, OK, USAGE};
 use crate::http::{get, request};
 use crate::program::{Ended, Program, exporter};
 
@@ -80,6 +80,45 @@ fn the_program_has_the_files_of_the_repository() {
         bundled, tree,
         "src/bundle.rs lists other files than the folders have"
     );
+}
+
+#[tokio::test]
+async fn alerts_lead_to_the_runbooks_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = async |url: &str| {
+        let url = format!("--runbook-url={url}");
+        Program::start(exporter(["assets", "--out=out", &url]).current_dir(folder.path()))
+            .end()
+            .await
+    };
+    for url in [
+        "http://exporter.example.com:10044/runbooks",
+        "http://exporter.example.com:10044/runbooks/",
+    ] {
+        let ended = write(url).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (OK, ""));
+        let alerts = &below(&folder.path().join("out"))["rules/avepoint-alerts.yml"];
+        let links: Vec<_> = alerts
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("runbook_url: "))
+            .collect();
+        assert!(links.len() > 20, "{links:?}");
+        for link in links {
+            let name = link.strip_prefix("http://exporter.example.com:10044/runbooks/AvePoint");
+            assert!(name.is_some_and(|name| name.ends_with(".md")), "{link}");
+        }
+    }
+    for wrong in [
+        "",
+        "exporter/runbooks",
+        "file:///runbooks",
+        "http://x/?a=b",
+        "javascript:x",
+    ] {
+        let ended = write(wrong).await;
+        assert_eq!(ended.code, USAGE, "{wrong}");
+        assert!(ended.stderr.contains("expected a URL"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test]

@@ -27,16 +27,23 @@ const SIMULATION: &[&str] = &[
 ];
 
 /// All flags of each command but `--help`.
-const COMMANDS: [(&str, &[&[&str]]); 6] = [
+const COMMANDS: [(&str, &[&[&str]]); 7] = [
     ("serve", &[&["config.check"], CONFIG, WEB, SERVE, LOG]),
     (
         "check",
-        &[&["assume-users", "config.check"], CONFIG, WEB, SERVE, LOG],
+        &[
+            &["assume-tenants", "assume-users", "config.check"],
+            CONFIG,
+            WEB,
+            SERVE,
+            LOG,
+        ],
     ),
     ("poll", &[CONFIG, LOG]),
+    ("discover", &[&["table"], CONFIG, LOG]),
     ("demo", &[SIMULATION, WEB, LOG]),
     ("simulate", &[SIMULATION, LOG]),
-    ("assets", &[&["out"], LOG]),
+    ("assets", &[&["out", "runbook-url"], LOG]),
 ];
 
 /// The flags that may be given before a command, each with a value that is not its default.

@@ -140,3 +140,26 @@ fn what_is_not_logfmt_is_told_apart() {
         assert_eq!(logfmt(line), None, "{line}");
     }
 }
+
+#[tokio::test]
+async fn what_ends_the_program_before_the_start_is_json_where_the_log_is() {
+    let folder = Folder::with("elements: { client_id: x }\n");
+    for (arguments, words) in [
+        (&["--log.format=json"][..], "has no credential"),
+        (&["check", "--log.format", "json"], "has no credential"),
+        (
+            &["poll", "--log.format=json", "--wrong"],
+            "unexpected argument '--wrong'",
+        ),
+        (
+            &["serve", "--config.file=none.yaml", "--log.format=json"],
+            "none.yaml",
+        ),
+    ] {
+        let ended = folder.start(arguments).end().await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(64), ""));
+        let fields = json(ended.stderr.trim_end()).unwrap_or_else(|| panic!("{}", ended.stderr));
+        assert_eq!(fields["level"], "ERROR");
+        assert!(fields["error"].contains(words), "{fields:?}");
+    }
+}
