@@ -50,7 +50,7 @@ def overview():
         look.stat(
             "Tenants",
             "Tenants that the selected exporters poll; a tenant of several exporters counts once.",
-            f"count(group by (m365_tenant_id) ({q.TENANTS}))",
+            f"count({q.once('avepoint_tenant_info')})",
             missing="no tenants",
         ),
         look.stat(

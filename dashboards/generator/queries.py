@@ -7,8 +7,18 @@ tenant however many exporters see it. What is not recorded is reduced to that in
 # On each selector of a series that an exporter itself shows.
 EXPORTER = 'job=~"$job", instance=~"$instance"'
 
-# The tenants that the visible variables choose together.
+# The tenants that the visible variables choose together, except the own label.
 TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
+
+
+def labelled(tenants):
+    """Those of the tenants that have the chosen own label with a chosen value; all while no label is chosen.
+
+    The name of the label is a string here, since nobody knows the names of own labels in advance.
+    """
+    marked = f'label_replace({tenants}, "own_label", "chosen", "$own_label", "$own_value")'
+    return f'({marked} and on (own_label) label_replace(vector(1), "own_label", "chosen", "", ""))'
+
 
 # On each selector of a series of a tenant. The hidden variable `chosen` has the ids of the chosen tenants, or `.*` if
 # these are all: it joins once, and no query has to join at each of its steps.

@@ -3,6 +3,8 @@
 import json
 import re
 
+import promql_parser
+
 import model
 from rules import Finding, rule
 
@@ -18,6 +20,8 @@ CHOICES = {
     ("m365_tenant_id", "$tenant"),
 }
 CHOSEN = ("m365_tenant_id", "${chosen:pipe}")
+# The own label, whose name nobody knows in advance, is chosen by a function: its name, and its values.
+OWN_LABEL = ["$own_label", "$own_value"]
 
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 LINK = re.compile(r"/d/([\w-]+)(?:\?.*)?")
@@ -205,10 +209,23 @@ def recorded_series_are_chosen(dashboards):
                     message = f'needs {CHOSEN[0]}=~"{CHOSEN[1]}" in {selector}'
                     yield Finding(dashboard.name, panel["title"], message)
         query = model.variable_expression(dashboard.variables.get("chosen", {})) or ""
-        if not any(CHOICES <= model.choices(each) for each, _ in model.selectors(query)):
+        chosen = [above for each, above in model.selectors(query) if CHOICES <= model.choices(each)]
+        if not chosen:
             yield Finding(
                 dashboard.name, "variable chosen", f"must be limited by {TENANTS} with all four variables: {query}"
             )
+        if not all(any(_chooses_own_label(node) for node in above) for above in chosen):
+            yield Finding(
+                dashboard.name, "variable chosen", f"must be limited by the variables {OWN_LABEL}: {query}"
+            )
+
+
+def _chooses_own_label(node):
+    """Whether it marks the series with the chosen values of the chosen label."""
+    if not isinstance(node, promql_parser.Call) or node.func.name != "label_replace":
+        return False
+    texts = [each.val for each in node.args if isinstance(each, promql_parser.StringLiteral)]
+    return texts[2:] == OWN_LABEL
 
 
 @rule("same-colours")

@@ -9,6 +9,11 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TENANTS = (
     'avepoint_tenant_info{job=~"$job", instance=~"$instance", customer_id=~"$customer", m365_tenant_id=~"$tenant"}'
 )
+# Those of them that have the chosen own label.
+LABELLED = (
+    f'label_replace({TENANTS}, "own_label", "chosen", "$own_label", "$own_value")'
+    ' and on (own_label) label_replace(vector(1), "own_label", "chosen", "", "")'
+)
 CHOSEN = 'sum(tenant:avepoint_security_users:max{m365_tenant_id=~"${chosen:pipe}"})'
 RATE = 'sum(rate(avepoint_api_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
 
@@ -85,9 +90,11 @@ SOUND = {
             {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"},
             variable("job", "label_values(avepoint_tenant_info, job)"),
             variable("instance", 'label_values(avepoint_tenant_info{job=~"$job"}, instance)'),
+            variable("own_label", "query_result(group without (job) (avepoint_tenant_info))"),
+            variable("own_value", 'query_result(label_join(avepoint_tenant_info, "own_label", "", "$own_label"))'),
             variable("customer", "query_result(max by (customer_id) (avepoint_tenant_info))"),
             variable("tenant", "query_result(max by (m365_tenant_id) (avepoint_tenant_info))"),
-            variable("chosen", f"query_result({TENANTS})"),
+            variable("chosen", f"query_result({LABELLED})"),
         ]
     },
     "panels": [

@@ -155,7 +155,10 @@ BREAK = {
     "recorded-series-are-chosen": [
         ask("sum(tenant:avepoint_security_users:max)"),
         ask(sound.CHOSEN.replace("=~", "!~")),
-        choose(sound.TENANTS.replace(', customer_id=~"$customer"', "")),
+        choose(sound.LABELLED.replace(', customer_id=~"$customer"', "")),
+        choose(sound.TENANTS),
+        choose(sound.LABELLED.replace("$own_value", ".*")),
+        choose(f"{sound.LABELLED} or {sound.TENANTS}"),
     ],
     "same-colours": [lambda d: override(d, "color")["value"].update(fixedColor="blue")],
 }
@@ -231,12 +234,32 @@ class Exceptions(unittest.TestCase):
 
 
 class Names(unittest.TestCase):
+    def expressions(self, name):
+        """The regular expression of a variable in each dashboard."""
+        for file in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
+            regex = variables(json.loads(file.read_text()))[name]["regex"]
+            yield regex.removeprefix("/").removesuffix("g").removesuffix("/").replace("(?<", "(?P<")
+
+    def test_own_labels_are_found_by_name_and_value(self):
+        """Grafana separates labels by a comma alone."""
+        for regex in self.expressions("own_label"):
+            for found, names in (
+                ('{psa_id="7",sla="gold, fast"} 1 2', ["psa_id", "sla"]),
+                ('{sla="gold"} 1 2', ["sla"]),
+                ("{} 1 2", []),
+            ):
+                self.assertEqual(re.findall(regex, found), names)
+        for regex in self.expressions("own_value"):
+            for found, values in (
+                ('{own_label="the "best" one"} 1 2', ['the "best" one']),
+                ("{} 1 2", []),
+            ):
+                self.assertEqual(re.findall(regex, found), values)
+
     def test_a_name_with_quotation_marks_is_whole_in_the_picker(self):
         """Grafana writes labels without escaping quotation marks."""
         found = '{customer_name="Acme "North" GmbH", customer_id="1"} 1 2'
-        for file in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
-            regex = variables(json.loads(file.read_text()))["customer"]["regex"]
-            regex = regex.removeprefix("/").removesuffix("/g").replace("(?<", "(?P<")
+        for regex in self.expressions("customer"):
             names = [each.group("text") or each.group("value") for each in re.finditer(regex, found)]
             self.assertEqual(names, ['Acme "North" GmbH', "1"])
 
