@@ -110,14 +110,19 @@ def _up():
 def polls():
     """What was polled, and what came of it."""
 
-    def per_minute(name):
-        return f"60 * sum by (collector) ({q.rate(f'avepoint_collector_{name}_total', q.TENANT)})"
+    def per_minute(name, of_all=None):
+        counter = q.own(f"avepoint_collector_{name}_total", q.TENANT)
+        of_all = f"fleet_instance_collector:{of_all or f'avepoint_collector_{name}'}:rate20m"
+        rates = q.fleet(counter, of_all, lambda series: f"rate({series}[$__rate_interval])")
+        return f"60 * sum by (collector) ({rates})"
 
     def by_collector(title, description, expression, **options):
         panel = look.lines(title, description, [look.target(expression, "{{collector}}")], **options)
         return look.paint(panel, look.COLLECTORS)
 
-    duration = q.own("avepoint_collector_last_duration_seconds", q.TENANT)
+    longest = "avepoint_collector_last_duration_seconds"
+    duration = q.own(longest, q.TENANT)
+    up = f"avg by (collector) ({q.fleet(q.COLLECTOR_UP, 'fleet_collector:avepoint_collector_up:avg')})"
     failures = q.rate("avepoint_poll_failures_total")
     third, quarter = (8, 7), (6, 7)
     return [
@@ -127,7 +132,8 @@ def polls():
         by_collector(
             "Failed polls",
             "Failed polls; they publish nothing. The next panel shows the reasons.",
-            per_minute("failures"),
+            # The same failures are also counted without their tenants, which is cheap to record.
+            per_minute("failures", of_all="avepoint_poll_failures"),
             unit=look.POLLS,
             size=third,
         ),
@@ -153,7 +159,7 @@ def polls():
             "Longest poll",
             "The longest of the tenants' last polls, including the wait for the rate limit. A poll longer"
             " than its interval is late.",
-            f"max by (collector) ({duration})",
+            f"max by (collector) ({q.fleet(duration, f'fleet_instance_collector:{longest}:max')})",
             unit="s",
             size=quarter,
         ),
@@ -162,13 +168,13 @@ def polls():
             "Dates in the listings of the last successful polls that could not be read and count as missing: figures"
             " by age may be too low. The log has an example.",
             f"sum by (collector) ({q.once('avepoint_collector_unreadable_dates', 'collector')})"
-            f" or 0 * count by (collector) ({q.COLLECTOR_UP})",
+            f" or 0 * {up}",
             size=quarter,
         ),
         by_collector(
             "Collectors up",
             "The share of tenants whose last poll succeeded.",
-            f"avg by (collector) ({q.COLLECTOR_UP})",
+            up,
             unit="percentunit",
             size=quarter,
         ),

@@ -104,8 +104,8 @@ def overview():
             "Withdrawn figures",
             "Collectors with stale figures (older than `stale_after`), or without any successful poll."
             " The totals here do not include these tenants.",
-            f"sum({q.staleness()} > bool 1)",
-            share=("of collectors", f"count({q.STALE_AFTER})"),
+            f"sum(1 - {q.FRESH})",
+            share=("of collectors", f"count({q.FRESH})"),
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
         ),
@@ -294,14 +294,13 @@ def least_protected():
 
 def failing():
     """The tenants whose figures are oldest, and why."""
-    share = q.named(q.staleness(), "collector")
-    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
+    oldest = q.named(f"topk(25, {q.staleness()})", "collector")
     panel = tables.table(
         "Oldest figures",
         "The 25 collectors with the oldest figures, as a share of the age at which they are withdrawn,"
         " with the reason if the last poll failed. At 100 % the figures disappear. `forbidden` and"
         " `not_found` concern the customer's permissions; `throttled` and `unavailable` are temporary.",
-        [("Age", reasons)],
+        [("Age", q.with_reason(oldest))],
         labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
         sort=("Age",),
         most=25,

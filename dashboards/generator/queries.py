@@ -24,6 +24,10 @@ def labelled(tenants):
 # these are all: it joins once, and no query has to join at each of its steps.
 TENANT = 'm365_tenant_id=~"${chosen:pipe}"'
 
+# The same while only some tenants are chosen, and nothing while all are: every job matches `.*`, and none is named like
+# a tenant's id.
+FEW = f'{TENANT}, job!~"${{chosen:pipe}}"'
+
 # One series per chosen tenant with its names, also while two exporters know it by different ones.
 NAMES = (
     "topk by (m365_tenant_id) (1, "
@@ -54,6 +58,17 @@ EXPOSED = recorded("tenant_status:avepoint_exposed_users:max")
 EXPOSED_UNLISTED = recorded("tenant_status:avepoint_exposed_unlisted_users:max")
 EXPOSED_BY_MODULE = recorded("tenant_status_module:avepoint_exposed_users_by_module:max")
 COLLECTOR_UP = recorded("tenant_collector:avepoint_collector_up:max")
+
+# The totals that are recorded of all tenants.
+TOTALS = {
+    f"{level}:{name}:max": f"fleet{level.removeprefix('tenant')}:{name}:sum"
+    for level, name in (
+        ("tenant_status", "avepoint_security_users_by_status"),
+        ("tenant_status", "avepoint_exposed_users"),
+        ("tenant_module", "avepoint_backup_users_by_module"),
+        ("tenant_coverage", "avepoint_backup_users_by_coverage"),
+    )
+}
 
 HIGH_RISK = where(AT_RISK, 'status="high_risk"')
 MEDIUM_RISK = where(AT_RISK, 'status="medium_risk"')
@@ -88,9 +103,19 @@ def rate(metric, matchers=""):
     return f"rate({own(metric, matchers)}[$__rate_interval])"
 
 
+def fleet(series, of_all, each=lambda series: series):
+    """What is recorded of all tenants while all are chosen, otherwise the series of each chosen one.
+
+    The tenant of a recorded total is `all`, which matches `.*` but no id.
+    """
+    _, _, matchers = series.partition("{")
+    return f"{of_all}{{{matchers} or {each(series.replace(TENANT, FEW))}"
+
+
 def total(series, by=""):
     """The sum over the tenants."""
-    return f"sum{f' by ({by}) ' if by else ''}({series})"
+    of_all = TOTALS.get(series.partition("{")[0])
+    return f"sum{f' by ({by}) ' if by else ''}({fleet(series, of_all) if of_all else series})"
 
 
 def once(metric, labels="", matchers=""):
@@ -128,6 +153,7 @@ def or_note(expression, label, *notes):
 # Not recorded, since that is up to a minute late.
 LAST_SUCCESS = once("avepoint_collector_last_success_timestamp_seconds", "collector")
 STALE_AFTER = once("avepoint_collector_stale_after_seconds", "collector")
+FRESH = once("avepoint_collector_fresh", "collector")
 
 # What stands for the age of figures that were never read.
 NEVER = 1000000
@@ -139,13 +165,14 @@ def staleness():
     return f"({share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER})"
 
 
-def reason():
-    """Why a collector fails, where no exporter succeeds with it; `none` for all others."""
+def with_reason(series):
+    """Each collector's series with the reason why it fails, where no exporter succeeds with it; `none` for others."""
     failing = once("avepoint_collector_failing", "collector, reason")
-    others = f'label_replace({STALE_AFTER} * 0 + 1, "reason", "none", "", "")'
+    unless = f"{failing} unless on (m365_tenant_id, collector) {COLLECTOR_UP} == 1"
+    reason = f"topk by (m365_tenant_id, collector) (1, {unless})"
     return (
-        f"(topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector)"
-        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {others})"
+        f"{series} * on (m365_tenant_id, collector) group_left (reason) {reason}"
+        f' or on (m365_tenant_id, collector) label_replace({series}, "reason", "none", "", "")'
     )
 
 

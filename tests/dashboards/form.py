@@ -228,6 +228,35 @@ def _chooses_own_label(node):
     return texts[2:] == OWN_LABEL
 
 
+@rule("totals-count-once")
+def totals_count_once(dashboards):
+    """A recorded total of all tenants stands next to the series of each tenant, which are left out while all tenants are
+    chosen: only then does the total count, and no tenant counts twice."""
+    for dashboard in dashboards:
+        for place, expression in dashboard.expressions:
+            for selector, above in model.selectors(expression):
+                if not selector.name.startswith("fleet_"):
+                    continue
+                either = above[-1] if above else None
+                is_left = isinstance(either, promql_parser.BinaryExpr) and str(either.lhs) == str(selector)
+                if not (is_left and str(either.op) == "or" and _is_for_some_tenants(either.rhs)):
+                    message = f'needs `or` and series with {CHOSEN[0]}=~"{CHOSEN[1]}", job!~"{CHOSEN[1]}": {selector}'
+                    yield Finding(dashboard.name, place, message)
+
+
+def _is_for_some_tenants(node):
+    """Whether all its series are left out while all tenants are chosen."""
+    excluded = [
+        any(
+            (each.name, each.value, each.op) == ("job", CHOSEN[1], promql_parser.MatchOp.NotRe)
+            for each in selector.matchers.matchers
+        )
+        and CHOSEN in model.choices(selector)
+        for selector, _ in model.selectors(str(node))
+    ]
+    return bool(excluded) and all(excluded)
+
+
 @rule("same-colours")
 def same_colours(dashboards):
     """What has a name and a fixed colour in one panel has the same in all."""

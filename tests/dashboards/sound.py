@@ -15,6 +15,10 @@ LABELLED = (
     ' and on (own_label) label_replace(vector(1), "own_label", "chosen", "", "")'
 )
 CHOSEN = 'sum(tenant:avepoint_security_users:max{m365_tenant_id=~"${chosen:pipe}"})'
+TOTAL = (
+    'sum(fleet_status:avepoint_exposed_users:sum{m365_tenant_id=~"${chosen:pipe}"}'
+    ' or tenant_status:avepoint_exposed_users:max{m365_tenant_id=~"${chosen:pipe}", job!~"${chosen:pipe}"})'
+)
 RATE = 'sum(rate(avepoint_api_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
 
 
@@ -101,7 +105,7 @@ SOUND = {
         row(1, 0, []),
         panel(2, "stat", CHOSEN, 0, 1),
         panel(3, "timeseries", RATE, 12, 1),
-        row(4, 5, [panel(5, "table", CHOSEN, 0, 6)]),
+        row(4, 5, [panel(5, "table", CHOSEN, 0, 6), panel(6, "table", TOTAL, 12, 6)]),
     ],
 }
 

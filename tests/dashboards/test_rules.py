@@ -160,6 +160,13 @@ BREAK = {
         choose(sound.LABELLED.replace("$own_value", ".*")),
         choose(f"{sound.LABELLED} or {sound.TENANTS}"),
     ],
+    "totals-count-once": [
+        ask('sum(fleet_status:avepoint_exposed_users:sum{m365_tenant_id=~"${chosen:pipe}"})'),
+        ask(sound.TOTAL.replace(', job!~"${chosen:pipe}"', "")),
+        ask(sound.TOTAL.replace("job!~", "job=~")),
+        ask(sound.TOTAL.replace(" or ", " + ")),
+        ask(sound.TOTAL.replace(" or ", " or vector(0) or ")),
+    ],
     "same-colours": [lambda d: override(d, "color")["value"].update(fixedColor="blue")],
 }
 
