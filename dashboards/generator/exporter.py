@@ -15,7 +15,7 @@ def dashboard():
     return board.build(
         links.EXPORTER,
         "The health of avepoint-exporter itself: uptime, polls and failures, API latency and rate limits,"
-        " credentials, and resource usage. Customer and tenant filter only the polls.",
+        " credentials, and resource usage. Customer, tenant and own label filter only the polls.",
         "now-6h",
         [
             board.Row("Now", now()),

@@ -14,8 +14,8 @@ def dashboard():
     return board.build(
         links.FLEET,
         "AvePoint Elements for all tenants: users at risk, users without backup, users with both"
-        " problems, the worst tenants, and whether the figures are fresh. Needs the recording rules of"
-        " avepoint-exporter.",
+        " problems, the worst tenants, and whether the figures are fresh. Own labels filter tenants, but not"
+        " the panels about customers. Needs the recording rules of avepoint-exporter.",
         "now-24h",
         [
             board.Row("Fleet", overview()),
