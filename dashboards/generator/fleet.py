@@ -96,7 +96,7 @@ def overview():
             "Collectors whose last poll failed on every exporter of the tenant. Their figures stay until"
             " they are stale. The table at the bottom has the reasons.",
             f"sum(1 - {q.COLLECTOR_UP})",
-            share=("of collectors", f"count({q.COLLECTOR_UP})"),
+            ratio=("of collectors", f"1 - avg({q.COLLECTOR_UP})"),
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
@@ -105,7 +105,7 @@ def overview():
             "Collectors with stale figures (older than `stale_after`), or without any successful poll."
             " The totals here do not include these tenants.",
             f"sum(1 - {q.FRESH})",
-            share=("of collectors", f"count({q.FRESH})"),
+            ratio=("of collectors", f"1 - avg({q.FRESH})"),
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
         ),

@@ -161,8 +161,13 @@ NEVER = 1000000
 
 def staleness():
     """The age of figures as a share of that at which they are withdrawn; NEVER where there were none yet."""
-    share = f"(time() - {LAST_SUCCESS}) / on (m365_tenant_id, collector) {STALE_AFTER}"
-    return f"({share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER})"
+    last, limit, fresh = (
+        own(f"avepoint_collector_{name}", TENANT)
+        for name in ("last_success_timestamp_seconds", "stale_after_seconds", "fresh")
+    )
+    collector = "(m365_tenant_id, collector)"
+    share = f"min by {collector} ((time() - {last}) / {limit})"
+    return f"({share} or on {collector} max by {collector} ({fresh} == 0) + {NEVER})"
 
 
 def with_reason(series):

@@ -60,7 +60,7 @@ def _chosen():
     all_are = f"count({ids}) == count({known})"
     everything = 'label_replace(vector(1), "m365_tenant_id", ".*", "", "")'
     return (
-        _query("chosen", f"query_result({ids} unless on () ({all_are}) or {everything} and on () ({all_are}))", None)
+        _query("chosen", f"query_result({everything} and on () ({all_are}) or on () {ids})", None)
         .regex('/m365_tenant_id="([^"]+)"/')
         .hide(dashboard.VariableHide.HIDE_VARIABLE)
     )
