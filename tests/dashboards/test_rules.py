@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -14,6 +16,9 @@ import promtool
 import sound
 from model import Dashboard
 from rules import RULES, Finding
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = ROOT / "dashboards"
 
 
 def variables(dashboard):
@@ -240,10 +245,91 @@ class Exceptions(unittest.TestCase):
             self.assertTrue(each.reason)
 
 
+class Choices(unittest.TestCase):
+    """What real queries answer, by what the reader chose, from Prometheus itself with our recording rules."""
+
+    TENANTS = (("a", "gold", 1), ("b", "silver", 2))
+
+    def answers(self, expected):
+        """Fails unless each query, filled in, has these values with these labels after half an hour."""
+        series = []
+        for tenant, sla, users in self.TENANTS:
+            labels = f'job="j", instance="i", m365_tenant_id="{tenant}"'
+            for name, values in (
+                (f'avepoint_tenant_info{{{labels}, sla="{sla}"}}', "1x40"),
+                (f'avepoint_security_users_by_status{{{labels}, status="high_risk"}}', f"{users}x40"),
+                (f'avepoint_collector_polls_total{{{labels}, collector="directory"}}', f"0+{users}x40"),
+            ):
+                series.append({"series": name, "values": values})
+        queries = [
+            {
+                "expr": query,
+                "eval_time": "30m",
+                "exp_samples": [{"labels": labels, "value": value} for labels, value in found.items()],
+            }
+            for query, found in expected
+        ]
+        test = {"interval": "1m", "input_series": series, "promql_expr_test": queries}
+        text = json.dumps({"rule_files": [str(ROOT / "rules/avepoint-recording.yml")], "tests": [test]})
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            done = subprocess.run(
+                ["promtool", "test", "rules", file.name], capture_output=True, text=True, check=False
+            )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_totals_are_of_the_chosen_tenants(self):
+        of_risk = panel_query("avepoint-fleet", "Users at high risk")
+        of_polls = panel_query("avepoint-exporter", "Polls per minute")
+        self.answers(
+            [
+                (filled(query, **{"{chosen:pipe}": chosen}), {labels: value} if value else {})
+                for query, labels in ((of_risk, "{}"), (of_polls, '{collector="directory"}'))
+                for chosen, value in ((".*", 3), ("a", 1), ("b", 2), ("a|b", 3), ("", 0))
+            ]
+        )
+
+    def test_own_labels_choose_tenants(self):
+        query = variables(json.loads((DASHBOARDS / "avepoint-fleet.json").read_text()))["chosen"]["query"]["query"]
+        query = query.removeprefix("query_result(").removesuffix(")")
+        self.answers(
+            [
+                (
+                    filled(query, own_label=label, own_value=value, tenant=tenant),
+                    {f'{{m365_tenant_id="{each}"}}': 1 for each in chosen},
+                )
+                for label, value, tenant, chosen in (
+                    ("no_own_label", ".*", ".*", [".*"]),
+                    ("no_own_label", ".*", "b", ["b"]),
+                    ("sla", ".*", ".*", [".*"]),
+                    ("sla", "gold", ".*", ["a"]),
+                    ("sla", "(gold|silver)", "b", ["b"]),
+                    ("sla", "bronze", ".*", []),
+                    ("region", "north", ".*", []),
+                )
+            ]
+        )
+
+
+def panel_query(dashboard, title):
+    """The first query of a panel."""
+    found = Dashboard(dashboard, (DASHBOARDS / f"{dashboard}.json").read_text())
+    return next(target["expr"] for panel, target in found.targets if panel["title"] == title)
+
+
+def filled(query, **values):
+    """The query with values for its variables; all for those that are not given."""
+    of_all = {"job": ".+", "instance": ".+", "customer": ".*", "__rate_interval": "20m"}
+    for name, value in (values | of_all).items():
+        query = query.replace(f"${name}", value)
+    return query
+
+
 class Names(unittest.TestCase):
     def expressions(self, name):
         """The regular expression of a variable in each dashboard."""
-        for file in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
+        for file in sorted(DASHBOARDS.glob("*.json")):
             regex = variables(json.loads(file.read_text()))[name]["regex"]
             yield regex.removeprefix("/").removesuffix("g").removesuffix("/").replace("(?<", "(?P<")
 
