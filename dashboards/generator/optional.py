@@ -187,7 +187,7 @@ def partner_center():
             users("synced_users"),
         ),
         stat(
-            "Users who must change their password",
+            "Users due for a new password",
             "Active users who must change their password at the next sign-in",
             users("force_password_change_users"),
         ),

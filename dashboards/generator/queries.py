@@ -11,13 +11,19 @@ EXPORTER = 'job=~"$job", instance=~"$instance"'
 TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
 
 
-def labelled(tenants):
-    """Those of the tenants that have the chosen own label with a chosen value; all while no label is chosen.
+def own_label(tenants):
+    """The tenants with the value of the chosen own label as `own_label`; a tenant without it has a text that says so.
 
     The name of the label is a string here, since nobody knows the names of own labels in advance.
     """
-    marked = f'label_replace({tenants}, "own_label", "chosen", "$own_label", "$own_value")'
-    return f'({marked} and on (own_label) label_replace(vector(1), "own_label", "chosen", "", ""))'
+    joined = f'label_join({tenants}, "own_label", "", "$own_label")'
+    return f'label_replace({joined}, "own_label", "not set", "own_label", "")'
+
+
+def labelled(tenants):
+    """Those of the tenants whose own label has a chosen value."""
+    marked = f'label_replace({own_label(tenants)}, "is_chosen", "yes", "own_label", "$own_value")'
+    return f'({marked} and on (is_chosen) label_replace(vector(1), "is_chosen", "yes", "", ""))'
 
 
 # On each selector of a series of a tenant. The hidden variable `chosen` has the ids of the chosen tenants, or `.*` if

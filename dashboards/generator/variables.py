@@ -4,15 +4,15 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
 from look import DATASOURCE
-from queries import EXPORTER, TENANTS, labelled, own, process
+from queries import EXPORTER, TENANTS, labelled, own, own_label, process
 
 # The labels of a tenant that are not its operator's: the exporter's own, and those that a scrape adds.
 _NOT_OWN = (
     "m365_tenant_id, m365_tenant_name, customer_id, customer_name, source,"
     " job, instance, pod, container, endpoint, namespace, service, node"
 )
-# The label that stands for no own label: no tenant has it, so that its value matches all values.
-_NO_LABEL = "no_own_label"
+# The choice of no own label. No tenant has a label of this name.
+_NO_LABEL = "none"
 
 
 def variables(one_tenant):
@@ -41,15 +41,21 @@ def variables(one_tenant):
 
 
 def _own_label():
-    """The name and the values of one of the labels that the operator gives tenants, whichever these are."""
+    """The name and the values of one of the labels that the operator gives tenants, or none of them."""
     tenants = own("avepoint_tenant_info")
-    names = f"query_result(group without ({_NOT_OWN}) ({tenants}))"
-    values = f'query_result(group by (own_label) (label_join({tenants}, "own_label", "", "$own_label")))'
+    names = f'group without ({_NOT_OWN}) ({tenants}) or label_replace(vector(1), "{_NO_LABEL}", "yes", "", "")'
+    values = f"group by (own_label) ({own_label(tenants)})"
+    none = dashboard.VariableOption(selected=True, text=_NO_LABEL, value=_NO_LABEL)
     return [
-        _query("own_label", names, _NO_LABEL).label("Own label").regex('/[{,]\\s*(\\w+)="/g').multi(False).current(
-            dashboard.VariableOption(selected=True, text="All", value="$__all")
-        ),
-        _query("own_value", values, ".*").label("Own label's value").regex('/^\\{own_label="(.+)"\\} /'),
+        _query("own_label", f"query_result({names})", None)
+        .label("Own label")
+        .regex('/[{,]\\s*(\\w+)="/g')
+        .multi(False)
+        .include_all(False)
+        .current(none),
+        _query("own_value", f"query_result({values})", ".*")
+        .label("Own label's value")
+        .regex('/^\\{own_label="(.+)"\\} /'),
     ]
 
 

@@ -214,18 +214,17 @@ def recorded_series_are_chosen(dashboards):
             yield Finding(
                 dashboard.name, "variable chosen", f"must be limited by {TENANTS} with all four variables: {query}"
             )
-        if not all(any(_chooses_own_label(node) for node in above) for above in chosen):
+        if not all(_chooses_own_label(above) for above in chosen):
             yield Finding(
                 dashboard.name, "variable chosen", f"must be limited by the variables {OWN_LABEL}: {query}"
             )
 
 
-def _chooses_own_label(node):
-    """Whether it marks the series with the chosen values of the chosen label."""
-    if not isinstance(node, promql_parser.Call) or node.func.name != "label_replace":
-        return False
-    texts = [each.val for each in node.args if isinstance(each, promql_parser.StringLiteral)]
-    return texts[2:] == OWN_LABEL
+def _chooses_own_label(above):
+    """Whether the chosen label is read, and compared with the chosen values, by the functions above a selector."""
+    calls = [node for node in above if isinstance(node, promql_parser.Call)]
+    last = {(call.func.name, call.args[-1].val) for call in calls if isinstance(call.args[-1], promql_parser.StringLiteral)}
+    return set(zip(("label_join", "label_replace"), OWN_LABEL)) <= last
 
 
 @rule("totals-count-once")

@@ -163,6 +163,7 @@ BREAK = {
         choose(sound.LABELLED.replace(', customer_id=~"$customer"', "")),
         choose(sound.TENANTS),
         choose(sound.LABELLED.replace("$own_value", ".*")),
+        choose(sound.LABELLED.replace("$own_label", "sla")),
         choose(f"{sound.LABELLED} or {sound.TENANTS}"),
     ],
     "totals-count-once": [
@@ -248,15 +249,16 @@ class Exceptions(unittest.TestCase):
 class Choices(unittest.TestCase):
     """What real queries answer, by what the reader chose, from Prometheus itself with our recording rules."""
 
-    TENANTS = (("a", "gold", 1), ("b", "silver", 2))
+    # Id, own labels, users at high risk.
+    TENANTS = (("a", 'sla="gold"', 1), ("b", 'sla="silver", region="north"', 2))
 
     def answers(self, expected):
         """Fails unless each query, filled in, has these values with these labels after half an hour."""
         series = []
-        for tenant, sla, users in self.TENANTS:
+        for tenant, own, users in self.TENANTS:
             labels = f'job="j", instance="i", m365_tenant_id="{tenant}"'
             for name, values in (
-                (f'avepoint_tenant_info{{{labels}, sla="{sla}"}}', "1x40"),
+                (f'avepoint_tenant_info{{{labels}, {own}}}', "1x40"),
                 (f'avepoint_security_users_by_status{{{labels}, status="high_risk"}}', f"{users}x40"),
                 (f'avepoint_collector_polls_total{{{labels}, collector="directory"}}', f"0+{users}x40"),
             ):
@@ -300,13 +302,16 @@ class Choices(unittest.TestCase):
                     {f'{{m365_tenant_id="{each}"}}': 1 for each in chosen},
                 )
                 for label, value, tenant, chosen in (
-                    ("no_own_label", ".*", ".*", [".*"]),
-                    ("no_own_label", ".*", "b", ["b"]),
+                    ("none", ".*", ".*", [".*"]),
+                    ("none", "not set", ".*", [".*"]),
+                    ("none", ".*", "b", ["b"]),
                     ("sla", ".*", ".*", [".*"]),
                     ("sla", "gold", ".*", ["a"]),
                     ("sla", "(gold|silver)", "b", ["b"]),
                     ("sla", "bronze", ".*", []),
-                    ("region", "north", ".*", []),
+                    ("region", "north", ".*", ["b"]),
+                    ("region", "not set", ".*", ["a"]),
+                    ("team", "blue", ".*", []),
                 )
             ]
         )
@@ -338,7 +343,7 @@ class Names(unittest.TestCase):
         for regex in self.expressions("own_label"):
             for found, names in (
                 ('{psa_id="7",sla="gold, fast"} 1 2', ["psa_id", "sla"]),
-                ('{sla="gold"} 1 2', ["sla"]),
+                ('{none="yes"} 1 2', ["none"]),
                 ("{} 1 2", []),
             ):
                 self.assertEqual(re.findall(regex, found), names)

@@ -46,7 +46,7 @@ fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
 
 /// A query as Grafana sends it, with all chosen.
 fn substituted(query: &str) -> String {
-    let mut query = promql::of_variable(query).replace("$own_label", "no_own_label");
+    let mut query = promql::of_variable(query).replace("$own_label", "none");
     for variable in [
         "$job",
         "$instance",
