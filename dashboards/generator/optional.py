@@ -119,7 +119,13 @@ def directory():
         size=(12, 8),
     )
     return [
-        look.stat("Users of the directory", f"Users of the tenant, {listing}.", users("users"), missing=off, size=(6, 4)),
+        look.stat(
+            "Users of the directory",
+            f"Users of the tenant, {listing}.",
+            users("users"),
+            missing=off,
+            size=(6, 4),
+        ),
         look.stat(
             "Test users of the directory",
             f"Users marked as test users, {listing}.",

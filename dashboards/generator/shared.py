@@ -31,7 +31,12 @@ def exposed(size=(12, 8)):
     )
     return [
         _by_status("Users at high and medium risk without full backup", described, q.where(q.EXPOSED, q.GRAVE), size),
-        _by_status("Users with other findings without full backup", described + look.ABOUT_MFA, q.where(q.EXPOSED, q.OTHER), size),
+        _by_status(
+            "Users with other findings without full backup",
+            described + look.ABOUT_MFA,
+            q.where(q.EXPOSED, q.OTHER),
+            size,
+        ),
     ]
 
 

@@ -20,8 +20,6 @@ CHOICES = {
     ("m365_tenant_id", "$tenant"),
 }
 CHOSEN = ("m365_tenant_id", "${chosen:pipe}")
-# The own label, whose name nobody knows in advance, is chosen by a function: its name, and its values.
-OWN_LABEL = ["$own_label", "$own_value"]
 
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 LINK = re.compile(r"/d/([\w-]+)(?:\?.*)?")
@@ -216,21 +214,22 @@ def recorded_series_are_chosen(dashboards):
             )
         if not all(_chooses_own_label(above) for above in chosen):
             yield Finding(
-                dashboard.name, "variable chosen", f"must be limited by the variables {OWN_LABEL}: {query}"
+                dashboard.name, "variable chosen", f"must be limited by $own_label and $own_value: {query}"
             )
 
 
 def _chooses_own_label(above):
-    """Whether the chosen label is read, and compared with the chosen values, by the functions above a selector."""
+    """Whether the functions above a selector read the chosen label, and compare it with the chosen values. Nobody knows
+    the names of own labels in advance, so that no selector can name them."""
     calls = [node for node in above if isinstance(node, promql_parser.Call)]
-    last = {(call.func.name, call.args[-1].val) for call in calls if isinstance(call.args[-1], promql_parser.StringLiteral)}
-    return set(zip(("label_join", "label_replace"), OWN_LABEL)) <= last
+    last = {(call.func.name, str(call.args[-1])) for call in calls}
+    return {("label_join", '"$own_label"'), ("label_replace", '"$own_value"')} <= last
 
 
 @rule("totals-count-once")
 def totals_count_once(dashboards):
-    """A recorded total of all tenants stands next to the series of each tenant, which are left out while all tenants are
-    chosen: only then does the total count, and no tenant counts twice."""
+    """A recorded total of all tenants is an alternative to the series of each tenant, which are left out while all are
+    chosen: no tenant counts twice."""
     for dashboard in dashboards:
         for place, expression in dashboard.expressions:
             for selector, above in model.selectors(expression):

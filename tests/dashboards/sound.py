@@ -11,7 +11,8 @@ TENANTS = (
 )
 # Those of them that have the chosen own label.
 LABELLED = (
-    f'label_replace(label_join({TENANTS}, "own_label", "", "$own_label"), "is_chosen", "yes", "own_label", "$own_value")'
+    f'label_replace(label_join({TENANTS}, "own_label", "", "$own_label"),'
+    ' "is_chosen", "yes", "own_label", "$own_value")'
     ' and on (is_chosen) label_replace(vector(1), "is_chosen", "yes", "", "")'
 )
 CHOSEN = 'sum(tenant:avepoint_security_users:max{m365_tenant_id=~"${chosen:pipe}"})'
