@@ -153,7 +153,8 @@ class Dashboard:
                 label = query.rpartition(",")[2].strip(" )")
                 _, took = prometheus.ask(f"label/{label}/values?{urllib.parse.urlencode({'match[]': selector})}")
             found.append((took, f"variable {name}"))
-            values[name] = variable.get("allValue") or "|".join(options)
+            current = variable["current"]["value"]
+            values[name] = current if isinstance(current, str) else variable.get("allValue") or "|".join(options)
             if name == "tenant" and tenant:
                 values[name] = tenant
         return values, found

@@ -37,24 +37,24 @@ def requests():
 
     return [
         look.lines(
-            "Requests",
+            "API requests per second by status",
             "Requests by API and response status, counting each attempt; `none` means no response. Check"
             " credentials for 401 and 403, the rate limit for 429, AvePoint or Microsoft for 5xx.",
             [look.target(f"sum by (api, code) ({asked})", "{{api}} {{code}}")],
             unit="reqps",
         ),
         by_api(
-            "Throttled requests",
+            "Throttled API requests per second",
             "Responses with 429. The exporter slows down automatically; if they continue, lower the rate"
             " limit in the configuration, or check who else uses the same credentials.",
             f"sum by (api) ({throttled}) or 0 * sum by (api) ({asked})",
             unit="reqps",
         ),
-        latency(0.5, "Latency, median"),
-        latency(0.95, "Latency, 95th percentile"),
-        latency(0.99, "Latency, 99th percentile"),
+        latency(0.5, "Duration of API requests, median"),
+        latency(0.95, "Duration of API requests, 95th percentile"),
+        latency(0.99, "Duration of API requests, 99th percentile"),
         by_api(
-            "Mean latency",
+            "Duration of API requests, mean",
             "The mean duration of a request, by API. The exporter uses it to estimate the possible rate.",
             f"sum by (api) ({spent}) / (sum by (api) ({counted}) > 0)",
             unit="s",
@@ -62,7 +62,7 @@ def requests():
             size=(12, 12),
         ),
         look.lines(
-            "Retries by reason",
+            "API retries per second by reason",
             "Retries of failed requests; `none` means that there were none.",
             [
                 look.target(
@@ -75,7 +75,7 @@ def requests():
             size=(12, 7),
         ),
         by_api(
-            "Response bytes",
+            "Bytes of API responses per second",
             "Bytes of responses after decompression.",
             f"sum by (api) ({q.rate('avepoint_api_response_bytes_total')})",
             unit="Bps",
@@ -88,7 +88,7 @@ def limits():
     """How fast the APIs may be asked, and whether that is enough."""
     what = {"rate_limit": "limit in force", "capacity": "possible", "required": "needed"}
     share = look.lines(
-        "Rate limit in use",
+        "Request rate by API: needed of possible",
         "Required rate as a share of the possible rate, by API. Above 100 % polls are late and figures go"
         " stale: lengthen the intervals, or raise the limit if AvePoint allows it.",
         [look.target(f"max by (api) ({used()})", "{{api}}")],
@@ -97,7 +97,7 @@ def limits():
         size=(12, 8),
     )
     rates = look.lines(
-        "Requests per second: limit, possible, needed",
+        "API requests per second: limit, possible, needed",
         "The rate that the tenants need, the possible rate (the configured rate, or less if responses are"
         " slow), and the current limit, which falls when the API throttles and recovers automatically.",
         [
@@ -110,14 +110,14 @@ def limits():
         size=(12, 8),
     )
     waiting = look.lines(
-        "Waiting for the rate limit",
+        "Requests waiting for the rate limit",
         "Average number of requests that wait for the rate limit. It rises when many polls are due at the"
         " same time, and stays high when the rate limit is too low.",
         [look.target(f"sum by (api) ({q.rate('avepoint_api_rate_limit_wait_seconds_total')})", "{{api}}")],
         size=(12, 7),
     )
     flight = look.lines(
-        "Requests in flight",
+        "API requests without a response yet",
         "Requests sent without a response yet.",
         [look.target(f"sum by (api) ({q.own('avepoint_api_requests_in_flight')})", "{{api}}")],
         size=(12, 7),
@@ -138,7 +138,7 @@ def credentials():
         f"max by (instance, credential) ({q.own('avepoint_refresh_token_last_rotation_timestamp_seconds')})"
     )
     panel = tables.table(
-        "Credentials",
+        "State of the exporters' credentials",
         "The credentials of each exporter. The exporter renews an access token before it expires. A"
         " refresh token expires if it is not renewed for 90 days: consent again before that. Replace a"
         " certificate before it expires, at the API too. Cells are empty if a credential has no such"
@@ -172,7 +172,7 @@ def credentials():
     return [
         panel,
         look.lines(
-            "Token requests",
+            "Token requests per second",
             "Token requests; a request and its retries count once. A healthy exporter sends about one per"
             " hour.",
             [
@@ -184,7 +184,7 @@ def credentials():
             size=(12, 7),
         ),
         look.lines(
-            "Failed token requests",
+            "Failed token requests per second by reason",
             "Failed token requests; `none` means that there were none. `invalid_client` and"
             " `invalid_grant` need you: the secret, certificate or refresh token is wrong or has expired.",
             [look.target(q.or_none(failures, "reason"), "{{credential}} {{reason}}")],

@@ -15,7 +15,7 @@ def dashboard():
     return board.build(
         links.EXPORTER,
         "The health of avepoint-exporter itself: uptime, polls and failures, API latency and rate limits,"
-        " credentials, and resource usage. Customer and tenant filter only the polls.",
+        " credentials, and resource usage. Customer, tenant and own label filter only the polls.",
         "now-6h",
         [
             board.Row("Now", now()),
@@ -32,7 +32,7 @@ def now():
     """Whether all is well, in one line."""
     return [
         look.stat(
-            "Exporters up",
+            "Exporters that Prometheus can scrape",
             "The share of exporters, of those seen within the last day, that Prometheus can scrape. Red:"
             " check the process and its log.",
             f"avg({_up()})",
@@ -41,7 +41,7 @@ def now():
             missing="never seen",
         ),
         look.stat(
-            "Collectors up",
+            "Collectors whose last poll succeeded",
             "The share of the selected tenants' collectors whose last poll succeeded. Below 100 %, the"
             " Fleet dashboard shows which collectors fail, and why.",
             f"avg({q.COLLECTOR_UP})",
@@ -50,7 +50,7 @@ def now():
             missing="no polls yet",
         ),
         look.stat(
-            "Quarantined",
+            "Collectors in quarantine",
             "The selected tenants' collectors in quarantine: the API refuses them, so the exporter polls"
             " them rarely. Grant the permissions.",
             q.total(q.once("avepoint_collector_quarantined", "collector")),
@@ -58,7 +58,7 @@ def now():
             missing="no polls yet",
         ),
         look.stat(
-            "Signed in",
+            "Signed in with all credentials",
             "Whether the last token request of every credential succeeded. Red: polls fail; see the table"
             " below.",
             f"min({q.own('avepoint_credential_up')})",
@@ -68,7 +68,7 @@ def now():
             missing="not yet",
         ),
         look.stat(
-            "Rate limit in use",
+            "Request rate: needed of possible",
             "Required rate as a share of the possible rate, for the API with the highest share. Above 100"
             " % polls are late: lengthen the intervals, or raise the limit if AvePoint allows it.",
             f"max({apis.used()})",
@@ -78,7 +78,7 @@ def now():
             missing="not known yet",
         ),
         look.stat(
-            "Configuration",
+            "Last reload of the configuration",
             "Whether the last reload succeeded. `refused`: the previous configuration is in force, and"
             " the log has the error.",
             f"min({q.own('avepoint_exporter_config_last_reload_successful')})",
@@ -87,13 +87,13 @@ def now():
             values=look.value_names({"0": ("refused", "red"), "1": ("in force", "green")}),
         ),
         look.stat(
-            "Configuration read",
+            "Time since the configuration was read",
             "Time since the last successful reload, for the exporter with the oldest one.",
             f"time() - min({q.own('avepoint_exporter_config_last_reload_success_timestamp_seconds')})",
             unit="s",
         ),
         look.stat(
-            "Uptime",
+            "Time since the last start of an exporter",
             "Time since the most recent start of an exporter. An unexpectedly small value means a crash:"
             " see the log.",
             f"time() - max({q.process('process_start_time_seconds')})",
@@ -110,29 +110,35 @@ def _up():
 def polls():
     """What was polled, and what came of it."""
 
-    def per_minute(name):
-        return f"60 * sum by (collector) ({q.rate(f'avepoint_collector_{name}_total', q.TENANT)})"
+    def per_minute(name, of_all=None):
+        counter = q.own(f"avepoint_collector_{name}_total", q.TENANT)
+        of_all = f"fleet_instance_collector:{of_all or f'avepoint_collector_{name}'}:rate20m"
+        rates = q.fleet(counter, of_all, lambda series: f"rate({series}[$__rate_interval])")
+        return f"60 * sum by (collector) ({rates})"
 
     def by_collector(title, description, expression, **options):
         panel = look.lines(title, description, [look.target(expression, "{{collector}}")], **options)
         return look.paint(panel, look.COLLECTORS)
 
-    duration = q.own("avepoint_collector_last_duration_seconds", q.TENANT)
+    longest = "avepoint_collector_last_duration_seconds"
+    duration = q.own(longest, q.TENANT)
+    up = f"avg by (collector) ({q.fleet(q.COLLECTOR_UP, 'fleet_collector:avepoint_collector_up:avg')})"
     failures = q.rate("avepoint_poll_failures_total")
     third, quarter = (8, 7), (6, 7)
     return [
         by_collector(
-            "Polls", "Polls completed, successful or not.", per_minute("polls"), unit=look.POLLS, size=third
+            "Polls per minute", "Polls completed, successful or not.", per_minute("polls"), unit=look.POLLS, size=third
         ),
         by_collector(
-            "Failed polls",
+            "Failed polls per minute",
             "Failed polls; they publish nothing. The next panel shows the reasons.",
-            per_minute("failures"),
+            # The same failures are also counted without their tenants, which is cheap to record.
+            per_minute("failures", of_all="avepoint_poll_failures"),
             unit=look.POLLS,
             size=third,
         ),
         look.lines(
-            "Failed polls by reason",
+            "Failed polls per minute by reason",
             "Failed polls of all tenants of the selected exporters; `none` means that there were none."
             " `throttled`, `timeout` and `unavailable` are temporary; `forbidden` and `not_found` concern"
             " the customer's permissions.",
@@ -142,7 +148,7 @@ def polls():
             size=third,
         ),
         by_collector(
-            "Skipped polls",
+            "Skipped polls per minute",
             "Polls skipped because the previous poll had not ended or the rate limit was exhausted. If"
             " this continues, lengthen the intervals.",
             per_minute("skipped_polls"),
@@ -150,25 +156,25 @@ def polls():
             size=quarter,
         ),
         by_collector(
-            "Longest poll",
+            "Duration of the longest poll",
             "The longest of the tenants' last polls, including the wait for the rate limit. A poll longer"
             " than its interval is late.",
-            f"max by (collector) ({duration})",
+            f"max by (collector) ({q.fleet(duration, f'fleet_instance_collector:{longest}:max')})",
             unit="s",
             size=quarter,
         ),
         by_collector(
-            "Unreadable dates",
+            "Unreadable dates in listings",
             "Dates in the listings of the last successful polls that could not be read and count as missing: figures"
             " by age may be too low. The log has an example.",
             f"sum by (collector) ({q.once('avepoint_collector_unreadable_dates', 'collector')})"
-            f" or 0 * count by (collector) ({q.COLLECTOR_UP})",
+            f" or 0 * {up}",
             size=quarter,
         ),
         by_collector(
-            "Collectors up",
+            "Collectors whose last poll succeeded",
             "The share of tenants whose last poll succeeded.",
-            f"avg by (collector) ({q.COLLECTOR_UP})",
+            up,
             unit="percentunit",
             size=quarter,
         ),
@@ -182,7 +188,7 @@ def process():
     cpu = f"{q.rate('process_cpu_seconds_total')} and on (job, instance) {q.own(BUILD)}"
     scraped = f"and on (job, instance) last_over_time({q.own(BUILD)}[1d])"
     build = tables.table(
-        "Builds",
+        "Versions of the exporters",
         "The version of each exporter.",
         [("Value", f"max by (instance, version, revision, rustc_version, target_triple) ({q.own(BUILD)})")],
         labels={
@@ -200,7 +206,7 @@ def process():
         tables.column(build, name, width=width)
     return [
         look.lines(
-            "Memory",
+            "Memory of the exporters",
             "Resident and virtual memory. It grows with the number of users while a listing is read, and"
             " returns to the system afterwards.",
             [
@@ -211,19 +217,19 @@ def process():
             size=third,
         ),
         look.lines(
-            "Processor",
+            "Processor cores in use",
             "Processor seconds per second: 1 is one core.",
             [look.target(cpu, by_instance)],
             size=third,
         ),
         look.lines(
-            "Threads",
+            "Threads of the exporters",
             "Threads of the process. It does not grow with tenants.",
             [look.target(q.process("process_threads"), by_instance)],
             size=third,
         ),
         look.lines(
-            "File descriptors in use",
+            "Share of file descriptors in use",
             "Open file descriptors as a share of those allowed. Near 100 % connections fail: raise the limit"
             " of the process.",
             [
@@ -237,7 +243,7 @@ def process():
             size=third,
         ),
         look.lines(
-            "Requests to the exporter",
+            "Requests to the exporters per second",
             "Requests to the exporter's pages by page and status. 503 on `metrics` means too many"
             " concurrent scrapes.",
             [
@@ -250,7 +256,7 @@ def process():
             size=third,
         ),
         look.lines(
-            "Successful scrapes",
+            "Share of exporters scraped successfully",
             "`up` of Prometheus, as a mean of the exporters. Below 100 % a scrape failed: see the targets"
             " page of Prometheus.",
             [look.target(_up(), by_instance)],
@@ -258,14 +264,14 @@ def process():
             size=third,
         ),
         look.lines(
-            "Scrape duration",
+            "Duration of a scrape",
             "Duration of a scrape. It must stay well below the scrape timeout.",
             [look.target(f"{q.own('scrape_duration_seconds')} {scraped}", by_instance)],
             unit="s",
             size=(12, 7),
         ),
         look.lines(
-            "Samples of a scrape",
+            "Samples per scrape",
             "Number of series per scrape. It grows with the number of tenants, but should not grow over"
             " time.",
             [look.target(f"{q.own('scrape_samples_scraped')} {scraped}", by_instance)],
@@ -273,7 +279,7 @@ def process():
         ),
         build,
         look.lines(
-            "Tenants by state",
+            "Tenants by exporter and state",
             "Tenants that each exporter polls, and tenants that its configuration excludes.",
             [
                 look.target(

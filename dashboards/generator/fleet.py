@@ -14,8 +14,8 @@ def dashboard():
     return board.build(
         links.FLEET,
         "AvePoint Elements for all tenants: users at risk, users without backup, users with both"
-        " problems, the worst tenants, and whether the figures are fresh. Needs the recording rules of"
-        " avepoint-exporter.",
+        " problems, the worst tenants, and whether the figures are fresh. Own labels filter tenants, but not"
+        " the panels about customers. Needs the recording rules of avepoint-exporter.",
         "now-24h",
         [
             board.Row("Fleet", overview()),
@@ -48,9 +48,9 @@ def overview():
     of_listed = ("of listed users", q.total(q.SECURITY_USERS))
     return [
         look.stat(
-            "Tenants",
+            "Polled tenants",
             "Tenants that the selected exporters poll; a tenant of several exporters counts once.",
-            f"count(group by (m365_tenant_id) ({q.TENANTS}))",
+            f"count({q.once('avepoint_tenant_info')})",
             missing="no tenants",
         ),
         look.stat(
@@ -68,7 +68,7 @@ def overview():
             color=look.STATUSES["medium_risk"][1],
         ),
         look.stat(
-            "No per-user MFA",
+            "Users without per-user MFA",
             f"Users whose own MFA setting in Entra ID is off, {listing}. A policy that enforces MFA does not"
             " count: in a tenant with such a policy, this is nearly every user. A rise means new accounts"
             " or reset settings.",
@@ -77,7 +77,7 @@ def overview():
             color=look.STATUSES["mfa_disabled"][1],
         ),
         look.stat(
-            "High risk without full backup",
+            "Users at high risk without full backup",
             "Users at high risk without full backup. Red from 1: if an attacker takes over the account,"
             " its data may be lost for good.",
             q.total(q.EXPOSED_HIGH_RISK),
@@ -85,27 +85,27 @@ def overview():
             steps=look.BAD_FROM_ONE,
         ),
         look.stat(
-            "No mailbox backup",
+            "Users without mailbox backup",
             "Users in AvePoint's backup listing with an unprotected mailbox.",
             q.total(q.UNPROTECTED_MAILBOXES),
             share=("of mailboxes", q.total(q.MAILBOXES)),
             steps=look.WORTH_A_LOOK_FROM_ONE,
         ),
         look.stat(
-            "Failing collectors",
+            "Collectors whose last poll failed",
             "Collectors whose last poll failed on every exporter of the tenant. Their figures stay until"
             " they are stale. The table at the bottom has the reasons.",
             f"sum(1 - {q.COLLECTOR_UP})",
-            share=("of collectors", f"count({q.COLLECTOR_UP})"),
+            ratio=("of collectors", f"1 - avg({q.COLLECTOR_UP})"),
             steps=look.SERIOUS_FROM_ONE,
             missing="no polls yet",
         ),
         look.stat(
-            "Withdrawn figures",
+            "Collectors with withdrawn figures",
             "Collectors with stale figures (older than `stale_after`), or without any successful poll."
             " The totals here do not include these tenants.",
-            f"sum({q.staleness()} > bool 1)",
-            share=("of collectors", f"count({q.STALE_AFTER})"),
+            f"sum(1 - {q.FRESH})",
+            ratio=("of collectors", f"1 - avg({q.FRESH})"),
             steps=look.BAD_FROM_ONE,
             missing="no polls yet",
         ),
@@ -184,7 +184,7 @@ def trends():
 def worst_tenants():
     """The tenants with the most exposed users."""
     panel = tables.table(
-        "Worst tenants",
+        "The 25 tenants with the most users at high risk without full backup",
         "The 25 tenants with the most exposed users at high risk, then with the most users at high risk."
         " “Protected” is the share of users with all modules protected. Click a name to open the tenant."
         + look.ABOUT_MFA,
@@ -219,13 +219,13 @@ def risen():
     )
     return [
         _risen(
-            "Users at high risk: increases",
+            "Tenants where users at high risk increased",
             f"{what} new users at high risk: investigate these tenants first.",
             q.HIGH_RISK,
             q.HIGH_RISK_WEEK,
         ),
         _risen(
-            "Unprotected mailboxes: increases",
+            "Tenants where unprotected mailboxes increased",
             f"{what} newly unprotected mailboxes: look for users without a backup plan, and for plans that"
             " lost users.",
             q.UNPROTECTED_MAILBOXES,
@@ -264,7 +264,7 @@ def week_against_week():
         columns[name] = q.by_customer(series)
         columns[f"{name}, a week ago"] = q.by_customer(f"{series} offset 7d")
     return tables.table(
-        "Customers: now and a week ago",
+        "Users at high risk or without mailbox backup by customer, now and a week ago",
         "The 25 customers with the most users at high risk: users at high risk, those of them without full backup,"
         " and users with an unprotected mailbox, now and seven days ago. Only tenants that are still there count."
         " Columns of a week ago are empty while there is no history of a week.",
@@ -280,7 +280,7 @@ def least_protected():
     """Where fewest of the users are protected."""
     share = f"min by (m365_tenant_id) ({q.PROTECTED_SHARE})"
     panel = tables.table(
-        "Least protected tenants",
+        "Tenants with the smallest protected share",
         "The ten tenants with the smallest protected share in either module. Click a name to open the"
         " tenant.",
         [("Protected", f"bottomk(10, {q.named(share)})")],
@@ -294,14 +294,13 @@ def least_protected():
 
 def failing():
     """The tenants whose figures are oldest, and why."""
-    share = q.named(q.staleness(), "collector")
-    reasons = f"{share} * on (m365_tenant_id, collector) group_left (reason) {q.reason()}"
+    oldest = q.named(f"topk(25, {q.staleness()})", "collector")
     panel = tables.table(
-        "Oldest figures",
+        "Collectors with the oldest figures",
         "The 25 collectors with the oldest figures, as a share of the age at which they are withdrawn,"
         " with the reason if the last poll failed. At 100 % the figures disappear. `forbidden` and"
         " `not_found` concern the customer's permissions; `throttled` and `unavailable` are temporary.",
-        [("Age", reasons)],
+        [("Age", q.with_reason(oldest))],
         labels={**tables.TENANT, "collector": "Collector", "reason": "Reason"},
         sort=("Age",),
         most=25,
@@ -315,7 +314,7 @@ def failing():
     return [
         panel,
         look.lines(
-            "Failed polls by reason",
+            "Failed polls per minute by reason",
             "Failed polls of the selected exporters, for all their tenants; `none` means that there were"
             " none. `credential` and `unauthorized` concern the whole fleet: see the Exporter dashboard.",
             [

@@ -155,22 +155,25 @@ def stat(
     missing="no figures",
     decimals=None,
     share=None,
+    ratio=None,
     size=(6, 3),
 ):
     """One number, of now, so that what was withdrawn is not shown; beside it its share of a whole, which is a name and
-    a query."""
+    a query, of the whole or of the share itself."""
     panel = fill(
         stat_builders.Panel(),
         title,
         description,
         unit,
         # A name beside the share, and so short that the number has room.
-        [target(expression, "now" if share else title, instant=True)],
+        [target(expression, "now" if share or ratio else title, instant=True)],
         size,
     )
     if share:
-        whole, of = share
-        panel.with_target(target(f"{expression} / ({of} > 0)", whole, instant=True))
+        ratio = (share[0], f"{expression} / ({share[1]} > 0)")
+    if ratio:
+        whole, of_whole = ratio
+        panel.with_target(target(of_whole, whole, instant=True))
         properties = [property_of("unit", "percentunit"), property_of("decimals", 1)]
         panel.override_by_name(whole, [*properties, property_of("color", {"mode": "fixed", "fixedColor": "text"})])
     panel.graph_mode(common.BigValueGraphMode.NONE)

@@ -24,7 +24,7 @@ def discovery():
     listing = "from AvePoint's listing of customers (discovery)"
     return [
         look.stat(
-            "Discovery",
+            "Last discovery",
             "Whether the last discovery succeeded on all selected exporters. While it fails, new tenants"
             " are not found; known tenants are polled as before.",
             f"min({q.own('avepoint_discovery_up')})",
@@ -35,7 +35,7 @@ def discovery():
             size=(6, 4),
         ),
         look.stat(
-            "Last read",
+            "Time since the last successful discovery",
             "Time since the last successful discovery.",
             f"time() - min({last})",
             unit="s",
@@ -43,14 +43,14 @@ def discovery():
             size=(6, 4),
         ),
         look.stat(
-            "Customers",
+            "Customers found by discovery",
             f"Customers, {listing}.",
             f"count(group by (customer_id) ({customers}))",
             missing=off,
             size=(6, 4),
         ),
         look.stat(
-            "Customers without tenant",
+            "Customers without a Microsoft 365 tenant",
             f"Customers without a connected Microsoft 365 tenant, {listing}: the exporter cannot read"
             " anything about them.",
             f"max({q.own('avepoint_customers_without_tenant')})",
@@ -66,14 +66,14 @@ def discovery():
             size=(8, 8),
         ),
         look.bars(
-            "Customers by management",
+            "Customers by management mode",
             f"Customers by management mode, {listing}.",
             [look.target(f"count by (management_mode) ({customers})", "{{management_mode}}", instant=True)],
             missing=off,
             size=(8, 8),
         ),
         look.lines(
-            "Discoveries",
+            "Discoveries per minute, all and failed",
             "Discoveries, and failed discoveries by reason; `none` means that there were none.",
             [
                 look.target(f"60 * sum({q.rate('avepoint_discovery_polls_total')})", "all"),
@@ -99,12 +99,12 @@ def directory():
         return q.total(q.once(f"avepoint_directory_{name}", labels, matchers), labels)
 
     statuses = look.lines(
-        "Findings of all users",
+        "Users of the directory by finding",
         f"Users with each finding, {listing}." + look.ABOUT_MFA,
         [look.target(users("users_by_status", "status"), "{{status}}")],
     )
     ages = look.bars(
-        "Password age",
+        "Users by the age of their password",
         f"Users by the age of their password, {listing}. An old password is a problem where it is"
         " enough to sign in.",
         [
@@ -119,16 +119,22 @@ def directory():
         size=(12, 8),
     )
     return [
-        look.stat("Users", f"Users of the tenant, {listing}.", users("users"), missing=off, size=(6, 4)),
         look.stat(
-            "Test users",
+            "Users of the directory",
+            f"Users of the tenant, {listing}.",
+            users("users"),
+            missing=off,
+            size=(6, 4),
+        ),
+        look.stat(
+            "Test users of the directory",
             f"Users marked as test users, {listing}.",
             users("test_users"),
             missing=off,
             size=(6, 4),
         ),
         look.stat(
-            "Missing: directory",
+            "Users of the directory missing from backup",
             f"Active users who are not in the backup listing, {listing}. Orange from 1: no backup plan"
             " contains them.",
             q.total(q.where(q.MISSING, 'reference="directory"')),
@@ -137,7 +143,7 @@ def directory():
             size=(6, 4),
         ),
         look.bars(
-            "Expiring accounts",
+            "Users whose account ends soon",
             f"Users whose account ends within 7 and within 30 days, {listing}. Save the data that you need.",
             [look.target(users("accounts_ending", "ending"), "{{ending}}", instant=True)],
             missing=off,
@@ -163,7 +169,7 @@ def partner_center():
         return look.stat(title, f"{description}, {source}.", expression, missing=off, size=(width, 4), **options)
 
     sync = tables.table(
-        "Directory sync and purge",
+        "Last directory sync and next purge by tenant",
         f"Time of each tenant's last directory sync, and of the next purge of a deleted user, {source}."
         " The 25 with the oldest sync; a cell is empty if there is no synced or no deleted user.",
         [
@@ -180,25 +186,25 @@ def partner_center():
     )
     tables.column(sync, "Next purge", unit="dateTimeFromNow")
     return [
-        stat("Active users", "Users who are not deleted", users("users")),
+        stat("Active users in Partner Center", "Users who are not deleted", users("users")),
         stat(
-            "Synced users",
+            "Users synced from on-premises",
             "Active users synchronised from an on-premises directory",
             users("synced_users"),
         ),
         stat(
-            "Must change password",
+            "Users due for a new password",
             "Active users who must change their password at the next sign-in",
             users("force_password_change_users"),
         ),
         stat(
-            "Missing: Partner Center",
+            "Active users missing from backup",
             "Active users who are not in AvePoint's backup listing",
             q.total(q.where(q.MISSING, 'reference="partner_center"')),
             steps=look.SERIOUS_FROM_ONE,
         ),
         stat(
-            "Exporter's MFA",
+            "Exporter signs in with MFA",
             "Whether the exporter's own user signs in with multi-factor authentication, as the last answers say."
             " `no`: Partner Center will refuse the exporter; consent again with MFA",
             f"min({q.own('avepoint_partner_center_mfa_compliant')})",
@@ -208,14 +214,14 @@ def partner_center():
             values=look.value_names({"0": ("no", "red"), "1": ("yes", "green")}),
         ),
         look.lines(
-            "Users by state",
+            "Users by state and domain type",
             f"Users by state and domain type, {source}. `inactive` users are deleted and will be purged.",
             [look.target(users("users_by_state", "state, domain_type"), "{{state}}, {{domain_type}}")],
             stacked=True,
             size=(12, 10),
         ),
         look.bars(
-            "Users by usage location",
+            "Active users by usage location",
             f"Active users by usage location, the ten largest, {source}.",
             [
                 look.target(
@@ -238,7 +244,7 @@ def missing():
         return q.named(q.where(q.MISSING, f'reference="{reference}"'))
 
     panel = tables.table(
-        "Users missing from backup",
+        "Active users missing from the backup listing, by tenant",
         "Active users of the directory and of Partner Center who are not in the backup listing: the 25"
         " tenants with the most. Assign backup to them. Empty if both collectors are disabled.",
         [("Directory", of("directory")), ("Partner Center", of("partner_center"))],

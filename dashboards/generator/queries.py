@@ -7,12 +7,32 @@ tenant however many exporters see it. What is not recorded is reduced to that in
 # On each selector of a series that an exporter itself shows.
 EXPORTER = 'job=~"$job", instance=~"$instance"'
 
-# The tenants that the visible variables choose together.
+# The tenants that the visible variables choose together, except the own label.
 TENANTS = f'avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer", m365_tenant_id=~"$tenant"}}'
+
+
+def own_label(tenants):
+    """The tenants with the value of the chosen own label as `own_label`; a tenant without it has a text that says so.
+
+    The name of the label is a string here, since nobody knows the names of own labels in advance.
+    """
+    joined = f'label_join({tenants}, "own_label", "", "$own_label")'
+    return f'label_replace({joined}, "own_label", "not set", "own_label", "")'
+
+
+def labelled(tenants):
+    """Those of the tenants whose own label has a chosen value."""
+    marked = f'label_replace({own_label(tenants)}, "is_chosen", "yes", "own_label", "$own_value")'
+    return f'({marked} and on (is_chosen) label_replace(vector(1), "is_chosen", "yes", "", ""))'
+
 
 # On each selector of a series of a tenant. The hidden variable `chosen` has the ids of the chosen tenants, or `.*` if
 # these are all: it joins once, and no query has to join at each of its steps.
 TENANT = 'm365_tenant_id=~"${chosen:pipe}"'
+
+# The same while only some tenants are chosen, and nothing while all are: every job matches `.*`, and none is named like
+# a tenant's id.
+FEW = f'{TENANT}, job!~"${{chosen:pipe}}"'
 
 # One series per chosen tenant with its names, also while two exporters know it by different ones.
 NAMES = (
@@ -44,6 +64,17 @@ EXPOSED = recorded("tenant_status:avepoint_exposed_users:max")
 EXPOSED_UNLISTED = recorded("tenant_status:avepoint_exposed_unlisted_users:max")
 EXPOSED_BY_MODULE = recorded("tenant_status_module:avepoint_exposed_users_by_module:max")
 COLLECTOR_UP = recorded("tenant_collector:avepoint_collector_up:max")
+
+# The totals that are recorded of all tenants.
+TOTALS = {
+    f"{level}:{name}:max": f"fleet{level.removeprefix('tenant')}:{name}:sum"
+    for level, name in (
+        ("tenant_status", "avepoint_security_users_by_status"),
+        ("tenant_status", "avepoint_exposed_users"),
+        ("tenant_module", "avepoint_backup_users_by_module"),
+        ("tenant_coverage", "avepoint_backup_users_by_coverage"),
+    )
+}
 
 HIGH_RISK = where(AT_RISK, 'status="high_risk"')
 MEDIUM_RISK = where(AT_RISK, 'status="medium_risk"')
@@ -78,9 +109,19 @@ def rate(metric, matchers=""):
     return f"rate({own(metric, matchers)}[$__rate_interval])"
 
 
+def fleet(series, of_all, each=lambda series: series):
+    """What is recorded of all tenants while all are chosen, otherwise the series of each chosen one.
+
+    The tenant of a recorded total is `all`, which matches `.*` but no id.
+    """
+    _, _, matchers = series.partition("{")
+    return f"{of_all}{{{matchers} or {each(series.replace(TENANT, FEW))}"
+
+
 def total(series, by=""):
     """The sum over the tenants."""
-    return f"sum{f' by ({by}) ' if by else ''}({series})"
+    of_all = TOTALS.get(series.partition("{")[0])
+    return f"sum{f' by ({by}) ' if by else ''}({fleet(series, of_all) if of_all else series})"
 
 
 def once(metric, labels="", matchers=""):
@@ -118,6 +159,7 @@ def or_note(expression, label, *notes):
 # Not recorded, since that is up to a minute late.
 LAST_SUCCESS = once("avepoint_collector_last_success_timestamp_seconds", "collector")
 STALE_AFTER = once("avepoint_collector_stale_after_seconds", "collector")
+FRESH = once("avepoint_collector_fresh", "collector")
 
 # What stands for the age of figures that were never read.
 NEVER = 1000000
@@ -125,17 +167,23 @@ NEVER = 1000000
 
 def staleness():
     """The age of figures as a share of that at which they are withdrawn; NEVER where there were none yet."""
-    share = f"(time() - {LAST_SUCCESS}) / on (m365_tenant_id, collector) {STALE_AFTER}"
-    return f"({share} or on (m365_tenant_id, collector) {STALE_AFTER} * 0 + {NEVER})"
+    last, limit, fresh = (
+        own(f"avepoint_collector_{name}", TENANT)
+        for name in ("last_success_timestamp_seconds", "stale_after_seconds", "fresh")
+    )
+    collector = "(m365_tenant_id, collector)"
+    share = f"min by {collector} ((time() - {last}) / {limit})"
+    return f"({share} or on {collector} max by {collector} ({fresh} == 0) + {NEVER})"
 
 
-def reason():
-    """Why a collector fails, where no exporter succeeds with it; `none` for all others."""
+def with_reason(series):
+    """Each collector's series with the reason why it fails, where no exporter succeeds with it; `none` for others."""
     failing = once("avepoint_collector_failing", "collector, reason")
-    others = f'label_replace({STALE_AFTER} * 0 + 1, "reason", "none", "", "")'
+    unless = f"{failing} unless on (m365_tenant_id, collector) {COLLECTOR_UP} == 1"
+    reason = f"topk by (m365_tenant_id, collector) (1, {unless})"
     return (
-        f"(topk by (m365_tenant_id, collector) (1, {failing} unless on (m365_tenant_id, collector)"
-        f" {COLLECTOR_UP} == 1) or on (m365_tenant_id, collector) {others})"
+        f"{series} * on (m365_tenant_id, collector) group_left (reason) {reason}"
+        f' or on (m365_tenant_id, collector) label_replace({series}, "reason", "none", "", "")'
     )
 
 

@@ -17,8 +17,8 @@ def at_risk(size=(12, 8)):
         " came back; check the age of the figures."
     )
     return [
-        _by_status("High and medium risk", described, q.where(q.AT_RISK, q.GRAVE), size),
-        _by_status("Other findings", described + look.ABOUT_MFA, q.where(q.AT_RISK, q.OTHER), size),
+        _by_status("Users at high and medium risk", described, q.where(q.AT_RISK, q.GRAVE), size),
+        _by_status("Users with other findings", described + look.ABOUT_MFA, q.where(q.AT_RISK, q.OTHER), size),
     ]
 
 
@@ -30,8 +30,13 @@ def exposed(size=(12, 8)):
         " lost for good: protect these users first."
     )
     return [
-        _by_status("Exposed: high and medium risk", described, q.where(q.EXPOSED, q.GRAVE), size),
-        _by_status("Exposed: other findings", described + look.ABOUT_MFA, q.where(q.EXPOSED, q.OTHER), size),
+        _by_status("Users at high and medium risk without full backup", described, q.where(q.EXPOSED, q.GRAVE), size),
+        _by_status(
+            "Users with other findings without full backup",
+            described + look.ABOUT_MFA,
+            q.where(q.EXPOSED, q.OTHER),
+            size,
+        ),
     ]
 
 
@@ -48,7 +53,7 @@ def exposure_matrix(size=(12, 9)):
         f'label_replace({q.total(q.EXPOSED_UNLISTED, "status")}, "module", "{_UNLISTED}", "", "")',
     ]
     return tables.matrix(
-        "Exposed users by finding and module",
+        "Users at risk and not backed up, by finding and module",
         "Users with each finding whose mailbox or OneDrive is listed but not protected, and users who are"
         f" not in the backup listing at all. “{_ANY}” counts each user once." + look.ABOUT_MFA,
         " or ".join(parts),
@@ -66,7 +71,7 @@ def protected_share(size=(8, 8)):
     """The protected share of each module."""
     protected = q.total(q.where(q.BY_MODULE, 'protected="true"'), "module")
     panel = look.bars(
-        "Protected share by module",
+        "Share of protected users by module",
         "Protected share of the users who list a module. Red below 80 %, yellow below 95 %: assign backup"
         " to the others in AvePoint, or remove them from the plan.",
         [look.target(f"{protected} / ({q.total(q.BY_MODULE, 'module')} > 0)", "{{module}}", instant=True)],
@@ -82,7 +87,7 @@ def protected_share(size=(8, 8)):
 def unprotected(size=(8, 8)):
     """Users with an unprotected module, over time."""
     panel = look.lines(
-        "Unprotected by module",
+        "Users with an unprotected mailbox or OneDrive",
         "Users with an unprotected mailbox or OneDrive, from AvePoint's backup listing. It rises when new"
         " users are not in any backup plan.",
         [look.target(q.total(q.where(q.BY_MODULE, 'protected="false"'), "module"), "{{module}}")],
@@ -94,7 +99,7 @@ def unprotected(size=(8, 8)):
 def coverage(size=(8, 8)):
     """Users by how much of theirs is backed up, over time."""
     panel = look.lines(
-        "Users by coverage",
+        "Users fully, partly or not backed up",
         "Users in AvePoint's backup listing, by how many of their modules are protected: all, some, or"
         " none. Red and yellow should shrink.",
         [look.target(q.total(q.COVERAGE, "coverage"), "{{coverage}}")],

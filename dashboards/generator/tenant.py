@@ -50,7 +50,7 @@ def now():
     of_listed = ("of listed users", q.total(q.SECURITY_USERS))
     known = q.where(q.recorded("tenant:avepoint_tenant_info:max"), 'customer_id=~"$customer"')
     facts = tables.table(
-        "Facts",
+        "Selected tenants: ids and your own labels",
         "The selected tenants (at most 50) with their ids and your own labels.",
         [("Value", f"topk(50, topk by (m365_tenant_id) (1, {known}))")],
         labels={
@@ -67,7 +67,7 @@ def now():
         tables.column(facts, name, width=310, link=links.to_entra() if name == "Tenant id" else None)
     return [
         look.stat(
-            "Listed users",
+            "Users in the listing of users at risk",
             "Users in AvePoint's listing of users at risk, with any finding.",
             q.total(q.SECURITY_USERS),
             missing=none_read,
@@ -90,7 +90,7 @@ def now():
             missing=none_read,
         ),
         look.stat(
-            "No per-user MFA",
+            "Users without per-user MFA",
             "Users whose own MFA setting in Entra ID is off. A policy that enforces MFA does not count: in a"
             " tenant with such a policy, this is nearly every user. A rise means new accounts or reset"
             " settings.",
@@ -99,7 +99,7 @@ def now():
             missing=none_read,
         ),
         look.stat(
-            "High risk without full backup",
+            "Users at high risk without full backup",
             "Users at high risk without full backup. Red from 1: protect them first.",
             q.total(q.EXPOSED_HIGH_RISK),
             share=("of users at high risk", q.total(q.HIGH_RISK)),
@@ -107,7 +107,7 @@ def now():
             missing="not known: needs both listings",
         ),
         look.stat(
-            "No mailbox backup",
+            "Users without mailbox backup",
             "Users whose mailbox is listed but not protected. Yellow from 1: assign backup to them.",
             q.total(q.UNPROTECTED_MAILBOXES),
             share=("of mailboxes", q.total(q.MAILBOXES)),
@@ -123,7 +123,7 @@ def now():
             missing=no_backup,
         ),
         look.stat(
-            "Users in backup",
+            "Users in the backup listing",
             "Users in AvePoint's backup listing, protected or not.",
             q.total(q.BACKUP_USERS),
             missing=no_backup,
@@ -135,7 +135,7 @@ def now():
 def at_risk():
     """Each finding now and over time."""
     panel = look.bars(
-        "Findings now",
+        "Users by finding, now",
         "Users with each finding now. A user with several findings counts in each." + look.ABOUT_MFA,
         [look.target(f"sort_desc({q.total(q.AT_RISK, 'status')})", "{{status}}", instant=True)],
         missing="no users at risk were read",
@@ -147,7 +147,7 @@ def at_risk():
 def freshness():
     """How old the figures are, and what each collector does."""
     age = look.lines(
-        "Age of the oldest figures",
+        "Age of the oldest figures by collector, as a share of the age limit",
         "The age of the oldest figures of each collector, as a share of the age at which they are"
         " withdrawn (`stale_after`, at 100 %). It rises while a collector fails; see the table.",
         [
@@ -186,7 +186,7 @@ def collectors():
         "Known": q.named(mode, "collector, mode"),
     }
     panel = tables.table(
-        "Collectors",
+        "State of each tenant's collectors",
         "The state of each collector of each tenant, oldest figures first, at most 50 rows. A quarantined"
         " collector is polled rarely because the API refuses it: grant the permissions. The mode is the"
         " way it reads.",

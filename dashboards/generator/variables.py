@@ -4,25 +4,35 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
 from look import DATASOURCE
-from queries import EXPORTER, TENANTS, own, process
+from queries import EXPORTER, TENANTS, labelled, own, own_label, process
+
+# The labels of a tenant that are not its operator's: the exporter's own, and those that a scrape adds.
+_NOT_OWN = (
+    "m365_tenant_id, m365_tenant_name, customer_id, customer_name, source,"
+    " job, instance, pod, container, endpoint, namespace, service, node"
+)
+# The choice of no own label. No tenant has a label of this name.
+_NO_LABEL = "none"
 
 
 def variables(one_tenant):
     """The variables, each limited by those before it. Where the reader is to look at one tenant, the first one is
     chosen, and there is no choice of all."""
+    tenants = own("avepoint_tenant_info")
+    of_customers = own("avepoint_tenant_info", 'customer_id=~"$customer"')
     return [
         builders.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _query("job", "label_values(avepoint_exporter_build_info, job)", ".+"),
         _query("instance", 'label_values(avepoint_exporter_build_info{job=~"$job"}, instance)', ".+"),
+        *_own_label(),
         _names(
             "customer",
-            f"query_result(max by (customer_name, customer_id) (avepoint_tenant_info{{{EXPORTER}}}))",
+            f"query_result(max by (customer_name, customer_id) {labelled(tenants)})",
             'customer_name="(?<text>.+?)"(?=[,}])|customer_id="(?<value>[^"]+)',
         ),
         _names(
             "tenant",
-            "query_result(max by (m365_tenant_name, m365_tenant_id) "
-            f'(avepoint_tenant_info{{{EXPORTER}, customer_id=~"$customer"}}))',
+            f"query_result(max by (m365_tenant_name, m365_tenant_id) {labelled(of_customers)})",
             'm365_tenant_name="(?<text>.+?)"(?=[,}])|m365_tenant_id="(?<value>[^"]+)',
             has_all=not one_tenant,
         ),
@@ -30,13 +40,33 @@ def variables(one_tenant):
     ]
 
 
+def _own_label():
+    """The name and the values of one of the labels that the operator gives tenants, or none of them."""
+    tenants = own("avepoint_tenant_info")
+    names = f'group without ({_NOT_OWN}) ({tenants}) or label_replace(vector(1), "{_NO_LABEL}", "yes", "", "")'
+    values = f"group by (own_label) ({own_label(tenants)})"
+    none = dashboard.VariableOption(selected=True, text=_NO_LABEL, value=_NO_LABEL)
+    return [
+        _query("own_label", f"query_result({names})", None)
+        .label("Own label")
+        .regex('/[{,]\\s*(\\w+)="/g')
+        .multi(False)
+        .include_all(False)
+        .current(none),
+        _query("own_value", f"query_result({values})", ".*")
+        .label("Own label's value")
+        .regex('/^\\{own_label="(.+)"\\} /'),
+    ]
+
+
 def _chosen():
     """What all others choose, as the regular expression for a tenant's id: `.*` for all tenants, nothing for none."""
-    ids, known = (f"group by (m365_tenant_id) ({each})" for each in (TENANTS, "avepoint_tenant_info"))
+    ids = f"group by (m365_tenant_id) {labelled(TENANTS)}"
+    known = "group by (m365_tenant_id) (avepoint_tenant_info)"
     all_are = f"count({ids}) == count({known})"
     everything = 'label_replace(vector(1), "m365_tenant_id", ".*", "", "")'
     return (
-        _query("chosen", f"query_result({ids} unless on () ({all_are}) or {everything} and on () ({all_are}))", None)
+        _query("chosen", f"query_result({everything} and on () ({all_are}) or on () {ids})", None)
         .regex('/m365_tenant_id="([^"]+)"/')
         .hide(dashboard.VariableHide.HIDE_VARIABLE)
     )

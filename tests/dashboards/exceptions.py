@@ -17,7 +17,7 @@ class Excuse:
         return self.rule == finding.rule and re.fullmatch(self.subject, finding.subject) is not None
 
 
-RECORDED = r"tenant\w*:\w+:\w+"
+RECORDED = r"(tenant|fleet)\w*:\w+:\w+"
 
 EXCEPTIONS = [
     Excuse(

@@ -3,6 +3,8 @@
 import json
 import re
 
+import promql_parser
+
 import model
 from rules import Finding, rule
 
@@ -205,10 +207,52 @@ def recorded_series_are_chosen(dashboards):
                     message = f'needs {CHOSEN[0]}=~"{CHOSEN[1]}" in {selector}'
                     yield Finding(dashboard.name, panel["title"], message)
         query = model.variable_expression(dashboard.variables.get("chosen", {})) or ""
-        if not any(CHOICES <= model.choices(each) for each, _ in model.selectors(query)):
+        chosen = [above for each, above in model.selectors(query) if CHOICES <= model.choices(each)]
+        if not chosen:
             yield Finding(
                 dashboard.name, "variable chosen", f"must be limited by {TENANTS} with all four variables: {query}"
             )
+        if not all(_chooses_own_label(above) for above in chosen):
+            yield Finding(
+                dashboard.name, "variable chosen", f"must be limited by $own_label and $own_value: {query}"
+            )
+
+
+def _chooses_own_label(above):
+    """Whether the functions above a selector read the chosen label, and compare it with the chosen values. Nobody knows
+    the names of own labels in advance, so that no selector can name them."""
+    calls = [node for node in above if isinstance(node, promql_parser.Call)]
+    last = {(call.func.name, str(call.args[-1])) for call in calls}
+    return {("label_join", '"$own_label"'), ("label_replace", '"$own_value"')} <= last
+
+
+@rule("totals-count-once")
+def totals_count_once(dashboards):
+    """A recorded total of all tenants is an alternative to the series of each tenant, which are left out while all are
+    chosen: no tenant counts twice."""
+    for dashboard in dashboards:
+        for place, expression in dashboard.expressions:
+            for selector, above in model.selectors(expression):
+                if not selector.name.startswith("fleet_"):
+                    continue
+                either = above[-1] if above else None
+                is_left = isinstance(either, promql_parser.BinaryExpr) and str(either.lhs) == str(selector)
+                if not (is_left and str(either.op) == "or" and _is_for_some_tenants(either.rhs)):
+                    message = f'needs `or` and series with {CHOSEN[0]}=~"{CHOSEN[1]}", job!~"{CHOSEN[1]}": {selector}'
+                    yield Finding(dashboard.name, place, message)
+
+
+def _is_for_some_tenants(node):
+    """Whether all its series are left out while all tenants are chosen."""
+    excluded = [
+        any(
+            (each.name, each.value, each.op) == ("job", CHOSEN[1], promql_parser.MatchOp.NotRe)
+            for each in selector.matchers.matchers
+        )
+        and CHOSEN in model.choices(selector)
+        for selector, _ in model.selectors(str(node))
+    ]
+    return bool(excluded) and all(excluded)
 
 
 @rule("same-colours")

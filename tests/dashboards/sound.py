@@ -9,7 +9,17 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TENANTS = (
     'avepoint_tenant_info{job=~"$job", instance=~"$instance", customer_id=~"$customer", m365_tenant_id=~"$tenant"}'
 )
+# Those of them that have the chosen own label.
+LABELLED = (
+    f'label_replace(label_join({TENANTS}, "own_label", "", "$own_label"),'
+    ' "is_chosen", "yes", "own_label", "$own_value")'
+    ' and on (is_chosen) label_replace(vector(1), "is_chosen", "yes", "", "")'
+)
 CHOSEN = 'sum(tenant:avepoint_security_users:max{m365_tenant_id=~"${chosen:pipe}"})'
+TOTAL = (
+    'sum(fleet_status:avepoint_exposed_users:sum{m365_tenant_id=~"${chosen:pipe}"}'
+    ' or tenant_status:avepoint_exposed_users:max{m365_tenant_id=~"${chosen:pipe}", job!~"${chosen:pipe}"})'
+)
 RATE = 'sum(rate(avepoint_api_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
 
 
@@ -85,16 +95,18 @@ SOUND = {
             {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"},
             variable("job", "label_values(avepoint_tenant_info, job)"),
             variable("instance", 'label_values(avepoint_tenant_info{job=~"$job"}, instance)'),
+            variable("own_label", "query_result(group without (job) (avepoint_tenant_info))"),
+            variable("own_value", 'query_result(label_join(avepoint_tenant_info, "own_label", "", "$own_label"))'),
             variable("customer", "query_result(max by (customer_id) (avepoint_tenant_info))"),
             variable("tenant", "query_result(max by (m365_tenant_id) (avepoint_tenant_info))"),
-            variable("chosen", f"query_result({TENANTS})"),
+            variable("chosen", f"query_result({LABELLED})"),
         ]
     },
     "panels": [
         row(1, 0, []),
         panel(2, "stat", CHOSEN, 0, 1),
         panel(3, "timeseries", RATE, 12, 1),
-        row(4, 5, [panel(5, "table", CHOSEN, 0, 6)]),
+        row(4, 5, [panel(5, "table", CHOSEN, 0, 6), panel(6, "table", TOTAL, 12, 6)]),
     ],
 }
 

@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -14,6 +16,9 @@ import promtool
 import sound
 from model import Dashboard
 from rules import RULES, Finding
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = ROOT / "dashboards"
 
 
 def variables(dashboard):
@@ -155,7 +160,18 @@ BREAK = {
     "recorded-series-are-chosen": [
         ask("sum(tenant:avepoint_security_users:max)"),
         ask(sound.CHOSEN.replace("=~", "!~")),
-        choose(sound.TENANTS.replace(', customer_id=~"$customer"', "")),
+        choose(sound.LABELLED.replace(', customer_id=~"$customer"', "")),
+        choose(sound.TENANTS),
+        choose(sound.LABELLED.replace("$own_value", ".*")),
+        choose(sound.LABELLED.replace("$own_label", "sla")),
+        choose(f"{sound.LABELLED} or {sound.TENANTS}"),
+    ],
+    "totals-count-once": [
+        ask('sum(fleet_status:avepoint_exposed_users:sum{m365_tenant_id=~"${chosen:pipe}"})'),
+        ask(sound.TOTAL.replace(', job!~"${chosen:pipe}"', "")),
+        ask(sound.TOTAL.replace("job!~", "job=~")),
+        ask(sound.TOTAL.replace(" or ", " + ")),
+        ask(sound.TOTAL.replace(" or ", " or vector(0) or ")),
     ],
     "same-colours": [lambda d: override(d, "color")["value"].update(fixedColor="blue")],
 }
@@ -230,13 +246,118 @@ class Exceptions(unittest.TestCase):
             self.assertTrue(each.reason)
 
 
+class Choices(unittest.TestCase):
+    """What real queries answer, by what the reader chose, from Prometheus itself with our recording rules."""
+
+    # Id, own labels, users at high risk.
+    TENANTS = (("a", 'sla="gold"', 1), ("b", 'sla="silver", region="north"', 2))
+
+    def answers(self, expected):
+        """Fails unless each query, filled in, has these values with these labels after half an hour."""
+        series = []
+        for tenant, own, users in self.TENANTS:
+            labels = f'job="j", instance="i", m365_tenant_id="{tenant}"'
+            for name, values in (
+                (f'avepoint_tenant_info{{{labels}, {own}}}', "1x40"),
+                (f'avepoint_security_users_by_status{{{labels}, status="high_risk"}}', f"{users}x40"),
+                (f'avepoint_collector_polls_total{{{labels}, collector="directory"}}', f"0+{users}x40"),
+            ):
+                series.append({"series": name, "values": values})
+        queries = [
+            {
+                "expr": query,
+                "eval_time": "30m",
+                "exp_samples": [{"labels": labels, "value": value} for labels, value in found.items()],
+            }
+            for query, found in expected
+        ]
+        test = {"interval": "1m", "input_series": series, "promql_expr_test": queries}
+        text = json.dumps({"rule_files": [str(ROOT / "rules/avepoint-recording.yml")], "tests": [test]})
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            done = subprocess.run(
+                ["promtool", "test", "rules", file.name], capture_output=True, text=True, check=False
+            )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_totals_are_of_the_chosen_tenants(self):
+        of_risk = panel_query("avepoint-fleet", "Users at high risk")
+        of_polls = panel_query("avepoint-exporter", "Polls per minute")
+        self.answers(
+            [
+                (filled(query, **{"{chosen:pipe}": chosen}), {labels: value} if value else {})
+                for query, labels in ((of_risk, "{}"), (of_polls, '{collector="directory"}'))
+                for chosen, value in ((".*", 3), ("a", 1), ("b", 2), ("a|b", 3), ("", 0))
+            ]
+        )
+
+    def test_own_labels_choose_tenants(self):
+        query = variables(json.loads((DASHBOARDS / "avepoint-fleet.json").read_text()))["chosen"]["query"]["query"]
+        query = query.removeprefix("query_result(").removesuffix(")")
+        self.answers(
+            [
+                (
+                    filled(query, own_label=label, own_value=value, tenant=tenant),
+                    {f'{{m365_tenant_id="{each}"}}': 1 for each in chosen},
+                )
+                for label, value, tenant, chosen in (
+                    ("none", ".*", ".*", [".*"]),
+                    ("none", "not set", ".*", [".*"]),
+                    ("none", ".*", "b", ["b"]),
+                    ("sla", ".*", ".*", [".*"]),
+                    ("sla", "gold", ".*", ["a"]),
+                    ("sla", "(gold|silver)", "b", ["b"]),
+                    ("sla", "bronze", ".*", []),
+                    ("region", "north", ".*", ["b"]),
+                    ("region", "not set", ".*", ["a"]),
+                    ("team", "blue", ".*", []),
+                )
+            ]
+        )
+
+
+def panel_query(dashboard, title):
+    """The first query of a panel."""
+    found = Dashboard(dashboard, (DASHBOARDS / f"{dashboard}.json").read_text())
+    return next(target["expr"] for panel, target in found.targets if panel["title"] == title)
+
+
+def filled(query, **values):
+    """The query with values for its variables; all for those that are not given."""
+    of_all = {"job": ".+", "instance": ".+", "customer": ".*", "__rate_interval": "20m"}
+    for name, value in (values | of_all).items():
+        query = query.replace(f"${name}", value)
+    return query
+
+
 class Names(unittest.TestCase):
+    def expressions(self, name):
+        """The regular expression of a variable in each dashboard."""
+        for file in sorted(DASHBOARDS.glob("*.json")):
+            regex = variables(json.loads(file.read_text()))[name]["regex"]
+            yield regex.removeprefix("/").removesuffix("g").removesuffix("/").replace("(?<", "(?P<")
+
+    def test_own_labels_are_found_by_name_and_value(self):
+        """Grafana separates labels by a comma alone."""
+        for regex in self.expressions("own_label"):
+            for found, names in (
+                ('{psa_id="7",sla="gold, fast"} 1 2', ["psa_id", "sla"]),
+                ('{none="yes"} 1 2', ["none"]),
+                ("{} 1 2", []),
+            ):
+                self.assertEqual(re.findall(regex, found), names)
+        for regex in self.expressions("own_value"):
+            for found, values in (
+                ('{own_label="the "best" one"} 1 2', ['the "best" one']),
+                ("{} 1 2", []),
+            ):
+                self.assertEqual(re.findall(regex, found), values)
+
     def test_a_name_with_quotation_marks_is_whole_in_the_picker(self):
         """Grafana writes labels without escaping quotation marks."""
         found = '{customer_name="Acme "North" GmbH", customer_id="1"} 1 2'
-        for file in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
-            regex = variables(json.loads(file.read_text()))["customer"]["regex"]
-            regex = regex.removeprefix("/").removesuffix("/g").replace("(?<", "(?P<")
+        for regex in self.expressions("customer"):
             names = [each.group("text") or each.group("value") for each in re.finditer(regex, found)]
             self.assertEqual(names, ['Acme "North" GmbH', "1"])
 

@@ -46,12 +46,13 @@ fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
 
 /// A query as Grafana sends it, with all chosen.
 fn substituted(query: &str) -> String {
-    let mut query = promql::of_variable(query);
+    let mut query = promql::of_variable(query).replace("$own_label", "none");
     for variable in [
         "$job",
         "$instance",
         "$customer",
         "$tenant",
+        "$own_value",
         "${chosen:pipe}",
     ] {
         query = query.replace(variable, ".*");
@@ -110,16 +111,19 @@ fn open_panels(dashboard: &Value) -> Vec<(String, Vec<String>)> {
 
 /// What one exporter itself says, for panels that show the sum over all tenants.
 const TOTALS: [(&str, &str); 4] = [
-    ("Tenants", "count(avepoint_tenant_info{INSTANCE})"),
+    ("Polled tenants", "count(avepoint_tenant_info{INSTANCE})"),
     (
-        "No per-user MFA",
+        "Users without per-user MFA",
         "sum(avepoint_security_users_by_status{status=\"mfa_disabled\", INSTANCE})",
     ),
     (
-        "No mailbox backup",
+        "Users without mailbox backup",
         "sum(avepoint_backup_users_by_module{module=\"mailbox\", protected=\"false\", INSTANCE})",
     ),
-    ("Listed users", "sum(avepoint_security_users{INSTANCE})"),
+    (
+        "Users in the listing of users at risk",
+        "sum(avepoint_security_users{INSTANCE})",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
