@@ -75,6 +75,83 @@ const LISTINGS: [(&str, &[&str]); 5] = [
     ("discovery", &["/general/customers/batch"]),
 ];
 
+/// Labels whose values are not a closed list.
+const OPEN: [(&str, &str); 12] = [
+    ("code", "the HTTP status; of requests to an API also `none`"),
+    ("country", "as in Elements"),
+    (
+        "customer_id",
+        "the customer's id in Elements, a GUID in small letters",
+    ),
+    ("customer_name", "the customer's name, or its id"),
+    (
+        "m365_tenant_id",
+        "the id of the Microsoft 365 tenant, a GUID in small letters",
+    ),
+    ("m365_tenant_name", "the tenant's name, or its id"),
+    ("revision", "the commit that was built"),
+    (
+        "route",
+        "the path of the endpoint, with placeholders for ids",
+    ),
+    ("rustc_version", "the compiler's version"),
+    ("target_triple", "the platform that it was built for"),
+    (
+        "usage_location",
+        "a country as ISO 3166-1 has it, `none`, or `other`",
+    ),
+    ("version", "the exporter's version"),
+];
+
+/// Values of closed lists that an exporter that is well may not show: those of other options, of customers that are not
+/// there, of pages that nobody asks for.
+const UNSEEN: [(&str, &[&str]); 5] = [
+    (
+        "collector",
+        &[
+            "directory",
+            "partner_center",
+            "protected_users",
+            "security_users",
+        ],
+    ),
+    (
+        "handler",
+        &[
+            "dashboards",
+            "healthy",
+            "metrics",
+            "other",
+            "poll",
+            "ready",
+            "reload",
+            "root",
+            "rules",
+            "runbooks",
+            "status",
+        ],
+    ),
+    (
+        "management_mode",
+        &["customer", "partner", "to_be_configured"],
+    ),
+    ("mode", &["counts", "scan"]),
+    ("source_endpoint", &["batch", "v1", "v3"]),
+];
+
+/// Metrics that show a reason only while something fails, and those that count the same reasons.
+const FAILING: [(&str, &str); 3] = [
+    ("avepoint_collector_failing", "avepoint_poll_failures_total"),
+    (
+        "avepoint_discovery_failing",
+        "avepoint_discovery_failures_total",
+    ),
+    (
+        "avepoint_credential_failing",
+        "avepoint_token_request_failures_total",
+    ),
+];
+
 /// What the document says of a metric.
 struct Row {
     kind: String,
@@ -136,6 +213,42 @@ impl Metrics {
         let (row, mut labels) = row(part?)?;
         labels.insert("le".to_owned());
         (row.kind == "histogram").then_some(labels)
+    }
+
+    /// The values of the labels whose values are a closed list: by label and values, the metrics that have them.
+    fn closed(&self) -> BTreeMap<(String, Vec<String>), Vec<&str>> {
+        let mut seen: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+        for line in self.text.lines().filter(|line| !line.starts_with('#')) {
+            let (name, labels) = read_series(line);
+            for (label, value) in labels {
+                // Of codes and of text that the exporter does not know.
+                if !value.starts_with("unknown") {
+                    let values = seen.entry((name.clone(), label)).or_default();
+                    values.insert(value);
+                }
+            }
+        }
+        let mut closed: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for (name, row) in &self.rows {
+            let labels = row.labels.iter();
+            for label in labels.filter(|label| OPEN.iter().all(|(open, _)| open != label)) {
+                let of = FAILING.iter().find(|(failing, _)| failing == name);
+                let of = of.map_or(name.as_str(), |(_, counts)| counts);
+                let of = [of.to_owned(), format!("{of}_count")];
+                let values = of
+                    .into_iter()
+                    .find_map(|of| seen.get(&(of, label.clone())))
+                    .unwrap_or_else(|| panic!("{name} is never seen with {label}"));
+                let unseen = UNSEEN.iter().find(|(one, _)| one == label);
+                let unseen = unseen.map_or(&[][..], |(_, values)| values);
+                let mut values = values.clone();
+                values.remove("");
+                values.extend(unseen.iter().map(|value| (*value).to_owned()));
+                let key = (label.clone(), values.into_iter().collect());
+                closed.entry(key).or_default().push(name);
+            }
+        }
+        closed
     }
 
     /// The values that each label is seen with.
@@ -287,6 +400,22 @@ fn document(metrics: &Metrics, uses: &Uses) -> String {
         }
     }
     assert!(left.is_empty(), "in no section: {left:?}");
+    text.push_str(LABELS);
+    for (label, meaning) in OPEN {
+        let _ = writeln!(text, "| `{label}` | {meaning} | |");
+    }
+    for ((label, values), names) in metrics.closed() {
+        let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+        let names = match names.len() {
+            0..=4 => names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            many => format!("{many} metrics"),
+        };
+        let _ = writeln!(text, "| `{label}` | {} | {names} |", values.join(", "));
+    }
     text.push_str(RECORDED);
     for (name, expression) in uses.recorded() {
         let words: Vec<_> = expression.split_whitespace().collect();
@@ -340,6 +469,15 @@ Dashboards and alerts use most metrics through the recorded series at the end.
 
 A source is a collector, or `discovery`. With `endpoint: batch` the collector `security_users` reads
 `…/overview/security/users/batch`.
+";
+
+const LABELS: &str = "
+## Labels and their values
+
+A code or a word that the exporter does not know appears as `unknown_<n>` or `unknown`.
+
+| label | values | of |
+|---|---|---|
 ";
 
 const RECORDED: &str = "
