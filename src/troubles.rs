@@ -85,6 +85,8 @@ troubles! {
     Collector => ("collector", Warning, "AvePointCollectorFailing"),
     /// Figures were withdrawn, though no poll failed.
     Stale => ("stale", Warning, "AvePointDataStale"),
+    /// Discovery no longer finds tenants that it found.
+    Vanished => ("tenants_vanished", Warning, "AvePointTenantsVanished"),
     /// This machine's clock differs from the API's.
     Clock => ("clock", Warning, "AvePointClockSkewed"),
     /// The configuration or a file that it names was refused.
@@ -116,7 +118,7 @@ pub struct Troubles(Arc<Mutex<Known>>);
 type Known = BTreeMap<(Trouble, String), Noted>;
 
 impl Troubles {
-    /// Notes a trouble of this subject. One that is known keeps its beginning.
+    /// Notes a trouble of this subject. One that is known keeps its beginning. Returns whether it is new.
     pub fn begin(
         &self,
         trouble: Trouble,
@@ -124,19 +126,23 @@ impl Troubles {
         reason: &'static str,
         cause: String,
         now: Timestamp,
-    ) {
+    ) -> bool {
         let mut known = self.known();
+        let before = known.len();
         let noted = known.entry((trouble, subject.to_owned())).or_insert(Noted {
             reason,
             cause: String::new(),
             since: now,
         });
         (noted.reason, noted.cause) = (reason, cause);
+        known.len() > before
     }
 
-    /// Notes that this subject has this trouble no longer, if it had.
-    pub fn end(&self, trouble: Trouble, subject: &str) {
-        self.known().remove(&(trouble, subject.to_owned()));
+    /// Notes that this subject has this trouble no longer. Returns whether it had.
+    pub fn end(&self, trouble: Trouble, subject: &str) -> bool {
+        self.known()
+            .remove(&(trouble, subject.to_owned()))
+            .is_some()
     }
 
     /// Those of now, worst first, with their subjects.
@@ -169,10 +175,10 @@ mod tests {
         let troubles = Troubles::default();
         let copy = troubles.clone();
         let begin = |reason, now| {
-            troubles.begin(Trouble::Clock, "elements", reason, reason.into(), at(now));
+            troubles.begin(Trouble::Clock, "elements", reason, reason.into(), at(now))
         };
-        begin("a", 1);
-        begin("b", 2);
+        assert!(begin("a", 1));
+        assert!(!begin("b", 2));
         let noted = |reason: &'static str, since| {
             let (cause, since) = (reason.to_owned(), at(since));
             let noted = Noted {
@@ -183,11 +189,11 @@ mod tests {
             vec![(Trouble::Clock, "elements".to_owned(), noted)]
         };
         assert_eq!(copy.now(), noted("b", 1));
-        copy.end(Trouble::Clock, "partner_center");
+        assert!(!copy.end(Trouble::Clock, "partner_center"));
         assert_eq!(copy.now().len(), 1);
-        copy.end(Trouble::Clock, "elements");
+        assert!(copy.end(Trouble::Clock, "elements"));
         assert_eq!(troubles.now(), []);
-        begin("a", 3);
+        assert!(begin("a", 3));
         assert_eq!(copy.now(), noted("a", 3));
     }
 

@@ -137,7 +137,9 @@ impl Reloader {
                 let now = self.shared.clock.now();
                 troubles.begin(Trouble::Reload, "configuration", "", error.clone(), now);
             }
-            None => troubles.end(Trouble::Reload, "configuration"),
+            None => {
+                troubles.end(Trouble::Reload, "configuration");
+            }
         }
         let error = error.cloned();
         self.status.send_modify(|status| status.error = error);

@@ -166,7 +166,9 @@ impl Storage {
                 self.troubles
                     .begin(Trouble::Storage, "state_dir", "", error, now);
             }
-            None => self.troubles.end(Trouble::Storage, "state_dir"),
+            None => {
+                self.troubles.end(Trouble::Storage, "state_dir");
+            }
         }
         self.status.send_replace(status);
     }

@@ -30,7 +30,7 @@ pub(super) struct FoundTrouble {
     pub(super) reason: &'static str,
     /// For people.
     pub(super) cause: String,
-    /// `None` if it began before this process.
+    /// `None` if that is not known: it began before this process, or went unseen.
     pub(super) since: Option<Timestamp>,
     /// Some of the targets that are affected.
     pub(super) examples: Vec<String>,
@@ -44,6 +44,7 @@ pub(super) fn of(snapshot: &Snapshot, upstream: &Stats, now: Timestamp) -> Vec<F
     found.extend(certificates(upstream, now));
     found.extend(discovery(snapshot));
     found.extend(no_tenants(snapshot));
+    found.extend(vanished(snapshot));
     for collector in Collector::configured() {
         let polled = Polled::of(snapshot, collector, now);
         found.extend(polled.blind());
@@ -76,6 +77,10 @@ pub(super) fn next_step(trouble: Trouble, reason: &str) -> &'static str {
         }
         Trouble::Stale => {
             "Polls are late: check whether the rate limit is high enough for all intervals."
+        }
+        Trouble::Vanished => {
+            "If the customer has not left, check the customer scope of the app registration, and the tenant's \
+             connection in Elements."
         }
         Trouble::Clock => "Synchronise the clock of this machine.",
         Trouble::Reload => "Correct the configuration or the file, and reload.",
@@ -218,6 +223,22 @@ fn no_tenants(snapshot: &Snapshot) -> Option<FoundTrouble> {
         since: discovery.and_then(|one| one.figures.as_ref().map(|figures| figures.at)),
         examples: Vec::new(),
         affected: 0,
+    })
+}
+
+/// Tenants that discovery found before, until their last figures are withdrawn.
+fn vanished(snapshot: &Snapshot) -> Option<FoundTrouble> {
+    let tenants = snapshot.gone.iter().map(|one| &one.target);
+    let tenants: Vec<_> = tenants.filter(|one| one.tenant().is_some()).collect();
+    let count = tenants.len();
+    (count > 0).then(|| FoundTrouble {
+        trouble: Trouble::Vanished,
+        subject: "tenants".to_owned(),
+        reason: "",
+        cause: format!("discovery no longer finds {count} of the tenants that it found before"),
+        since: None,
+        examples: tenants.into_iter().take(EXAMPLES).map(name).collect(),
+        affected: count,
     })
 }
 

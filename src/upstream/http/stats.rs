@@ -294,10 +294,13 @@ impl Stats {
     ) {
         let (trouble, name) = (credential.trouble(), credential.as_str());
         match failing.first() {
-            Some((reason, text)) => self
-                .troubles
-                .begin(trouble, name, reason, text.clone(), now),
-            None => self.troubles.end(trouble, name),
+            Some((reason, text)) => {
+                self.troubles
+                    .begin(trouble, name, reason, text.clone(), now);
+            }
+            None => {
+                self.troubles.end(trouble, name);
+            }
         }
         if is_unsaved {
             self.troubles.begin(
@@ -347,9 +350,14 @@ impl Stats {
             let side = if skew > 0.0 { "ahead of" } else { "behind" };
             let skew = skew.abs();
             let cause = format!("the clock of this machine is {skew:.0} s {side} that of {name}");
-            self.troubles.begin(Trouble::Clock, name, "", cause, ours);
-        } else {
-            self.troubles.end(Trouble::Clock, name);
+            if self
+                .troubles
+                .begin(Trouble::Clock, name, "", cause.clone(), ours)
+            {
+                tracing::warn!(parent: None, api = name, "{cause}; synchronise it");
+            }
+        } else if self.troubles.end(Trouble::Clock, name) {
+            tracing::info!(parent: None, api = name, "the clock of this machine is right again");
         }
     }
 

@@ -243,6 +243,7 @@ async fn what_is_worse_is_said_first_with_its_beginning() {
             "warning collector",
             "warning collector",
             "warning stale",
+            "warning tenants_vanished",
             "warning clock",
             "warning storage",
         ]
