@@ -19,13 +19,13 @@ mod http;
 mod identity;
 mod oracle;
 #[path = "../it/program.rs"]
-#[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod program;
 mod prometheus;
 #[path = "../it/promql.rs"]
 #[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 mod promql;
 mod rules;
+mod walks;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

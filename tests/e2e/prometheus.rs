@@ -89,6 +89,14 @@ pub(crate) struct Evaluated {
     pub(crate) last_error: Option<String>,
 }
 
+/// An alert as its rule has it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Alert {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    state: String,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     data: Option<Data>,
@@ -170,6 +178,23 @@ impl Prometheus {
         let answer: Answer = serde_json::from_slice(&answer.body).unwrap();
         let groups = answer.data.groups.into_iter();
         groups.flat_map(|group| group.rules).collect()
+    }
+
+    /// The alerts that fire now.
+    pub(crate) async fn firing(&self) -> Vec<Alert> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Alerts,
+        }
+        #[derive(Deserialize)]
+        struct Alerts {
+            alerts: Vec<Alert>,
+        }
+        let answer = get(&self.address, "/api/v1/alerts").await;
+        let answer: Answer = serde_json::from_slice(&answer.body).unwrap();
+        let mut alerts = answer.data.alerts;
+        alerts.retain(|alert| alert.state == "firing");
+        alerts
     }
 
     /// The result of an instant query. Fails the test when it is refused.
