@@ -83,13 +83,25 @@ def count(config, alerts, expected):
             process.wait()
 
 
+def check(config):
+    """The configuration with the lines that are comments in the example."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(config)
+        file.flush()
+        done = subprocess.run(["amtool", "check-config", file.name], capture_output=True, text=True, check=False)
+    if done.returncode != 0 or "mute_time_intervals: [maintenance]" not in re.sub("#.*", "", config):
+        sys.exit(f"notifications.py: the example of a maintenance window is refused: {done.stderr}")
+
+
 def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     text = (ROOT / "deploy" / "alertmanager.yml").read_text(encoding="utf-8").partition("\nreceivers:")[0]
-    config = re.sub(r"group_wait: \S+", "group_wait: 1s", text) + "\nreceivers:\n"
+    receivers = "\nreceivers:\n"
     for name in ("operations", "on-call", "tickets"):
-        config += f"  - name: {name}\n    webhook_configs:\n      - url: http://127.0.0.1:{server.server_port}/\n"
+        receivers += f"  - name: {name}\n    webhook_configs:\n      - url: http://127.0.0.1:{server.server_port}/\n"
+    config = re.sub(r"group_wait: \S+", "group_wait: 1s", text) + receivers
+    check(text.replace("# mute_time_intervals:", "mute_time_intervals:") + receivers)
     outage = tenants("AvePointCollectorFailing") + tenants("AvePointDataStale")
     blind = [{"alertname": "AvePointFleetBlind", "severity": "critical"}]
     for what, alerts, expected in (
