@@ -93,9 +93,22 @@ def check_numbers(name, expr, thresholds):
             complain(name, f"the threshold {operator} {number} is not in the group {THRESHOLDS}")
     if re.search(r"[*/+-]\s*\d", bare):
         complain(name, f"calculates with a number, which belongs in the group {THRESHOLDS}")
-    for used in re.findall(r"avepoint:\w+:threshold", bare):
+    for used in re.findall(r"\b(?:tenant:avepoint_|avepoint:)(\w+:threshold)", bare):
+        used = f"avepoint:{used}"
         if used not in thresholds:
             complain(name, f"there is no {used}")
+
+
+def check_tenant_thresholds(recorded, thresholds):
+    """A tenant's threshold is of the fleet's of the same name, and of its share where there is one."""
+    for rule in recorded:
+        if found := re.fullmatch(r"tenant:avepoint_(\w+):threshold", rule["name"]):
+            name = f"avepoint:{found[1]}:threshold"
+            share = f"avepoint:{found[1]}_share:threshold"
+            expected = {name, share} & thresholds | {name}
+            used = set(re.findall(r"avepoint:\w+:threshold", rule["expr"]))
+            if used != expected:
+                complain(rule["name"], f"is of {sorted(used)}, not of {sorted(expected)}")
 
 
 def main():
@@ -113,7 +126,9 @@ def main():
     for rule in rules:
         if rule["kind"] == "record" and rule["group"] != THRESHOLDS:
             complain(rule["name"], "recording rules other than thresholds belong in avepoint-recording.yml")
-    everything = "".join(alert["expr"] for alert in alerts)
+    recorded = rules_of(ROOT / "rules" / "avepoint-recording.yml")
+    check_tenant_thresholds(recorded, thresholds)
+    everything = "".join(rule["expr"] for rule in alerts + recorded)
     for unused in sorted(one for one in thresholds if one not in everything):
         complain(unused, "no alert uses this threshold")
     for name, _ in sorted(cases):

@@ -47,6 +47,12 @@ def tenants(name):
     ]
 
 
+def title(notification):
+    """The labels that all of its alerts have: the name, the collector and the time left to a certificate."""
+    common = notification["commonLabels"]
+    return " ".join(common[label] for label in ("alertname", "collector", "within") if label in common)
+
+
 def count(config, alerts, expected):
     """The alert names of the notifications up to the last alert's, at an Alertmanager of its own."""
     with socket.socket() as probe:
@@ -73,9 +79,9 @@ def count(config, alerts, expected):
             post(base, alerts)
             names = []
             while len(names) < expected:
-                names.append(received.get(timeout=20)["commonLabels"].get("alertname", "several"))
+                names.append(title(received.get(timeout=20)))
             post(base, [{"alertname": "AvePointReloadFailed", "severity": "warning", "instance": "last"}])
-            while (name := received.get(timeout=20)["commonLabels"].get("alertname", "several")) != "AvePointReloadFailed":
+            while (name := title(received.get(timeout=20))) != "AvePointReloadFailed":
                 names.append(name)
             return names
         finally:
@@ -83,26 +89,49 @@ def count(config, alerts, expected):
             process.wait()
 
 
+def check(config):
+    """The configuration with the lines that are comments in the example."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(config)
+        file.flush()
+        done = subprocess.run(["amtool", "check-config", file.name], capture_output=True, text=True, check=False)
+    if done.returncode != 0 or "mute_time_intervals: [maintenance]" not in re.sub("#.*", "", config):
+        sys.exit(f"notifications.py: the example of a maintenance window is refused: {done.stderr}")
+
+
 def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     text = (ROOT / "deploy" / "alertmanager.yml").read_text(encoding="utf-8").partition("\nreceivers:")[0]
-    config = re.sub(r"group_wait: \S+", "group_wait: 1s", text) + "\nreceivers:\n"
+    receivers = "\nreceivers:\n"
     for name in ("operations", "on-call", "tickets"):
-        config += f"  - name: {name}\n    webhook_configs:\n      - url: http://127.0.0.1:{server.server_port}/\n"
+        receivers += f"  - name: {name}\n    webhook_configs:\n      - url: http://127.0.0.1:{server.server_port}/\n"
+    config = re.sub(r"group_wait: \S+", "group_wait: 1s", text) + receivers
+    check(text.replace("# mute_time_intervals:", "mute_time_intervals:") + receivers)
     outage = tenants("AvePointCollectorFailing") + tenants("AvePointDataStale")
-    blind = [{"alertname": "AvePointFleetBlind", "severity": "critical"}]
+    blind = [{"alertname": "AvePointFleetBlind", "severity": "critical", "collector": "directory"}]
+    other = [{**alert, "collector": "security_users"} for alert in tenants("AvePointCollectorFailing")[:1]]
+    certificate = {"severity": "critical", "job": "avepoint", "instance": "a", "credential": "elements"}
+    certificates = [
+        {**certificate, "alertname": "AvePointCertificateExpiring", "severity": "warning"},
+        {**certificate, "alertname": "AvePointCertificateExpiresSoon", "within": "week"},
+        {**certificate, "alertname": "AvePointCertificateExpiresSoon", "within": "day"},
+    ]
     for what, alerts, expected in (
-        ("an outage over the fleet", blind + outage, ["AvePointFleetBlind"]),
-        ("an outage over a part of the fleet", tenants("AvePointCollectorFailing"), ["AvePointCollectorFailing"]),
+        ("an outage over the fleet", blind + outage, ["AvePointFleetBlind directory"]),
+        ("an outage over the fleet, and one of a tenant's other collector", blind + outage + other,
+         ["AvePointCollectorFailing security_users", "AvePointFleetBlind directory"]),
+        ("an outage over a part of the fleet", tenants("AvePointCollectorFailing"), ["AvePointCollectorFailing directory"]),
+        ("a certificate that expires within a day", certificates[:], ["AvePointCertificateExpiresSoon day"]),
+        ("a certificate that expires within a week", certificates[:2], ["AvePointCertificateExpiresSoon week"]),
         ("a rate limit that is too low",
          [{"alertname": "AvePointRateLimitTooLow", "severity": "warning", "api": "elements"}]
          + tenants("AvePointDataStale"), ["AvePointRateLimitTooLow"]),
     ):
-        found = count(config, alerts, len(expected))
+        found = sorted(count(config, alerts, len(expected)))
         if found != expected:
             sys.exit(f"notifications.py: {what} makes {len(found)} notifications {found[:5]}, not {expected}")
-        print(f"{what}: {len(alerts)} alerts, {len(found)} notification")
+        print(f"{what}: {len(alerts)} alerts, {len(found)} {'notification' if len(found) == 1 else 'notifications'}")
 
 
 main()
