@@ -248,6 +248,10 @@ impl Uses {
             None => of_metric(&selector.name)?,
         };
         labels.extend(["job", "instance"].map(str::to_owned));
+        if selector.name.starts_with("avepoint:") && selector.name.ends_with(":threshold") {
+            // Operators record thresholds of one tenant by the same name.
+            labels.insert("m365_tenant_id".to_owned());
+        }
         Some(labels)
     }
 }
