@@ -160,7 +160,11 @@ impl Storage {
                 .set(status.error.is_none().into()),
             None => drop(self.up.remove_label_values::<&str>(&[])),
         }
-        match status.as_ref().and_then(|status| status.error.clone()) {
+        let error = status.as_ref().and_then(|status| {
+            let error = status.error.as_ref()?;
+            Some(format!("{}: {error}", status.folder.display()))
+        });
+        match error {
             Some(error) => {
                 let now = self.clock.now();
                 self.troubles

@@ -47,8 +47,11 @@ impl Forecast {
             let is_assumed = need.assumed > 0;
             let possible = need.capacity.requests_per_second();
             let too_much = match said {
-                None => need.required > possible,
-                Some(_) => need.required > possible * FITS_AGAIN_BELOW,
+                Some((_, _, was_assumed)) if is_assumed || !was_assumed => {
+                    need.required > possible * FITS_AGAIN_BELOW
+                }
+                // What was assumed says nothing of what is known now.
+                _ => need.required > possible,
             };
             if too_much {
                 let is_said = said.is_some_and(|(_, limit, was_assumed)| {
@@ -85,7 +88,8 @@ impl News {
                 required,
                 capacity,
                 advice = %need,
-                "rate limit is too low for all intervals; polls are late"
+                "rate limit is too low for all intervals; polls {} late",
+                if need.assumed > 0 { "will be" } else { "are" }
             ),
             Self::FitsAgain(_) => tracing::info!(
                 %api,
@@ -201,6 +205,10 @@ mod tests {
         assert_eq!(forecast.judge(&[known]), []);
         assert_eq!(forecast.judge(&[assumed]), [], "a new tenant");
         assert_eq!(forecast.judge(&[fits]), [News::FitsAgain(fits)]);
+        // What is known is not judged by what was assumed.
+        assert_eq!(forecast.judge(&[assumed]), [News::TooMuch(assumed)]);
+        let just_fits = need(Api::Elements, 10.0);
+        assert_eq!(forecast.judge(&[just_fits]), [News::FitsAgain(just_fits)]);
         assert!(
             assumed
                 .to_string()

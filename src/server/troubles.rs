@@ -91,6 +91,9 @@ pub(super) fn next_step(trouble: Trouble, reason: &str) -> &'static str {
             "Consent again with multi-factor authentication, and write the new token to \
              partner_center.refresh_token_file."
         }
+        Trouble::Discovery if reason == "implausible" => {
+            "Check the customer scope of the app registration; if the customers are really gone, follow the runbook."
+        }
         Trouble::Credential
         | Trouble::PartnerCenterCredential
         | Trouble::RefreshTokenNotStored

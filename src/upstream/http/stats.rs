@@ -293,26 +293,27 @@ impl Stats {
         now: Timestamp,
     ) {
         let (trouble, name) = (credential.trouble(), credential.as_str());
-        match failing.first() {
-            Some((reason, text)) => {
-                self.troubles
-                    .begin(trouble, name, reason, text.clone(), now);
+        let is_of_storage = |failing: &&(&'static str, String)| failing.0 == STORAGE;
+        let refused = failing.iter().find(|failing| !is_of_storage(failing));
+        let unsaved = (
+            STORAGE,
+            "the new refresh token is in memory only, and is lost if the exporter stops".to_owned(),
+        );
+        let not_stored = failing.iter().find(is_of_storage);
+        let not_stored = not_stored.or(is_unsaved.then_some(&unsaved));
+        for (trouble, found) in [
+            (trouble, refused),
+            (Trouble::RefreshTokenNotStored, not_stored),
+        ] {
+            match found {
+                Some((reason, text)) => {
+                    self.troubles
+                        .begin(trouble, name, reason, text.clone(), now);
+                }
+                None => {
+                    self.troubles.end(trouble, name);
+                }
             }
-            None => {
-                self.troubles.end(trouble, name);
-            }
-        }
-        if is_unsaved {
-            self.troubles.begin(
-                Trouble::RefreshTokenNotStored,
-                name,
-                STORAGE,
-                "the new refresh token is in memory only, and is lost if the exporter stops"
-                    .to_owned(),
-                now,
-            );
-        } else {
-            self.troubles.end(Trouble::RefreshTokenNotStored, name);
         }
     }
 

@@ -11,6 +11,8 @@ use avepoint_exporter::simulator::{
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
+use crate::program::until;
+
 use super::scene::{
     Scene, Told, alerts, elements, folder, nobody, serve, simulator, start, tenants, upstream,
     write_private,
@@ -141,7 +143,7 @@ async fn a_certificate_that_expires_while_the_exporter_runs() {
         trouble: ("", &[]),
         next_step: "",
         alert: ("AvePointCertificateExpiring", "warning", "has expired"),
-        runbook: "new certificate",
+        runbook: "Create a new key and certificate",
     };
     alerts(&scene.prometheus, &told).await;
 }
@@ -206,14 +208,20 @@ async fn a_refresh_token_that_microsoft_refuses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_that_cannot_be_stored() {
-    let upstream = upstream(3, Vec::new()).await;
+    let mut options = Options::new(World::seeded(1, 3, 20));
+    // So that the token is exchanged again and again.
+    options.token_lifetime = Duration::from_secs(2);
+    let upstream = simulator(options).await;
     let folder = folder("");
     let (_, file) = with_partner_center(&upstream, &folder);
     write_private(&file, FIRST_REFRESH_TOKEN);
+    let scene = Scene::start_in(folder).await;
     // As a directory that cannot be written would, for root too: what the exporter must write first is taken.
     let note = file.with_file_name("partner-center.token.exchange");
-    fs::create_dir(&note).unwrap();
-    let scene = Scene::start_in(folder).await;
+    until("a moment without an exchange", async || {
+        fs::create_dir(&note).ok()
+    })
+    .await;
     scene
         .tells(&Told {
             log: &[
@@ -224,7 +232,7 @@ async fn a_refresh_token_that_cannot_be_stored() {
             ],
             metric: "avepoint_credential_failing{credential=\"partner_center\", reason=\"storage\"} == 1",
             trouble: (
-                "partner_center_credential",
+                "refresh_token_not_stored",
                 &["the refresh token cannot be saved"],
             ),
             next_step: "Make the directory of partner_center.refresh_token_file writable",
@@ -248,8 +256,12 @@ async fn a_second_exporter_with_the_same_refresh_token() {
     let listen = format!("--web.listen-address={address}");
     let ended = start(&folder, &[&listen]).end().await;
     assert_eq!(ended.code, Some(64));
-    let process = format!("is in use by process {} on host", first.id());
-    for words in ["partner-center.token", &process, "of its own"] {
+    let process = format!("is locked by process {} on host", first.id());
+    for words in [
+        "partner-center.token",
+        &process,
+        "give this one its own token",
+    ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
     exporter_down(&prometheus).await;

@@ -17,7 +17,7 @@ use crate::program::{Program, exporter, until};
 use crate::prometheus::{Alert, Prometheus};
 
 /// So many scenes at once leave each of them fast enough.
-static ROOM: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(3));
+static ROOM: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(8));
 
 /// What is said of a failure.
 pub(super) struct Told {
