@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use avepoint_exporter::domain::Clock;
 use avepoint_exporter::simulator::{
     CLIENT_SECRET, FIRST_REFRESH_TOKEN, Options, PARTNER_CLIENT_ID, PARTNER_CLIENT_SECRET,
     Simulator, World,
@@ -92,7 +93,7 @@ async fn exporter_down(prometheus: &crate::prometheus::Prometheus) {
 async fn a_certificate_that_expires_while_the_exporter_runs() {
     // Long enough for the start on a busy machine.
     let life = Duration::from_secs(20);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = Clock::system().now().since_unix();
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let mut params = CertificateParams::default();
     params.not_before = epoch + now - Duration::from_secs(3600);
