@@ -10,6 +10,7 @@ use prometheus::{
 use tokio::sync::{mpsc, watch};
 use tokio::task;
 use tokio::time::{Instant, MissedTickBehavior};
+use tracing::subscriber::NoSubscriber;
 
 use crate::collectors;
 use crate::config::{CollectorConfig, Config, ConfigFile};
@@ -33,6 +34,8 @@ pub(super) struct Reloader {
     succeeded_at: Gauge,
     /// Why the file was refused when it was last read.
     refused: Option<String>,
+    /// The text that was refused then. A file that it names may have been the reason, so it is tried again.
+    again: Option<Arc<ConfigFile>>,
     /// Why the text in force was refused with the files that it names as they are now.
     files_refused: Option<String>,
     /// Whether one of these files was missing at the last look.
@@ -84,6 +87,7 @@ impl Reloader {
             successful,
             succeeded_at,
             refused: None,
+            again: None,
             status: watch::Sender::new(ReloadStatus {
                 last_success: now,
                 error: None,
@@ -118,11 +122,16 @@ impl Reloader {
             tokio::select! {
                 Some(asked) = asked.recv() => {
                     let outcome = self.reload(path).await;
-                    let outcome = outcome.map(|read| file = Arc::new(read));
+                    let outcome = outcome.map(|read| file = read);
                     // The receiver may be gone by now.
                     let _ = asked.send(outcome);
                 }
-                _ = looks.tick() => self.look(&file).await,
+                _ = looks.tick() => {
+                    if let Some(accepted) = self.try_again().await {
+                        file = accepted;
+                    }
+                    self.look(&file).await;
+                }
             }
         }
     }
@@ -146,33 +155,52 @@ impl Reloader {
     }
 
     /// Reads the file and the files that it names, puts them in force, and returns the text.
-    async fn reload(&mut self, path: &Path) -> Result<ConfigFile, String> {
+    async fn reload(&mut self, path: &Path) -> Result<Arc<ConfigFile>, String> {
         let path = path.to_owned();
-        let read = blocking(move || {
-            let file = ConfigFile::read(&path)?;
-            let config = file.parse()?;
-            Ok((file, config))
-        });
-        let outcome = read.await.and_then(|(file, config)| {
-            let listed_tenants = config.tenants.len();
-            self.put_in_force(config, true)?;
-            Ok((file, listed_tenants))
-        });
+        let read = blocking(move || Ok(Arc::new(ConfigFile::read(&path)?))).await;
+        self.again = read.as_ref().ok().cloned();
+        let outcome = match &read {
+            Ok(file) => {
+                let file = Arc::clone(file);
+                self.load(move || Ok(file.parse()?)).await
+            }
+            Err(error) => Err(error.clone()),
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(
+                error,
+                "failed to reload the configuration; the previous one stays in force"
+            );
+        }
         self.refused = outcome.as_ref().err().cloned();
         self.show();
-        match outcome {
-            Ok((file, listed_tenants)) => {
-                tracing::info!(listed_tenants, "configuration reloaded");
-                Ok(file)
-            }
-            Err(error) => {
-                tracing::error!(
-                    error,
-                    "failed to reload the configuration; the previous one stays in force"
-                );
-                Err(error)
-            }
-        }
+        outcome.and(read)
+    }
+
+    /// Puts the text that was refused at the last reload in force, if it is right by now, and returns it.
+    async fn try_again(&mut self) -> Option<Arc<ConfigFile>> {
+        let file = Arc::clone(self.again.as_ref()?);
+        let text = Arc::clone(&file);
+        // What it would warn of was said at the reload.
+        let quietly =
+            move || tracing::subscriber::with_default(NoSubscriber::new(), || text.parse());
+        self.load(move || Ok(quietly()?)).await.ok()?;
+        self.refused = None;
+        self.show();
+        Some(file)
+    }
+
+    /// Parses a text that somebody asked for, and puts it in force.
+    async fn load(
+        &mut self,
+        parse: impl FnOnce() -> anyhow::Result<Config> + Send + 'static,
+    ) -> Result<(), String> {
+        let config = blocking(parse).await?;
+        let listed_tenants = config.tenants.len();
+        self.put_in_force(config, true)?;
+        self.again = None;
+        tracing::info!(listed_tenants, "configuration reloaded");
+        Ok(())
     }
 
     /// Puts the text in force again with the files that it names, when these have changed. A file may be missing while
@@ -208,7 +236,9 @@ impl Reloader {
                         "changed files named in the configuration are now in force"
                     );
                 }
-                self.files_refused = None;
+                if self.files_refused.take().is_some() {
+                    tracing::info!("files named in the configuration are accepted again");
+                }
             }
             Err(_) if self.is_missing && !was_missing => {}
             // Said once, and not at each look.

@@ -83,9 +83,11 @@ pub(super) fn next_step(trouble: Trouble, reason: &str) -> &'static str {
              connection in Elements."
         }
         Trouble::Clock => "Synchronise the clock of this machine.",
-        Trouble::Reload => "Correct the configuration or the file, and reload.",
+        Trouble::Reload => {
+            "Correct the configuration and reload, or correct the file: it is read again within 30 seconds."
+        }
         Trouble::Storage => {
-            "Make state_dir writable: is the disk full, read-only, or owned by another user?"
+            "Make state_dir writable: is the disk full, read-only, or owned by another user? Give each exporter its own."
         }
         Trouble::Mfa => {
             "Consent again with multi-factor authentication, and write the new token to \

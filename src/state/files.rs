@@ -66,6 +66,9 @@ pub fn read(folder: &Path, now: Timestamp) -> Result<Option<Saved>, Unusable> {
     format::read(&text, now).map(Some)
 }
 
+/// Bytes that a trial writes: an empty file fits on a full disk.
+const TRIAL: [u8; 64 << 10] = [0; 64 << 10];
+
 /// Finds out whether a process of this user could keep its knowledge in this folder. Leaves nothing behind.
 ///
 /// # Errors
@@ -77,7 +80,8 @@ pub fn probe(folder: &Path) -> io::Result<()> {
     tempfile::Builder::new()
         .prefix(ON_ITS_WAY)
         .tempfile_in(there.unwrap_or(Path::new(".")))
-        .map(drop)
+        .and_then(|mut file| file.as_file_mut().write_all(&TRIAL))
+        // The kind alone: the text names a file that nobody asked for.
         .map_err(|error| io::Error::from(error.kind()))
 }
 
@@ -228,7 +232,8 @@ impl StateDir {
                 fs::remove_file(entry.path())?;
             }
         }
-        self.on_its_way().map(drop)
+        let mut trial = self.on_its_way()?;
+        trial.as_file_mut().write_all(&TRIAL)
     }
 
     fn make_folder(&self) -> io::Result<()> {

@@ -70,6 +70,45 @@ async fn a_file_that_is_missing_at_two_looks_is_an_error_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_reload_that_a_missing_file_has_failed_is_done_when_the_file_is_there() {
+    let mut running = Running::start();
+    let path = running.folder.path().join("config.yaml");
+    running.write(None);
+    let error = running.reloader.reload(&path).await.unwrap_err();
+    assert!(error.contains("app.secret"), "{error}");
+    assert!(
+        running.reloader.try_again().await.is_none(),
+        "still missing"
+    );
+    assert!(!running.look().await);
+    for secret in ["one", "two"] {
+        running.write(Some(secret));
+        let reloads = running.reloader.in_force.borrow().reloads;
+        let accepted = running.reloader.try_again().await;
+        if secret == "one" {
+            assert!(accepted.is_some());
+            assert_eq!(running.reloader.in_force.borrow().reloads, reloads + 1);
+            assert!(running.reloader.status.borrow().error.is_none());
+        } else {
+            assert!(accepted.is_none(), "once is enough");
+        }
+        assert!(running.look().await);
+    }
+    // A text that is wrong stays refused, whatever its files are.
+    fs::write(&path, format!("{TEXT}nonsense: 1\n")).unwrap();
+    assert!(running.reloader.reload(&path).await.is_err());
+    assert!(running.reloader.try_again().await.is_none());
+    assert!(!running.look().await);
+    fs::write(&path, TEXT).unwrap();
+    assert!(
+        running.reloader.try_again().await.is_none(),
+        "nobody asked for it"
+    );
+    assert!(running.reloader.reload(&path).await.is_ok());
+    assert!(running.look().await);
+}
+
+#[tokio::test]
 async fn a_bad_file_that_is_deleted_stays_an_error() {
     let mut running = Running::start();
     running.write(Some(""));

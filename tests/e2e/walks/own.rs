@@ -50,7 +50,7 @@ async fn a_wrong_configuration_at_a_reload() {
             log: &["failed to reload the configuration", "nonsense"],
             metric: "avepoint_exporter_config_last_reload_successful == 0",
             trouble: ("reload", &["config.yaml:", "nonsense"]),
-            next_step: "Correct the configuration or the file, and reload",
+            next_step: "Correct the configuration and reload",
             alert: (
                 "AvePointReloadFailed",
                 "warning",
@@ -76,7 +76,7 @@ async fn a_secret_file_that_is_emptied_and_then_deleted() {
         log: words,
         metric: "avepoint_exporter_config_last_reload_successful == 0",
         trouble: ("reload", &["elements.secret"]),
-        next_step: "Correct the configuration or the file",
+        next_step: "or correct the file",
         alert: (
             "AvePointReloadFailed",
             "warning",
