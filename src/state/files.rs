@@ -67,7 +67,7 @@ pub fn read(folder: &Path, now: Timestamp) -> Result<Option<Saved>, Unusable> {
 }
 
 /// Bytes that a trial writes: an empty file fits on a full disk.
-const TRIAL: [u8; 64 << 10] = [0; 64 << 10];
+static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Finds out whether a process of this user could keep its knowledge in this folder. Leaves nothing behind.
 ///
