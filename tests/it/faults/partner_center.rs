@@ -108,7 +108,10 @@ async fn a_refused_refresh_token_is_handed_in_once_however_many_polls_wait_and_a
 
     // Said once, and not by each of the polls.
     let lines = ended.stderr.lines();
-    let warnings: Vec<_> = lines.filter(|line| line.contains("level=warn")).collect();
+    let warnings = lines.filter(|line| line.contains("level=warn"));
+    // The simulated world stands at another date.
+    let warnings = warnings.filter(|line| !line.contains("the clock of this machine"));
+    let warnings: Vec<_> = warnings.collect();
     let [line] = warnings.as_slice() else {
         panic!("{}", ended.stderr)
     };

@@ -80,7 +80,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
         (
             Fault::Throttle,
             3600,
-            "429, retry after 1h; lower elements.rate_limit",
+            "429, retry after 1h; if this happens to one target alone, lengthen its intervals",
         ),
         (Fault::Throttle, u64::MAX, "429, retry after 1d; "),
         (Fault::ThrottleFraction, 3600, "429, retry after 1h128ms; "),
@@ -88,7 +88,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
         (
             Fault::ThrottleForbidden,
             3600,
-            "403, retry after 1h; lower elements.rate_limit",
+            "403, retry after 1h; if this happens to one target alone, lengthen its intervals",
         ),
         // A date tells the wait less the time that passed since.
         (Fault::ThrottleDate, 3600, "429, retry after "),

@@ -56,7 +56,8 @@ async fn a_second_process_says_who_has_the_token_and_what_to_do_and_asks_nothing
     assert_eq!(place.upstream.stats().partner_token_requests, 1);
     // Which it would have to wait for, if it took the lock.
     let checked = place.start(&["check"]).end().await;
-    assert_eq!((checked.code, checked.stderr.as_str()), (OK, ""));
+    // Polls of each second do not fit, if the listings are as long as `check` assumes.
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(2), ""));
     end(first).await;
     assert_eq!(place.poll().await.code, OK, "the lock ends with its holder");
 }
