@@ -174,9 +174,11 @@ impl Snapshot {
     pub fn expected(&self, api: Api) -> (f64, usize) {
         let unread = self
             .collectors()
-            .filter(|one| one.collector().api() == api && one.figures.is_none());
-        let required = self.required_with(api, |unread| {
-            collectors::requests(unread.config.kind, ASSUMED_USERS)
+            .filter(|one| one.collector().api() == api && one.last_poll.is_none());
+        // One that was refused may be refused for good, at its first request.
+        let required = self.required_with(api, |unread| match unread.last_poll {
+            None => collectors::requests(unread.config.kind, ASSUMED_USERS),
+            Some(_) => 1,
         });
         (required, unread.count())
     }

@@ -72,7 +72,7 @@ pub(super) fn is_plausible(text: &str) -> bool {
 /// Whether a text is a path, and not a secret in the wrong place: it begins as paths do, ends as files of certificates and
 /// secrets do, or is made of the names of folders.
 pub(super) fn is_path(text: &str) -> bool {
-    const STARTS: [&str; 3] = ["/", "./", "../"];
+    const STARTS: [&str; 2] = ["./", "../"];
     const EXTENSIONS: [&str; 11] = [
         "pem", "crt", "cer", "der", "key", "pfx", "p12", "txt", "secret", "token", "password",
     ];
@@ -80,8 +80,15 @@ pub(super) fn is_path(text: &str) -> bool {
     let has_extension = EXTENSIONS
         .iter()
         .any(|one| extension.is_some_and(|extension| one.eq_ignore_ascii_case(extension)));
+    // Not of base64, nor a passphrase between slashes.
+    let is_absolute = text.starts_with('/')
+        && !text.contains(['+', '=', '~'])
+        && text.bytes().filter(|b| *b == b'/').count() > 1;
     let has_folders = text.contains('/') && text.split('/').all(is_plausible);
-    STARTS.iter().any(|start| text.starts_with(start)) || has_extension || has_folders
+    is_absolute
+        || STARTS.iter().any(|start| text.starts_with(start))
+        || has_extension
+        || has_folders
 }
 
 /// Whether a key may be shown, and a key's path with it. Others may be a secret whose colon lacks its space
@@ -186,6 +193,9 @@ mod tests {
             "swordfish",
             "correct-horse-battery-staple",
             "hunter2/abc+def=",
+            "/9j4AAQSkZJRg==",
+            "/9j4AAQSkZJRg",
+            "/hunter2/abc+def=",
             "G7m8Q~xYzAbCdEfGhIjKlMnOpQrStUvWxYz012345",
             "0.AXoA-s3cr3ttoken_Abc",
         ] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::{Collector, PromDuration, Target, Timestamp, Unit};
+use crate::domain::{Api, Collector, PromDuration, Target, Timestamp, Unit};
 use crate::snapshot::{CollectorSnapshot, Snapshot, TargetSnapshot};
 use crate::troubles::{Noted, Trouble};
 use crate::upstream::Stats;
@@ -30,7 +30,7 @@ pub(super) struct FoundTrouble {
     pub(super) reason: &'static str,
     /// For people.
     pub(super) cause: String,
-    /// `None` if that is not known: it began before this process, or went unseen.
+    /// `None` if that is not known.
     pub(super) since: Option<Timestamp>,
     /// Some of the targets that are affected.
     pub(super) examples: Vec<String>,
@@ -58,6 +58,9 @@ pub(super) fn of(snapshot: &Snapshot, upstream: &Stats, now: Timestamp) -> Vec<F
     found
 }
 
+/// What to do about polls that do not fail and do not come in time.
+const LATE: &str = "Polls are late: check whether the rate limit is high enough for all intervals.";
+
 /// What to do about a trouble of this reason.
 pub(super) fn next_step(trouble: Trouble, reason: &str) -> &'static str {
     match trouble {
@@ -75,9 +78,8 @@ pub(super) fn next_step(trouble: Trouble, reason: &str) -> &'static str {
             "Lower rate_limit.requests_per_second of this API, and see whether another program uses the same app \
              registration."
         }
-        Trouble::Stale => {
-            "Polls are late: check whether the rate limit is high enough for all intervals."
-        }
+        Trouble::FleetBlind if reason.is_empty() => LATE,
+        Trouble::Stale => LATE,
         Trouble::Vanished => {
             "If the customer has not left, check the customer scope of the app registration, and the tenant's \
              connection in Elements."
@@ -225,7 +227,7 @@ fn no_tenants(snapshot: &Snapshot) -> Option<FoundTrouble> {
                 format!("discovery.include and discovery.exclude exclude all {excluded} tenants")
             }
         },
-        since: discovery.and_then(|one| one.figures.as_ref().map(|figures| figures.at)),
+        since: None,
         examples: Vec::new(),
         affected: 0,
     })
@@ -233,6 +235,8 @@ fn no_tenants(snapshot: &Snapshot) -> Option<FoundTrouble> {
 
 /// Tenants that discovery found before, until their last figures are withdrawn.
 fn vanished(snapshot: &Snapshot) -> Option<FoundTrouble> {
+    // Before discovery has answered, nothing is missing.
+    snapshot.discovered.as_ref()?;
     let tenants = snapshot.gone.iter().map(|one| &one.target);
     let tenants: Vec<_> = tenants.filter(|one| one.tenant().is_some()).collect();
     let count = tenants.len();
@@ -293,19 +297,27 @@ impl<'a> Polled<'a> {
             .copied()
             .collect();
         let (few, all) = (blind.len(), self.targets.len());
-        let is_most = few >= BLIND_TENANTS && few as f64 >= BLIND_SHARE * all as f64;
-        if self.collector.unit() != Unit::Tenant || !is_most {
+        let is_most = few >= BLIND_TENANTS && few as f64 > BLIND_SHARE * all as f64;
+        // Partner Center is a side collector.
+        let is_of_interest =
+            self.collector.unit() == Unit::Tenant && self.collector.api() == Api::Elements;
+        if !is_of_interest || !is_most {
             return None;
         }
         let groups = self.by_reason();
         let most = groups.into_iter().max_by_key(|(_, group)| group.len());
+        // A reason of a few says nothing of the others, whose polls are late.
+        let most = most.filter(|(_, group)| 2 * group.len() >= few);
         let (reason, message) = most.map_or(("", None), |(reason, group)| (reason, cause(&group)));
         let message = message.map(|message| format!(": {message}"));
         let text = format!(
             "{few} of {all} tenants fail or have no fresh figures{}",
             message.unwrap_or_default()
         );
-        Some(self.found(Trouble::FleetBlind, reason, text, &blind))
+        let mut found = self.found(Trouble::FleetBlind, reason, text, &blind);
+        // When it became most of them is not known: one may have failed for months.
+        found.since = None;
+        Some(found)
     }
 
     /// Polls that fail, by reason.
@@ -321,7 +333,7 @@ impl<'a> Polled<'a> {
     /// Figures that are withdrawn, though the last poll succeeded.
     fn stale(&self) -> Option<FoundTrouble> {
         let is_stale = |one: &CollectorSnapshot| {
-            one.up() == Some(true) && one.figures.is_some() && one.fresh(self.now).is_none()
+            one.up() == Some(true) && one.was_polled() && one.fresh(self.now).is_none()
         };
         let stale: Group<'_> = self
             .targets

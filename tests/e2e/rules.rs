@@ -32,6 +32,78 @@ const EMPTY: &[(&str, &str)] = &[
         "avepoint_exporter_state_dir_up",
         "the demo keeps nothing over a restart",
     ),
+    (
+        "avepoint:backup_coverage:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:high_risk_exposed:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:high_risk_present:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:high_risk_rise:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:mfa_disabled_rise:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:mfa_disabled_rise_share:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:missing_from_backup:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:missing_from_backup_share:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:unprotected_mailboxes_rise:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "avepoint:unprotected_mailboxes_rise_share:threshold{m365_tenant_id!=\"\"}",
+        "only operators record thresholds of one tenant",
+    ),
+    (
+        "collector:avepoint_collector_up:blind",
+        "no poll of the demo fails",
+    ),
+    (
+        "customer:avepoint_customer_backup_status:last14d",
+        "it is there only while nobody discovers customers",
+    ),
+    (
+        "tenant_collector:avepoint_collector_next_poll:gone",
+        "the demo polls all that it ever polled",
+    ),
+    (
+        "tenant_collector_mode:avepoint_collector_info:day_ago",
+        "the demo is not a day old",
+    ),
+    (
+        "tenant_collector_mode:avepoint_collector_info:max{collector=\"security_users\",mode=\"counts\"}",
+        "the demo reads all listings",
+    ),
+    (
+        "tenant_figure:avepoint_figures:day_ago",
+        "the demo is not a day old",
+    ),
+    (
+        "tenant_figure:avepoint_figures:three_days_ago",
+        "the demo is not three days old",
+    ),
+    (
+        "tenant_figure:avepoint_figures_rise1d:last14d",
+        "it is there only while there is no figure",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -259,6 +259,10 @@ impl Metrics {
                 values.entry(label).or_default().insert(value);
             }
         }
+        for (label, unseen) in UNSEEN {
+            let values = values.entry(label.to_owned()).or_default();
+            values.extend(unseen.iter().map(|value| (*value).to_owned()));
+        }
         values
     }
 }

@@ -220,7 +220,7 @@ async fn a_clock_that_is_five_hours_off() {
     scene
         .tells(&Told {
             log: &[
-                "the clock of this machine is 18",
+                "the clock of this machine is 1",
                 "s behind that of elements; synchronise it",
             ],
             metric: "avepoint_api_clock_skew_seconds{api=\"elements\"} < -17000",

@@ -32,7 +32,7 @@ async fn one_tenant_is_polled_now_even_in_quarantine_and_the_others_when_they_ar
         .map(|one| one.tenant_id.to_string())
         .collect();
     let mut options = Options::new(world);
-    // Refused at its first poll, so that it would be polled again after an hour at least.
+    // Refused at its first poll.
     options.rules = vec![Rule::new(
         Fault::Forbidden,
         When::first(1).on(Listing::Security),
