@@ -258,6 +258,9 @@ impl Reloader {
         let before = Arc::clone(&self.in_force.borrow());
         let clients = build_clients(&config, Some(&before), &self.shared)
             .map_err(|error| format!("{error:#}"))?;
+        let is_kept = |old: &Arc<Client>| clients.all().any(|new| Arc::ptr_eq(old, new));
+        let replaced = before.clients.all().filter(|old| !is_kept(old));
+        replaced.for_each(|client| client.retire());
         if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
             self.shared.stats.end_partner_center();
         }

@@ -99,6 +99,13 @@ pub struct Clients {
     pub refresh_token: Option<Arc<RefreshTokenFile>>,
 }
 
+impl Clients {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
+        [&self.elements].into_iter().chain(&self.partner_center)
+    }
+}
+
 /// The values that all clients of a process share, whatever configuration is in force.
 #[derive(Debug)]
 pub struct Shared {
@@ -339,6 +346,11 @@ impl Client {
             self.stats
                 .show_mfa_compliant(is_compliant, self.transport.clock.now());
         }
+    }
+
+    /// Says that another client is in force, or none: what still comes of its token requests is not shown any more.
+    pub fn retire(&self) {
+        self.tokens.retire();
     }
 
     fn rate_is(&self, rate: RateNow) {

@@ -99,6 +99,12 @@ impl Tokens {
         self.other.reject(refused);
     }
 
+    /// See [`TokenSource::retire`].
+    pub(in crate::upstream) fn retire(&self) {
+        // It is shared by all sources of the credential.
+        self.other.retire();
+    }
+
     fn source(&self, permission: &str) -> TokenSource {
         let sources = self.sources();
         sources.get(permission).unwrap_or(&self.other).clone()

@@ -41,16 +41,22 @@ const PAUSE_AFTER_REFUSED_SCOPE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub(in crate::upstream) struct TokenSource(Arc<Inner>);
 
-/// Why a token request failed: as a word of the closed list, and for people.
-type Failing = (&'static str, String);
+/// What is shown of a credential.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The lists of scopes whose last token request failed, and why: as a word of the closed list, and for people.
+    failing: BTreeMap<String, (&'static str, String)>,
+    /// Whether another client is in force. What still comes of requests from before is not shown any more.
+    is_retired: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
     service: TokenService,
     /// What is exchanged for access tokens; `None` where the app asks in its own name.
     refresh_token: Option<Arc<RefreshTokenFile>>,
-    /// The lists of scopes of the same credential whose last token request failed, and why.
-    failing: Arc<Mutex<BTreeMap<String, Failing>>>,
+    /// The same for all lists of scopes of the same credential.
+    shown: Arc<Mutex<Shown>>,
     state: Mutex<State>,
     /// Held while a token request is under way.
     requesting: Arc<tokio::sync::Mutex<()>>,
@@ -192,7 +198,7 @@ impl TokenSource {
         Self(Arc::new(Inner {
             service,
             refresh_token,
-            failing: Arc::default(),
+            shown: Arc::default(),
             state: Mutex::default(),
             requesting: Arc::default(),
         }))
@@ -201,17 +207,23 @@ impl TokenSource {
     /// Tokens of the same credential for a part of its scopes, which this source will not be asked for any more.
     pub(super) fn narrowed(&self, scopes: String) -> Self {
         let inner = &self.0;
-        inner.failing().remove(self.scopes());
+        inner.shown().failing.remove(self.scopes());
         Self(Arc::new(Inner {
             service: TokenService {
                 scopes,
                 ..inner.service.clone()
             },
             refresh_token: inner.refresh_token.clone(),
-            failing: Arc::clone(&inner.failing),
+            shown: Arc::clone(&inner.shown),
             state: Mutex::default(),
             requesting: Arc::default(),
         }))
+    }
+
+    /// Says that another client is in force, or none: a request that is under way may fail a minute later, and says
+    /// nothing of the credential that is in use then.
+    pub(super) fn retire(&self) {
+        self.0.shown().is_retired = true;
     }
 
     /// The scopes of its tokens, separated by spaces.
@@ -301,8 +313,8 @@ impl Inner {
             stats.token_requests.with_label_values(&[credential]).inc();
         }
         let reason_before = match &outcome {
-            Ok(_) => self.failing().remove(&self.service.scopes),
-            Err(error) => self.failing().insert(
+            Ok(_) => self.shown().failing.remove(&self.service.scopes),
+            Err(error) => self.shown().failing.insert(
                 self.service.scopes.clone(),
                 (error.problem.reason(), error.to_string()),
             ),
@@ -313,11 +325,13 @@ impl Inner {
         self.show();
         match outcome {
             Ok(granted) => {
-                let expiry = clock.now().after(granted.life).as_secs_f64();
-                stats
-                    .token_expiry
-                    .with_label_values(&[credential])
-                    .set(expiry);
+                let shown = self.shown();
+                if !shown.is_retired {
+                    let expiry = clock.now().after(granted.life).as_secs_f64();
+                    let gauge = stats.token_expiry.with_label_values(&[credential]);
+                    gauge.set(expiry);
+                }
+                drop(shown);
                 let token = Arc::new(Token::new(granted));
                 self.with_state(|state| {
                     state.token = Some(Arc::clone(&token));
@@ -345,7 +359,12 @@ impl Inner {
     fn show(&self) {
         let is_unsaved = |token: &Arc<RefreshTokenFile>| token.is_unsaved();
         let is_unsaved = self.refresh_token.as_ref().is_some_and(is_unsaved);
-        let failing: Vec<_> = self.failing().values().cloned().collect();
+        // Held until it is shown, so that nothing is after `retire`.
+        let shown = self.shown();
+        if shown.is_retired {
+            return;
+        }
+        let failing: Vec<_> = shown.failing.values().cloned().collect();
         let TokenService {
             credential,
             stats,
@@ -355,8 +374,8 @@ impl Inner {
         stats.show_credential(*credential, &failing, is_unsaved, clock.now());
     }
 
-    fn failing(&self) -> MutexGuard<'_, BTreeMap<String, Failing>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {

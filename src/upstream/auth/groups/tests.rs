@@ -247,3 +247,17 @@ async fn each_group_of_a_long_list_has_a_token_of_its_own() {
         .collect();
     assert_eq!(asked, long);
 }
+
+#[tokio::test]
+async fn what_comes_of_a_request_after_another_client_is_in_force_is_not_shown() {
+    let sign_in = SignIn::to(|_| refuses("invalid_client")).await;
+    let stats = sign_in.tokens.other.stats().clone();
+    let up = stats.credential_up.with_label_values(&["elements"]);
+    // The other client has signed in meanwhile.
+    up.set(1);
+    sign_in.tokens.retire();
+    sign_in.refusal(PERMISSIONS[0]).await;
+    assert!(sign_in.is_up());
+    assert_eq!(sign_in.failures("invalid_client"), 1, "it is counted");
+    assert!(stats.troubles.now().is_empty());
+}
