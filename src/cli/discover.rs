@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use prometheus::Registry;
@@ -14,7 +13,6 @@ use super::flags::ConfigFlags;
 use super::outcome::{Failed, print};
 use crate::collectors::customers::{Customers, ListedCustomer};
 use crate::collectors::{self, Earlier, Listed as _};
-use crate::config::Discovery;
 use crate::domain::{Clock, Target, Timestamp, name_or_id};
 use crate::upstream::{Client, Clients, Progress, Shared, Stats};
 
@@ -24,8 +22,7 @@ pub(super) async fn discover(
     polling: &Handle,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (elements, discovery) = config.read_for_discovery()?;
-    let Discovery { collector, .. } = discovery;
+    let (elements, collector) = config.read_for_discovery()?;
     let clock = Clock::system();
     let stats =
         Stats::register(&Registry::new()).context("bug in the exporter; please report it")?;
@@ -41,7 +38,7 @@ pub(super) async fn discover(
     let partner = Target::Partner(elements.client_id.as_str().into());
     let now = clock.now();
     let poll = polling.spawn(async move {
-        let progress = Arc::new(Progress::since(now));
+        let progress = Progress::since(now);
         let earlier = Earlier::default();
         collectors::poll(&clients, &partner, collector.kind, earlier, now, &progress).await
     });

@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::outcome::Failed;
 use crate::app::Web;
-use crate::config::{Config, ConfigFile, Discovery, Elements};
+use crate::config::{CollectorConfig, Config, ConfigFile, Elements};
 use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
 use crate::server::{self, Limits};
@@ -84,7 +84,7 @@ impl ConfigFlags {
     }
 
     /// Reads what discovery needs of the configuration, which may name no tenant yet.
-    pub(super) fn read_for_discovery(&self) -> Result<(Elements, Discovery), Failed> {
+    pub(super) fn read_for_discovery(&self) -> Result<(Elements, CollectorConfig), Failed> {
         let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}"));
         let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         file.parse_for_discovery().map_err(wrong)

@@ -38,23 +38,12 @@ pub(super) fn check(
     raw.enabled.unwrap_or(false).then_some(discovery)
 }
 
-fn collector(interval: Duration) -> CollectorConfig {
+/// The collector that discovers, this often.
+pub(super) fn collector(interval: Duration) -> CollectorConfig {
     CollectorConfig {
         interval,
         stale_after: interval * STALE_INTERVALS,
         kind: CollectorKind::Customers(NoOptions),
-    }
-}
-
-/// All tenants, of which nothing is polled.
-impl Default for Discovery {
-    fn default() -> Self {
-        Self {
-            collector: collector(Collector::Customers.default_interval()),
-            include: NamePatterns::default(),
-            exclude: NamePatterns::default(),
-            collectors: Vec::new(),
-        }
     }
 }
 

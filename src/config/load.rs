@@ -9,10 +9,10 @@ use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::watched::{MAX_FILE, read_capped};
 use super::{
-    Config, ConfigError, Discovery, Elements, discovery, elements, files, partner_center, read,
-    tenants,
+    CollectorConfig, Config, ConfigError, Elements, discovery, elements, files, partner_center,
+    read, tenants,
 };
-use crate::domain::{Clock, Unit, text};
+use crate::domain::{Clock, Collector, Unit, text};
 
 /// A configuration's file as it was read. Its text can be made a [`Config`] again, with the secrets of then, after
 /// the file itself has changed.
@@ -70,7 +70,7 @@ impl ConfigFile {
     /// # Errors
     ///
     /// As [`Config::parse`], about the section `elements`.
-    pub fn parse_for_discovery(&self) -> Result<(Elements, Discovery), ConfigError> {
+    pub fn parse_for_discovery(&self) -> Result<(Elements, CollectorConfig), ConfigError> {
         self.with_source(|source| {
             let invalid = |problems| ConfigError::Invalid(Problems::new(source.name, problems));
             let (raw, outline) = read::read(&self.text).map_err(invalid)?;
@@ -78,7 +78,8 @@ impl ConfigFile {
             let elements = elements::check(&mut checker, raw.elements.unwrap_or_default());
             match elements {
                 Some(elements) if checker.problems.is_empty() => {
-                    Ok((elements, Discovery::default()))
+                    let interval = Collector::Customers.default_interval();
+                    Ok((elements, discovery::collector(interval)))
                 }
                 _ => Err(invalid(checker.problems)),
             }

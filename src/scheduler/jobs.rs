@@ -304,9 +304,9 @@ impl Watched {
         }
     }
 
-    /// Somebody wants to know how its listings are now: those that wait for their time are due, even in quarantine.
+    /// Somebody wants to know how its listings are now: those that wait for their time are due, even in quarantine,
+    /// which a success ends.
     pub(super) fn poll_now(&mut self, now: Timestamp) {
-        self.end_quarantine(|_| true, now);
         for (snapshot, job) in self.collectors_mut() {
             if let State::Due(due) = &mut job.state {
                 *due = now.min(*due);

@@ -15,14 +15,17 @@ use tempfile::TempDir;
 use crate::program::until;
 
 use super::scene::{
-    Scene, Told, alerts, elements, folder, nobody, serve, simulator, start, tenants, upstream,
-    write_private,
+    Scene, Told, alerts, config, elements, exporter_down, folder, nobody, serve, simulator, start,
+    tenants, upstream, write_private,
 };
+
+/// What the runbook of a missing exporter says of its exit status.
+const USAGE_STEP: &str = "Exit status 64 means a wrong argument or an invalid";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_client_secret_and_its_correction() {
     let upstream = upstream(3, Vec::new()).await;
-    let config = format!("{}{}", elements(&upstream, &[]), tenants(&upstream));
+    let config = config(&upstream, &[]);
     let folder = folder(&config);
     let secret = folder.path().join("elements.secret");
     write_private(&secret, "wrong");
@@ -55,7 +58,7 @@ async fn an_expired_certificate_at_the_start() {
         certificates.display()
     );
     let lines = [("client_secret_file", ""), ("certificate", &*certificate)];
-    let config = format!("{}{}", elements(&upstream, &lines), tenants(&upstream));
+    let config = config(&upstream, &lines);
     let address = nobody();
     let (prometheus, _room) = Scene::alone(&address).await;
     let folder = folder(&config);
@@ -69,24 +72,7 @@ async fn an_expired_certificate_at_the_start() {
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
-    exporter_down(&prometheus).await;
-}
-
-/// The exporter that does not run is missed, and the runbook says where to look.
-async fn exporter_down(prometheus: &crate::prometheus::Prometheus) {
-    let told = Told {
-        log: &[],
-        metric: "",
-        trouble: ("", &[]),
-        next_step: "",
-        alert: (
-            "AvePointExporterDown",
-            "critical",
-            "no AvePoint exporter is scraped",
-        ),
-        runbook: "Exit status 64 means a wrong argument or an invalid",
-    };
-    alerts(prometheus, &told).await;
+    exporter_down(&prometheus, USAGE_STEP).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,11 +97,7 @@ async fn a_certificate_that_expires_while_the_exporter_runs() {
         ("client_secret_file", ""),
         ("certificate", "{ file: app.crt, key_file: app.key }"),
     ];
-    let folder = folder(&format!(
-        "{}{}",
-        elements(&upstream, &lines),
-        tenants(&upstream)
-    ));
+    let folder = folder(&config(&upstream, &lines));
     fs::write(folder.path().join("app.crt"), certificate.pem()).unwrap();
     write_private(&folder.path().join("app.key"), &key.serialize_pem());
     let scene = Scene::start_in(folder).await;
@@ -138,15 +120,8 @@ async fn a_certificate_that_expires_while_the_exporter_runs() {
             runbook: "or have expired",
         })
         .await;
-    let told = Told {
-        log: &[],
-        metric: "",
-        trouble: ("", &[]),
-        next_step: "",
-        alert: ("AvePointCertificateExpiring", "warning", "has expired"),
-        runbook: "Create a new key and certificate",
-    };
-    alerts(&scene.prometheus, &told).await;
+    let alert = ("AvePointCertificateExpiring", "warning", "has expired");
+    alerts(&scene.prometheus, alert, "Create a new key and certificate").await;
 }
 
 /// A configuration with Partner Center's collector, and the file of the refresh token that it names.
@@ -265,5 +240,5 @@ async fn a_second_exporter_with_the_same_refresh_token() {
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
-    exporter_down(&prometheus).await;
+    exporter_down(&prometheus, USAGE_STEP).await;
 }

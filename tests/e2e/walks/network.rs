@@ -8,12 +8,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::scene::{Scene, Told, elements, nobody, tenants, upstream};
+use super::scene::{Scene, Told, config, nobody, upstream};
 
 /// What is said if there is no connection to the token service.
 async fn no_connection(lines: &[(&str, &str)], words: &'static [&'static str], step: &'static str) {
     let upstream = upstream(3, Vec::new()).await;
-    let config = format!("{}{}", elements(&upstream, lines), tenants(&upstream));
+    let config = config(&upstream, lines);
     let scene = Scene::start(&config).await;
     let runbook = match step {
         "" => {
@@ -116,11 +116,7 @@ async fn a_certificate_of_a_ca_that_nobody_knows() {
 async fn a_token_service_that_is_at_another_address() {
     let upstream = upstream(3, Vec::new()).await;
     let url = format!("{}/somewhere/else", upstream.url());
-    let config = format!(
-        "{}{}",
-        elements(&upstream, &[("token_url", &url)]),
-        tenants(&upstream)
-    );
+    let config = config(&upstream, &[("token_url", &url)]);
     let scene = Scene::start(&config).await;
     scene
         .tells(&Told {

@@ -92,6 +92,11 @@ pub(super) fn tenants(upstream: &Simulator) -> String {
     format!("{EVERY_SECOND}tenants:\n{}", tenants.collect::<String>())
 }
 
+/// A configuration for this upstream and all its tenants; see [`elements`].
+pub(super) fn config(upstream: &Simulator, lines: &[(&str, &str)]) -> String {
+    elements(upstream, lines) + &tenants(upstream)
+}
+
 pub(super) const EVERY_SECOND: &str = "collectors:\n  security_users: { interval: 1s, stale_after: 5s }\n  \
                                        protected_users: { interval: 1s, stale_after: 5s }\n";
 
@@ -178,7 +183,7 @@ impl Scene {
         .await;
         let step = trouble["next_step"].as_str().unwrap();
         assert!(step.contains(told.next_step), "{trouble:#}");
-        let alert = alerts(&self.prometheus, told).await;
+        let alert = alerts(&self.prometheus, told.alert, told.runbook).await;
         assert_eq!(trouble["alert"], alert.labels["alertname"], "{trouble:#}");
         assert_eq!(trouble["severity"], alert.labels["severity"], "{trouble:#}");
         let runbook = get(&self.address, trouble["runbook"].as_str().unwrap()).await;
@@ -197,8 +202,11 @@ impl Scene {
 }
 
 /// Waits for the alert, whose text and runbook say what they should.
-pub(super) async fn alerts(prometheus: &Prometheus, told: &Told) -> Alert {
-    let (name, severity, words) = told.alert;
+pub(super) async fn alerts(
+    prometheus: &Prometheus,
+    (name, severity, words): (&str, &str, &str),
+    step: &str,
+) -> Alert {
     let alert = until(&format!("the alert {name} with {words:?}"), async || {
         let alerts = prometheus.firing().await.into_iter();
         alerts
@@ -213,12 +221,18 @@ pub(super) async fn alerts(prometheus: &Prometheus, told: &Told) -> Alert {
     .await;
     let (_, file) = alert.annotations["runbook_url"].rsplit_once('/').unwrap();
     let runbook = RUNBOOKS.file(file).unwrap();
-    assert!(
-        runbook.text.contains(told.runbook),
-        "{file}: {}",
-        told.runbook
-    );
+    assert!(runbook.text.contains(step), "{file}: {step}");
     alert
+}
+
+/// An exporter that does not run is missed, and the runbook says where to look.
+pub(super) async fn exporter_down(prometheus: &Prometheus, step: &str) {
+    let alert = (
+        "AvePointExporterDown",
+        "critical",
+        "no AvePoint exporter is scraped",
+    );
+    alerts(prometheus, alert, step).await;
 }
 
 /// Starts `serve` in this folder. Returns it with its address, as its log has it.

@@ -2,7 +2,7 @@
 
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
 
-use super::scene::{EVERY_SECOND, Scene, Told, elements, simulator, tenants, upstream};
+use super::scene::{EVERY_SECOND, Scene, Told, config, elements, simulator, upstream};
 use crate::program::until;
 
 const LISTINGS: [Listing; 2] = [Listing::Security, Listing::Protected];
@@ -12,7 +12,7 @@ async fn scene_with(
     rules: Vec<Rule>,
 ) -> (avepoint_exporter::simulator::Simulator, Scene) {
     let upstream = upstream(tenants_count, rules).await;
-    let config = format!("{}{}", elements(&upstream, &[]), tenants(&upstream));
+    let config = config(&upstream, &[]);
     let scene = Scene::start(&config).await;
     (upstream, scene)
 }
@@ -247,7 +247,7 @@ async fn a_clock_that_is_five_hours_off() {
 async fn a_fleet_that_does_not_fit() {
     let upstream = upstream(4, Vec::new()).await;
     let limit = [("rate_limit", "{ requests_per_second: 1, burst: 1 }")];
-    let config = format!("{}{}", elements(&upstream, &limit), tenants(&upstream));
+    let config = config(&upstream, &limit);
     let scene = Scene::start(&config).await;
     scene
         .tells(&Told {
@@ -320,11 +320,7 @@ async fn tenants_that_discovery_finds_no_longer_and_customers_neither() {
 async fn an_upstream_that_is_down_for_the_listings_alone() {
     let upstream = upstream(4, Vec::new()).await;
     let url = format!("http://{}", super::scene::nobody());
-    let config = format!(
-        "{}{}",
-        elements(&upstream, &[("api_url", &url), ("retry_deadline", "1s")]),
-        tenants(&upstream)
-    );
+    let config = config(&upstream, &[("api_url", &url), ("retry_deadline", "1s")]);
     let scene = Scene::start(&config).await;
     scene
         .tells(&Told {

@@ -31,12 +31,11 @@ async fn one_tenant_is_polled_now_even_in_quarantine_and_the_others_when_they_ar
         .iter()
         .map(|one| one.tenant_id.to_string())
         .collect();
+    let refused = world.tenants()[0].tenant_id;
     let mut options = Options::new(world);
-    // Refused at its first poll.
-    options.rules = vec![Rule::new(
-        Fault::Forbidden,
-        When::first(1).on(Listing::Security),
-    )];
+    // Refused at its first two polls, so that it is in quarantine at the third.
+    let when = When::first(2).on(Listing::Security).for_tenant(refused);
+    options.rules = vec![Rule::new(Fault::Forbidden, when)];
     let upstream = simulator(options).await;
     let hourly =
         "collectors:\n  security_users: { interval: 1h }\n  protected_users: { interval: 1h }\n";
@@ -49,20 +48,25 @@ async fn one_tenant_is_polled_now_even_in_quarantine_and_the_others_when_they_ar
         })
         .await;
     }
-    let (status, text) = post(
-        &address,
-        &format!("?m365_tenant_id={}", ids[0].to_uppercase()),
-    )
-    .await;
-    assert_eq!(
-        (status, text.starts_with("polling the tenant now")),
-        (202, true),
-        "{text}"
-    );
-    until("the second poll", async || {
-        (polls(&address, &ids[0]).await == [Some(2.0); 2]).then_some(())
-    })
-    .await;
+    let quarantined = async || {
+        let shown = Exposition::read(&get(&address, "/metrics").await.text());
+        let labels = [
+            ("m365_tenant_id", ids[0].as_str()),
+            ("collector", "security_users"),
+        ];
+        shown.get("avepoint_collector_quarantined", &labels)
+    };
+    for (ended, is_in_quarantine) in [(2.0, 1.0), (3.0, 0.0)] {
+        let query = format!("?m365_tenant_id={}", ids[0].to_uppercase());
+        let (status, text) = post(&address, &query).await;
+        assert_eq!(status, 202, "{text}");
+        assert!(text.starts_with("polling the tenant now"), "{text}");
+        until("the next poll", async || {
+            (polls(&address, &ids[0]).await == [Some(ended); 2]).then_some(())
+        })
+        .await;
+        assert_eq!(quarantined().await, Some(is_in_quarantine));
+    }
     assert_eq!(polls(&address, &ids[1]).await, once);
     program.signal("TERM");
     let log = program.end().await.stderr;
