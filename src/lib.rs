@@ -5,7 +5,8 @@
 //! from lower floors, or from its own floor without a cycle. To get to know the program, read from the bottom up:
 //!
 //! - floor 0, [`domain`]: the field's words as types, among them the table of collectors and their targets; [`bundle`]:
-//!   the dashboards, rules and runbooks; [`lock`]: a file that one process at a time holds; [`troubles`]: what is wrong now, and since when.
+//!   the dashboards, rules and runbooks; [`lock`]: a file that one process at a time holds; [`troubles`]: what is wrong
+//!   now, and since when.
 //! - floor 1, [`config`]: the YAML file as written, and the validated configuration; [`metric`]: what there is to say
 //!   about a metric, and its samples as text.
 //! - floor 2, [`upstream`]: OAuth 2, HTTP, and how the listings of both APIs are paged.

@@ -115,21 +115,21 @@ pub struct Noted {
 pub struct Troubles(Arc<Mutex<Known>>);
 
 /// By what is in trouble, such as the name of an API.
-type Known = BTreeMap<(Trouble, String), Noted>;
+type Known = BTreeMap<(Trouble, &'static str), Noted>;
 
 impl Troubles {
     /// Notes a trouble of this subject. One that is known keeps its beginning. Returns whether it is new.
     pub fn begin(
         &self,
         trouble: Trouble,
-        subject: &str,
+        subject: &'static str,
         reason: &'static str,
         cause: String,
         now: Timestamp,
     ) -> bool {
         let mut known = self.known();
         let before = known.len();
-        let noted = known.entry((trouble, subject.to_owned())).or_insert(Noted {
+        let noted = known.entry((trouble, subject)).or_insert(Noted {
             reason,
             cause: String::new(),
             since: now,
@@ -139,18 +139,16 @@ impl Troubles {
     }
 
     /// Notes that this subject has this trouble no longer. Returns whether it had.
-    pub fn end(&self, trouble: Trouble, subject: &str) -> bool {
-        self.known()
-            .remove(&(trouble, subject.to_owned()))
-            .is_some()
+    pub fn end(&self, trouble: Trouble, subject: &'static str) -> bool {
+        self.known().remove(&(trouble, subject)).is_some()
     }
 
     /// Those of now, worst first, with their subjects.
-    pub fn now(&self) -> Vec<(Trouble, String, Noted)> {
+    pub fn now(&self) -> Vec<(Trouble, &'static str, Noted)> {
         let known = self.known();
         known
             .iter()
-            .map(|((trouble, subject), noted)| (*trouble, subject.clone(), noted.clone()))
+            .map(|((trouble, subject), noted)| (*trouble, *subject, noted.clone()))
             .collect()
     }
 
@@ -186,7 +184,7 @@ mod tests {
                 cause,
                 since,
             };
-            vec![(Trouble::Clock, "elements".to_owned(), noted)]
+            vec![(Trouble::Clock, "elements", noted)]
         };
         assert_eq!(copy.now(), noted("b", 1));
         assert!(!copy.end(Trouble::Clock, "partner_center"));

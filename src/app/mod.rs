@@ -179,7 +179,7 @@ impl Exporter {
             snapshots: self.snapshots.clone(),
             storage: self.storage.status(),
             upstream: self.upstream,
-            reloaded: self.reloader.status(),
+            read_at: self.reloader.read_at(),
             registry: self.registry,
             clock: self.clock.clone(),
             demand: web.reload.is_some().then(|| self.scheduler.demand()),

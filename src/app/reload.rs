@@ -14,9 +14,9 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::collectors;
 use crate::config::{CollectorConfig, Config, ConfigFile};
-use crate::domain::Clock;
+use crate::domain::{Clock, Timestamp};
 use crate::scheduler::InForce;
-use crate::server::{Asked, ReloadStatus};
+use crate::server::Asked;
 use crate::troubles::Trouble;
 use crate::upstream::{Client, Clients, RefreshTokenFile, Shared, Stats};
 
@@ -29,7 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
-    status: watch::Sender<ReloadStatus>,
+    /// When what is in force was read.
+    read_at: watch::Sender<Timestamp>,
     successful: IntGauge,
     succeeded_at: Gauge,
     /// Why the file was refused when it was last read.
@@ -88,18 +89,15 @@ impl Reloader {
             succeeded_at,
             refused: None,
             again: None,
-            status: watch::Sender::new(ReloadStatus {
-                last_success: now,
-                error: None,
-            }),
+            read_at: watch::Sender::new(now),
             files_refused: None,
             is_missing: false,
         })
     }
 
-    /// How the last reading of the configuration went, now and later.
-    pub(super) fn status(&self) -> watch::Receiver<ReloadStatus> {
-        self.status.subscribe()
+    /// When the configuration in force was read, now and later.
+    pub(super) fn read_at(&self) -> watch::Receiver<Timestamp> {
+        self.read_at.subscribe()
     }
 
     /// The configuration in force and its clients, now and later.
@@ -150,8 +148,6 @@ impl Reloader {
                 troubles.end(Trouble::Reload, "configuration");
             }
         }
-        let error = error.cloned();
-        self.status.send_modify(|status| status.error = error);
     }
 
     /// Reads the file and the files that it names, puts them in force, and returns the text.
@@ -271,7 +267,7 @@ impl Reloader {
         }));
         let now = self.shared.clock.now();
         self.succeeded_at.set(now.as_secs_f64());
-        self.status.send_modify(|status| status.last_success = now);
+        self.read_at.send_replace(now);
         self.files_refused = None;
         Ok(())
     }

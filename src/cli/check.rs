@@ -12,9 +12,7 @@ use self::load::Load;
 use crate::collectors::customers::{ListedCustomer, ListedTenant};
 use crate::collectors::{self, ASSUMED_USERS, References};
 use crate::config::{CollectorKind, Config, Discovery, NamePatterns, RateLimit};
-use crate::domain::{
-    Api, Collector, CustomerId, PromDuration, TargetId, TenantId, TenantSource, Timestamp,
-};
+use crate::domain::{Api, Collector, PromDuration, TargetId, TenantId, TenantSource, Timestamp};
 use crate::exposition;
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Discovered, Figures, LastPoll, Snapshot, TargetSnapshot};
@@ -192,17 +190,13 @@ fn assumed_fleet(config: &Config, discovery: &Discovery, tenants: u32) -> Fleet 
         .map(|index| {
             // Ids that nobody has.
             let id = u128::MAX - u128::from(index);
-            ListedCustomer {
-                id: CustomerId::from_bits(id),
+            let tenant = ListedTenant {
+                id: TenantId::from_bits(id),
                 name: None,
-                backup_status: None,
-                country: None,
-                management_mode: None,
-                tenants: vec![ListedTenant {
-                    id: TenantId::from_bits(id),
-                    name: None,
-                }],
-                unsupported: 0,
+            };
+            ListedCustomer {
+                tenants: vec![tenant],
+                ..ListedCustomer::bare(id)
             }
         })
         .collect();

@@ -70,6 +70,17 @@ impl Target {
         }
     }
 
+    /// The name for people, as `Contoso (contoso.example)`; ids where names are not known.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Partner(client_id) => client_id.to_string(),
+            Self::Customer(customer) => customer.name().into_owned(),
+            Self::Tenant(tenant) => {
+                format!("{} ({})", tenant.customer_name(), tenant.tenant_name())
+            }
+        }
+    }
+
     /// The labels that all series of this target carry, with their values.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
         match self {

@@ -61,14 +61,9 @@ pub(super) fn some(names: &[String]) -> Option<String> {
     }
 }
 
-/// As `Contoso (contoso.example)`.
+/// The name of a target that is a tenant.
 fn name(target: &Target) -> Option<String> {
-    let tenant = target.tenant()?;
-    Some(format!(
-        "{} ({})",
-        tenant.customer_name(),
-        tenant.tenant_name()
-    ))
+    target.tenant().map(|_| target.name())
 }
 
 impl Roster {

@@ -371,8 +371,7 @@ impl Scheduler {
             .is_some_and(|poll| poll.failure.is_some());
         let is_discovery = poll.collector.is_discovery();
         let (last_poll, outcome) = conclude(ended, poll.collector, was_failing, now);
-        let last_poll_succeeded = outcome.is_ok();
-        let has_succeeded = last_poll_succeeded || snapshot.figures.is_some();
+        let has_succeeded = outcome.is_ok() || snapshot.figures.is_some();
         snapshot.skipped += job.plan(poll.collector, due, last_poll.failure, has_succeeded, now);
         if once {
             job.state = State::Done;
@@ -416,7 +415,7 @@ impl Scheduler {
         drop(in_span);
         if is_discovery {
             let change = self.change_roster();
-            if last_poll_succeeded {
+            if last_poll.failure.is_none() {
                 self.told.tell_found();
             }
             change.log();

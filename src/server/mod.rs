@@ -14,4 +14,4 @@ mod troubles;
 pub use connections::{Limits, serve};
 pub use pages::{Pages, Sources, is_taken};
 pub use reload::{Asked, Reload};
-pub use status::{ReloadStatus, StorageStatus};
+pub use status::StorageStatus;

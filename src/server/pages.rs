@@ -25,7 +25,7 @@ use super::encoding::accepts_gzip;
 use super::files;
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
-use super::status::{self, Own, ReloadStatus, StorageStatus};
+use super::status::{self, Own, StorageStatus};
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -45,8 +45,8 @@ pub struct Sources {
     pub storage: watch::Receiver<Option<StorageStatus>>,
     /// What is known of the APIs and the credentials, and what is wrong.
     pub upstream: Stats,
-    /// How the last reading of the configuration went.
-    pub reloaded: watch::Receiver<ReloadStatus>,
+    /// When the configuration in force was read.
+    pub read_at: watch::Receiver<Timestamp>,
     /// The exporter's own series.
     pub registry: Registry,
     /// Tells the time of day.
@@ -200,7 +200,7 @@ impl Pages {
         let own = Own {
             upstream: self.sources.upstream.clone(),
             storage: self.sources.storage.borrow().clone(),
-            reload: self.sources.reloaded.borrow().clone(),
+            read_at: *self.sources.read_at.borrow(),
         };
         let now = self.sources.clock.now();
         // Some megabytes for a large fleet, which are not to hold up the scrapes.

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Target, Timestamp, Unit};
 use crate::snapshot::{CollectorSnapshot, LastFailure, Snapshot};
+use crate::troubles::Trouble;
 use crate::upstream::{ListingSize, Stats};
 
 use super::troubles::{self, FoundTrouble};
@@ -31,11 +32,7 @@ pub(super) fn render(
         discovery: DiscoveryStatus::of(snapshot),
         credentials: credentials(&own.upstream),
         apis: apis(&own.upstream),
-        reload: ReloadShown {
-            up: own.reload.error.is_none(),
-            last_success: Time(own.reload.last_success),
-            error: own.reload.error.as_deref(),
-        },
+        reload: ReloadStatus::of(own),
         storage: own.storage.as_ref(),
         partner: Vec::new(),
         customers: Vec::new(),
@@ -74,16 +71,8 @@ pub(super) struct Own {
     /// What is known of the APIs and the credentials, and what is wrong.
     pub(super) upstream: Stats,
     pub(super) storage: Option<StorageStatus>,
-    pub(super) reload: ReloadStatus,
-}
-
-/// How the last reading of the configuration went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReloadStatus {
-    /// When what is in force was read.
-    pub last_success: Timestamp,
-    /// Why what was read since was refused; `None` if nothing was.
-    pub error: Option<String>,
+    /// When the configuration in force was read.
+    pub(super) read_at: Timestamp,
 }
 
 /// Where figures are kept over a restart, and how the last write there or its trial went.
@@ -106,7 +95,7 @@ struct Status<'a> {
     discovery: Option<DiscoveryStatus<'a>>,
     credentials: Vec<CredentialStatus>,
     apis: Vec<ApiStatus>,
-    reload: ReloadShown<'a>,
+    reload: ReloadStatus,
     storage: Option<&'a StorageStatus>,
     /// The collectors of the partner, except discovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -122,7 +111,7 @@ struct TroubleStatus {
     severity: &'static str,
     trouble: &'static str,
     /// What is in trouble, such as a credential, an API or a collector.
-    subject: String,
+    subject: &'static str,
     reason: Option<&'static str>,
     cause: String,
     since: Option<Time>,
@@ -218,11 +207,25 @@ fn apis(upstream: &Stats) -> Vec<ApiStatus> {
         .collect()
 }
 
+/// How the last reading of the configuration went.
 #[derive(Serialize)]
-struct ReloadShown<'a> {
+struct ReloadStatus {
     up: bool,
     last_success: Time,
-    error: Option<&'a str>,
+    error: Option<String>,
+}
+
+impl ReloadStatus {
+    fn of(own: &Own) -> Self {
+        let troubles = own.upstream.troubles.now().into_iter();
+        let mut refused = troubles.filter(|(trouble, ..)| *trouble == Trouble::Reload);
+        let error = refused.next().map(|(_, _, noted)| noted.cause);
+        Self {
+            up: error.is_none(),
+            last_success: Time(own.read_at),
+            error,
+        }
+    }
 }
 
 /// The number of tenants and collectors that need a look. Tenants that are gone count as such only.

@@ -25,7 +25,7 @@ const EXAMPLES: usize = 5;
 pub(super) struct FoundTrouble {
     pub(super) trouble: Trouble,
     /// What is in trouble, such as a credential, an API or a collector.
-    pub(super) subject: String,
+    pub(super) subject: &'static str,
     /// As a word of the closed lists; empty where there is one reason only.
     pub(super) reason: &'static str,
     /// For people.
@@ -47,8 +47,9 @@ pub(super) fn of(snapshot: &Snapshot, upstream: &Stats, now: Timestamp) -> Vec<F
     found.extend(vanished(snapshot));
     for collector in Collector::configured() {
         let polled = Polled::of(snapshot, collector, now);
-        found.extend(polled.blind());
-        found.extend(polled.failing());
+        let failing = polled.by_reason();
+        found.extend(polled.blind(&failing));
+        found.extend(polled.failing(failing));
         found.extend(polled.stale());
     }
     found.sort_by(|a, b| {
@@ -121,7 +122,9 @@ fn step_for(reason: &str) -> &'static str {
             "Let a user with the role Admin agent consent again, and write the new refresh token to \
              partner_center.refresh_token_file."
         }
-        "storage" => "Make the directory of partner_center.refresh_token_file writable.",
+        "storage" => {
+            "Make the directory of partner_center.refresh_token_file writable; if the file is gone, write a token to it."
+        }
         "credential" => "Correct the credential first: without an access token nothing is polled.",
         "unauthorized" => {
             "Check that api_url and token_url belong to the same environment, and that the app registration is active."
@@ -152,7 +155,7 @@ fn step_for(reason: &str) -> &'static str {
     }
 }
 
-fn noted((trouble, subject, noted): (Trouble, String, Noted)) -> FoundTrouble {
+fn noted((trouble, subject, noted): (Trouble, &'static str, Noted)) -> FoundTrouble {
     let Noted {
         reason,
         cause,
@@ -185,7 +188,7 @@ fn certificates(upstream: &Stats, now: Timestamp) -> impl Iterator<Item = FoundT
         let verb = if left.is_zero() { "expired" } else { "expires" };
         Some(FoundTrouble {
             trouble,
-            subject: credential.to_owned(),
+            subject: credential,
             reason: "",
             cause: format!("the certificate in {file} {verb} at {at}"),
             since: Some(Timestamp::from_unix(
@@ -203,7 +206,7 @@ fn discovery(snapshot: &Snapshot) -> Option<FoundTrouble> {
     let failure = failure.filter(|_| discovery.up() == Some(false))?;
     Some(FoundTrouble {
         trouble: Trouble::Discovery,
-        subject: "discovery".to_owned(),
+        subject: "discovery",
         reason: failure.reason.as_str(),
         cause: failure.message.to_string(),
         since: discovery.failing_since,
@@ -218,7 +221,7 @@ fn no_tenants(snapshot: &Snapshot) -> Option<FoundTrouble> {
     let is_none = is_known && snapshot.polled(Unit::Tenant).next().is_none();
     is_none.then(|| FoundTrouble {
         trouble: Trouble::NoTenants,
-        subject: "tenants".to_owned(),
+        subject: "tenants",
         reason: "",
         cause: match snapshot.discovered.as_ref().map(|found| found.excluded) {
             None => "no tenant is known".to_owned(),
@@ -242,11 +245,15 @@ fn vanished(snapshot: &Snapshot) -> Option<FoundTrouble> {
     let count = tenants.len();
     (count > 0).then(|| FoundTrouble {
         trouble: Trouble::Vanished,
-        subject: "tenants".to_owned(),
+        subject: "tenants",
         reason: "",
         cause: format!("discovery no longer finds {count} of the tenants that it found before"),
         since: None,
-        examples: tenants.into_iter().take(EXAMPLES).map(name).collect(),
+        examples: tenants
+            .into_iter()
+            .take(EXAMPLES)
+            .map(Target::name)
+            .collect(),
         affected: count,
     })
 }
@@ -258,8 +265,11 @@ struct Polled<'a> {
     now: Timestamp,
 }
 
-/// Targets that fail for the same reason, or have none.
+/// Targets that have something in common.
 type Group<'a> = Vec<(&'a TargetSnapshot, &'a CollectorSnapshot)>;
+
+/// Targets whose last poll failed, by the reason.
+type ByReason<'a> = BTreeMap<&'static str, Group<'a>>;
 
 impl<'a> Polled<'a> {
     fn of(snapshot: &'a Snapshot, collector: Collector, now: Timestamp) -> Self {
@@ -274,8 +284,8 @@ impl<'a> Polled<'a> {
     }
 
     /// By the reason why the last poll failed.
-    fn by_reason(&self) -> BTreeMap<&'static str, Group<'a>> {
-        let mut groups = BTreeMap::<_, Group<'a>>::new();
+    fn by_reason(&self) -> ByReason<'a> {
+        let mut groups = ByReason::new();
         for (target, polled) in &self.targets {
             if let Some(reason) = polled.last_poll.and_then(|poll| poll.failure) {
                 let group = groups.entry(reason.as_str()).or_default();
@@ -286,7 +296,7 @@ impl<'a> Polled<'a> {
     }
 
     /// Of most tenants nothing is known, or not for long.
-    fn blind(&self) -> Option<FoundTrouble> {
+    fn blind(&self, failing: &ByReason<'_>) -> Option<FoundTrouble> {
         let is_blind = |one: &CollectorSnapshot| {
             one.up() == Some(false) || (one.was_polled() && one.fresh(self.now).is_none())
         };
@@ -304,11 +314,10 @@ impl<'a> Polled<'a> {
         if !is_of_interest || !is_most {
             return None;
         }
-        let groups = self.by_reason();
-        let most = groups.into_iter().max_by_key(|(_, group)| group.len());
+        let most = failing.iter().max_by_key(|(_, group)| group.len());
         // A reason of a few says nothing of the others, whose polls are late.
         let most = most.filter(|(_, group)| 2 * group.len() >= few);
-        let (reason, message) = most.map_or(("", None), |(reason, group)| (reason, cause(&group)));
+        let (reason, message) = most.map_or(("", None), |(reason, group)| (*reason, cause(group)));
         let message = message.map(|message| format!(": {message}"));
         let text = format!(
             "{few} of {all} tenants fail or have no fresh figures{}",
@@ -321,8 +330,8 @@ impl<'a> Polled<'a> {
     }
 
     /// Polls that fail, by reason.
-    fn failing(&self) -> impl Iterator<Item = FoundTrouble> {
-        self.by_reason().into_iter().map(|(reason, group)| {
+    fn failing(&self, by_reason: ByReason<'_>) -> impl Iterator<Item = FoundTrouble> {
+        by_reason.into_iter().map(|(reason, group)| {
             let text = cause(&group).unwrap_or_else(|| {
                 "the last poll before the restart failed; the next one is yet to end".to_owned()
             });
@@ -356,10 +365,10 @@ impl<'a> Polled<'a> {
         cause: String,
         group: &Group<'_>,
     ) -> FoundTrouble {
-        let names = group.iter().map(|(target, _)| name(&target.target));
+        let names = group.iter().map(|(target, _)| target.target.name());
         FoundTrouble {
             trouble,
-            subject: self.collector.as_str().to_owned(),
+            subject: self.collector.as_str(),
             reason,
             cause,
             since: group.iter().filter_map(|(_, one)| one.failing_since).min(),
@@ -376,15 +385,4 @@ fn cause(group: &Group<'_>) -> Option<String> {
         .filter_map(|(_, one)| one.last_failure.as_ref());
     let last = failures.max_by_key(|failure| failure.at)?;
     Some(last.message.to_string())
-}
-
-/// As the log calls it.
-fn name(target: &Target) -> String {
-    match target {
-        Target::Partner(id) => id.to_string(),
-        Target::Customer(customer) => customer.name().into_owned(),
-        Target::Tenant(tenant) => {
-            format!("{} ({})", tenant.customer_name(), tenant.tenant_name())
-        }
-    }
 }

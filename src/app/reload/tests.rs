@@ -88,7 +88,7 @@ async fn a_reload_that_a_missing_file_has_failed_is_done_when_the_file_is_there(
         if secret == "one" {
             assert!(accepted.is_some());
             assert_eq!(running.reloader.in_force.borrow().reloads, reloads + 1);
-            assert!(running.reloader.status.borrow().error.is_none());
+            assert!(running.reloader.shared.stats.troubles.now().is_empty());
         } else {
             assert!(accepted.is_none(), "once is enough");
         }

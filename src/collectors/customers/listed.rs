@@ -24,10 +24,9 @@ pub struct ListedCustomer {
     pub unsupported: u64,
 }
 
-#[cfg(test)]
 impl ListedCustomer {
-    /// For tests: a customer with nothing but this id.
-    pub(crate) fn bare(id: u128) -> Self {
+    /// A customer of whom nothing but this id is known.
+    pub const fn bare(id: u128) -> Self {
         Self {
             id: CustomerId::from_bits(id),
             name: None,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use avepoint_exporter::domain::{Clock, Timestamp};
 use avepoint_exporter::exposition::{Body, Kind, Packed, catalogue, gzip, render};
-use avepoint_exporter::server::{Pages, ReloadStatus, Sources};
+use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::snapshot::Snapshot;
 use avepoint_exporter::upstream::Stats;
 use bytes::Bytes;
@@ -249,7 +249,7 @@ fn pages(tenants: Body) -> Pages {
         snapshots: watch::channel(Arc::default()).1,
         storage: watch::channel(None).1,
         upstream: Stats::register(&Registry::new()).unwrap(),
-        reloaded: watch::channel(ReloadStatus::default()).1,
+        read_at: watch::channel(Timestamp::default()).1,
         registry,
         clock: Clock::system(),
         reload: None,

@@ -224,13 +224,8 @@ fn discovery() -> (CollectorSnapshot, Discovered) {
 /// A customer of which nothing is known.
 fn customer(id: u128) -> ListedCustomer {
     ListedCustomer {
-        id: CustomerId::from_bits(id),
-        name: None,
-        backup_status: None,
-        country: None,
-        management_mode: None,
-        tenants: Vec::new(),
         unsupported: 1,
+        ..ListedCustomer::bare(id)
     }
 }
 

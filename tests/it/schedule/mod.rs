@@ -18,7 +18,7 @@ use avepoint_exporter::domain::{
     Timestamp, Unit,
 };
 use avepoint_exporter::exposition::Body;
-use avepoint_exporter::server::{Pages, ReloadStatus, Sources};
+use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Moment, Options, Rule, When, World};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TargetSnapshot};
 use avepoint_exporter::upstream::Stats;
@@ -424,7 +424,7 @@ impl Readiness {
             snapshots: watch::channel(Arc::default()).1,
             storage: watch::channel(None).1,
             upstream: Stats::register(&Registry::new()).unwrap(),
-            reloaded: watch::channel(ReloadStatus::default()).1,
+            read_at: watch::channel(Timestamp::default()).1,
             registry: Registry::new(),
             clock: Clock::from_fn(move || {
                 Timestamp::from_unix(Duration::from_secs(now.load(Ordering::Relaxed)))

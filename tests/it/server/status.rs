@@ -5,7 +5,7 @@ use std::sync::Arc;
 use avepoint_exporter::collectors::Totals;
 use avepoint_exporter::domain::{Clock, Reason, Timestamp};
 use avepoint_exporter::exposition::Body;
-use avepoint_exporter::server::{Pages, ReloadStatus, Sources};
+use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::simulator::{Fault, Listing, Options, Rule, When, World};
 use avepoint_exporter::snapshot::{CollectorSnapshot, Snapshot, TargetSnapshot};
 use avepoint_exporter::troubles::Trouble;
@@ -38,7 +38,7 @@ async fn status_with(snapshot: Snapshot, upstream: Stats, now: Timestamp) -> Val
         snapshots: watch::channel(Arc::new(snapshot)).1,
         storage: watch::channel(None).1,
         upstream,
-        reloaded: watch::channel(ReloadStatus::default()).1,
+        read_at: watch::channel(Timestamp::default()).1,
         registry: Registry::new(),
         clock: Clock::from_fn(move || now),
         reload: None,
