@@ -26,6 +26,7 @@ mod prometheus;
 mod promql;
 mod rules;
 mod walks;
+mod web_config;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
