@@ -11,7 +11,7 @@ use rcgen::{
 };
 
 /// The certificates that a client may show.
-pub(super) const CLIENTS: [&str; 20] = [
+pub(super) const CLIENTS: [&str; 19] = [
     "dns",
     "email",
     "ip",
@@ -28,14 +28,13 @@ pub(super) const CLIENTS: [&str; 20] = [
     "expired",
     "future",
     "for-servers",
-    "for-anything",
     "through-intermediate",
     "without-intermediate",
     "authority",
 ];
 
 /// Those that webpki refuses and Go does not; see the list of differences.
-pub(super) const ODD_CLIENTS: [&str; 2] = ["intermediate", "version-1"];
+pub(super) const ODD_CLIENTS: [&str; 3] = ["intermediate", "version-1", "for-anything"];
 
 /// Alternative names of the clients.
 pub(super) const NAMES: [&str; 4] = [

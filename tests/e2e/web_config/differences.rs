@@ -1,5 +1,9 @@
 //! Where the exporter's answer may be another one than the toolkit's: the whole list, each with its reason. In all of
-//! them the exporter lets in fewer clients, never more.
+//! them the exporter lets in fewer clients, but for one fault of the toolkit's.
+//!
+//! Two more are tested where files change: while its file is wrong, the exporter answers 500 to all who get through to
+//! it, and the toolkit closes their connections; a plain listener whose file asks for TLS answers 500, and the toolkit
+//! goes on without TLS. The texts of answers are not compared.
 
 use super::certificates::ODD_CLIENTS;
 use super::client::Client;
@@ -48,8 +52,8 @@ pub(super) const REQUESTS: &[Difference<Client>] = &[
         applies: |_, client| client.group == Some("P-521"),
     },
     Difference {
-        reason: "webpki takes no client certificates of X.509 version 1 and none of authorities, but for those that are \
-                 the configured authority themselves",
+        reason: "webpki takes no client certificates of X.509 version 1, none for any purpose, and none of authorities, \
+                 but for those that are the configured authority themselves",
         applies: |_, client| {
             client
                 .certificate
@@ -57,6 +61,18 @@ pub(super) const REQUESTS: &[Difference<Client>] = &[
         },
     },
 ];
+
+/// Requests that the toolkit closes the connection on by mistake, and that get an answer from the exporter.
+pub(super) const FAULTS: &[Difference<Client>] = &[Difference {
+    reason: "with allowed names, the toolkit panics over a client without a certificate, though it need not have one",
+    applies: |config, client| {
+        let is_optional = |tls: &Tls| {
+            let optional = ["RequestClientCert", "VerifyClientCertIfGiven"];
+            tls.sans.is_some() && tls.client_auth.is_some_and(|auth| optional.contains(&auth))
+        };
+        client.certificate.is_none() && config.tls.as_ref().is_some_and(is_optional)
+    },
+}];
 
 /// The first of the list that applies.
 pub(super) fn agreed<T: ?Sized>(
