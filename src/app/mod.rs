@@ -23,7 +23,7 @@ use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::metrics::ProcessMetrics;
 use crate::scheduler::Scheduler;
-use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
+use crate::server::{self, Asked, Limits, Lock, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
 use crate::state::{Saved, StateDir};
 use crate::upstream::Stats;
@@ -51,6 +51,8 @@ pub struct Web {
     pub reload: Option<Reload>,
     /// What one client may take from the others.
     pub limits: Limits,
+    /// TLS, passwords and headers; `None` to serve everybody.
+    pub lock: Option<Arc<Lock>>,
 }
 
 /// An exporter that has not begun its work.
@@ -185,7 +187,8 @@ impl Exporter {
             demand: web.reload.is_some().then(|| self.scheduler.demand()),
             reload: web.reload,
         };
-        let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
+        let pages = Pages::new(sources, web.telemetry_path, web.max_requests)?;
+        let pages = Arc::new(pages.locked(web.lock));
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
         let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
         let polls = AbortOnDropHandle::new(polls);

@@ -188,6 +188,7 @@ pub(super) async fn demo(
     polling: Handle,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
+    let lock = web.lock()?;
     let (listeners, address) = web.bind().await?;
     let folder =
         tempfile::tempdir().context("failed to create a directory for the refresh token")?;
@@ -195,6 +196,8 @@ pub(super) async fn demo(
         .start_demo(folder.path(), &polling, shutdown.clone())
         .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
+    let has_tls = lock.as_ref().is_some_and(|lock| lock.has_tls());
+    let url = |path| address.url(has_tls, path);
     print(&format!(
         "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
          {:<46} the metrics for Prometheus\n  \
@@ -202,8 +205,8 @@ pub(super) async fn demo(
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
          {} Press Ctrl-C to stop both.\n",
         simulator.world().tenants().len(),
-        address.url(&web.telemetry_path),
-        address.url("/"),
+        url(&web.telemetry_path),
+        url("/"),
         simulator.url(),
         match simulation.demo_tick() {
             Some(tick) => format!("The simulated data changes every {}.", PromDuration(tick)),
@@ -211,7 +214,7 @@ pub(super) async fn demo(
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    Box::pin(exporter.run(listeners, web.web(), polling, shutdown)).await?;
+    Box::pin(exporter.run(listeners, web.web(lock), polling, shutdown)).await?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The flags of several commands, in the groups in which commands take them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::app::Web;
 use crate::config::{CollectorConfig, Config, ConfigFile, Elements};
 use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
-use crate::server::{self, Limits};
+use crate::server::{self, Limits, Lock};
 
 /// Flags of the commands that read the configuration.
 #[derive(Debug, Args)]
@@ -43,6 +44,9 @@ pub(super) struct WebFlags {
     /// Maximum number of concurrent scrapes; more get 503
     #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 40)]
     max_requests: usize,
+    /// File with TLS, passwords and headers of the pages, in the format of Prometheus' exporter-toolkit
+    #[arg(long = "web.config.file", value_name = "FILE", default_value = "")]
+    web_config_file: String,
 }
 
 /// Flags that `serve` starts with; `check` checks them.
@@ -107,12 +111,23 @@ impl WebFlags {
         Ok((listeners, first))
     }
 
-    pub(super) fn web(&self) -> Web {
+    /// Reads the web configuration, if there is one.
+    pub(super) fn lock(&self) -> Result<Option<Arc<Lock>>, Failed> {
+        if self.web_config_file.is_empty() {
+            return Ok(None);
+        }
+        let lock = Lock::read(self.web_config_file.as_ref());
+        let lock = lock.map_err(|error| Failed::Usage(anyhow::anyhow!("{error}")))?;
+        Ok(Some(Arc::new(lock)))
+    }
+
+    pub(super) fn web(&self, lock: Option<Arc<Lock>>) -> Web {
         Web {
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
             reload: None,
             limits: Limits::default(),
+            lock,
         }
     }
 }

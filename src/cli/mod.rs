@@ -166,13 +166,13 @@ pub async fn run(
         Command::Serve(Serve {
             config_check: true,
             flags,
-        }) => check(&flags.config, check::Assumed::default()),
+        }) => check(&flags, check::Assumed::default()),
         Command::Serve(Serve { flags, .. }) => serve(&flags, polling, shutdown).await,
         Command::Check {
             assume_users: users,
             assume_tenants: tenants,
             serve,
-        } => check(&serve.flags.config, check::Assumed { users, tenants }),
+        } => check(&serve.flags, check::Assumed { users, tenants }),
         Command::Poll(config) => poll(&config, &progress, &polling, shutdown).await,
         Command::Discover { table, config } => discover(&config, table, &polling, shutdown).await,
         Command::Demo { simulation, web } => {
@@ -189,8 +189,9 @@ pub async fn run(
     }
 }
 
-fn check(config: &ConfigFlags, assumed: check::Assumed) -> Result<(), Failed> {
-    let (_, config) = config.read()?;
+fn check(flags: &ServeFlags, assumed: check::Assumed) -> Result<(), Failed> {
+    let (_, config) = flags.config.read()?;
+    let lock = flags.web.lock()?;
     // An exporter that runs makes it private by itself.
     if let Some(partner_center) = &config.partner_center {
         warn_if_exposed(&partner_center.refresh_token_file);
@@ -207,6 +208,9 @@ fn check(config: &ConfigFlags, assumed: check::Assumed) -> Result<(), Failed> {
     let writable = config.state_dir.as_deref().map_or(Ok(()), state::probe);
     let (text, fits) = check::describe(&config, &read, &writable, assumed);
     print(&text)?;
+    if let Some(lock) = lock {
+        print(&format!("{:<20} {lock}\n", "web configuration"))?;
+    }
     if fits {
         Ok(())
     } else {

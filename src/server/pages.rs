@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use crate::bundle::{FOLDERS, Folder};
@@ -23,9 +24,11 @@ use super::answers::{
 };
 use super::encoding::accepts_gzip;
 use super::files;
+use super::lock::{Lock, Verdict};
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
 use super::status::{self, Own, StorageStatus};
+use super::traffic::Traffic;
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -33,6 +36,13 @@ const EXPOSITION: HeaderValue =
 /// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
 /// being scraped.
 const READY_AFTER: Duration = Duration::from_secs(120);
+
+/// For a place among the large answers: long enough to cut off the readers of all connections in turn, should all have
+/// stopped, and half of the shortest time that Prometheus is usually told to wait.
+const PLACE_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two looks for such a place.
+const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the pages show.
 #[derive(Debug)]
@@ -63,6 +73,7 @@ pub struct Pages {
     sources: Sources,
     telemetry_path: String,
     scrapes: Arc<Semaphore>,
+    lock: Option<Arc<Lock>>,
     started: Timestamp,
     /// Once ready, always ready.
     was_ready: AtomicBool,
@@ -92,8 +103,20 @@ impl Pages {
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
+            lock: None,
             requests,
         })
+    }
+
+    /// The same behind the locks of a web configuration, if there is one.
+    #[must_use]
+    pub fn locked(self, lock: Option<Arc<Lock>>) -> Self {
+        Self { lock, ..self }
+    }
+
+    /// The locks of a web configuration.
+    pub(super) fn lock(&self) -> Option<&Lock> {
+        self.lock.as_deref()
     }
 
     /// Answers a request. Its body is of no interest.
@@ -105,21 +128,10 @@ impl Pages {
         } else {
             handler(path).unwrap_or("other")
         };
-        let reads = matches!(request.method, Method::GET | Method::HEAD);
-        let response = match handler {
-            "other" => not_found(),
-            "reload" if request.method == Method::POST => self.reload().await,
-            "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
-            "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
-            _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
-            "metrics" => self.metrics(accepts_gzip(&request.headers)),
-            "status" => self.status(accepts_gzip(&request.headers)).await,
-            "ready" => self.ready(),
-            "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
-            "root" => self.root(),
-            _ => files::folder(path).map_or_else(not_found, |(folder, rest)| {
-                files::answer(folder, rest, accepts_gzip(&request.headers))
-            }),
+        let response = match self.decide(&request).await {
+            None => self.page(handler, &request).await,
+            Some(Verdict::Admitted(rules)) => rules.dressed(self.page(handler, &request).await),
+            Some(Verdict::Refused(response)) => response,
         };
         self.requests
             .with_label_values(&[handler, response.status().as_str()])
@@ -128,11 +140,51 @@ impl Pages {
         with_header(response, X_CONTENT_TYPE_OPTIONS, nosniff)
     }
 
+    /// What the web configuration says of a request, if there is one.
+    async fn decide(&self, request: &http::request::Parts) -> Option<Verdict> {
+        match &self.lock {
+            Some(lock) => Some(lock.decide(&request.headers).await),
+            None => None,
+        }
+    }
+
+    /// The page of a handler.
+    async fn page(&self, handler: &str, request: &http::request::Parts) -> Response<Parts> {
+        let path = request.uri.path();
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        match handler {
+            "other" => not_found(),
+            "reload" if request.method == Method::POST => self.reload().await,
+            "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
+            "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
+            _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
+            "metrics" => match self.place(request).await {
+                Some(permit) => self.metrics(permit, accepts_gzip(&request.headers)),
+                None => too_many(),
+            },
+            "status" => match self.place(request).await {
+                Some(permit) => self.status(permit, accepts_gzip(&request.headers)).await,
+                None => too_many(),
+            },
+            "ready" => self.ready(),
+            "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
+            "root" => self.root(),
+            _ => files::folder(path).map_or_else(not_found, |(folder, rest)| {
+                files::answer(folder, rest, accepts_gzip(&request.headers))
+            }),
+        }
+    }
+
     async fn reload(&self) -> Response<Parts> {
         let Some(reload) = &self.sources.reload else {
             return disabled("reload");
         };
-        match reload.ask().await {
+        let reloaded = reload.ask().await;
+        let reread = match &self.lock {
+            Some(lock) => lock.reread().await,
+            None => Ok(()),
+        };
+        match reloaded.and(reread) {
             Ok(()) => text(StatusCode::OK, "configuration reloaded\n"),
             Err(error) => respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -168,10 +220,7 @@ impl Pages {
         }
     }
 
-    fn metrics(&self, gzip: bool) -> Response<Parts> {
-        let Some(permit) = self.place() else {
-            return too_many();
-        };
+    fn metrics(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
         let own = match exposition::render_registry(&self.sources.registry) {
             Ok(own) => own,
             Err(error) => {
@@ -192,10 +241,7 @@ impl Pages {
         encoded(parts.holding(permit), EXPOSITION, gzip)
     }
 
-    async fn status(&self, gzip: bool) -> Response<Parts> {
-        let Some(permit) = self.place() else {
-            return too_many();
-        };
+    async fn status(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
         let snapshot = Arc::clone(&self.sources.snapshots.borrow());
         let own = Own {
             upstream: self.sources.upstream.clone(),
@@ -220,9 +266,21 @@ impl Pages {
         )
     }
 
-    /// A place among the large answers that are rendered and sent at once.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.scrapes).try_acquire_owned().ok()
+    /// A place among the large answers that are rendered and sent at once. Where all are taken, readers that have
+    /// stopped are cut off, one after the other, and one that is free goes to any of those that wait.
+    async fn place(&self, request: &http::request::Parts) -> Option<OwnedSemaphorePermit> {
+        let traffic = request.extensions.get::<Arc<Traffic>>();
+        let started = Instant::now();
+        loop {
+            if let Ok(place) = Arc::clone(&self.scrapes).try_acquire_owned() {
+                return Some(place);
+            }
+            traffic?.cut_off_one();
+            if started.elapsed() >= PLACE_WAIT {
+                return None;
+            }
+            tokio::time::sleep(PLACE_PAUSE).await;
+        }
     }
 
     fn ready(&self) -> Response<Parts> {
