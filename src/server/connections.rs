@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -32,8 +33,12 @@ const MAX_STREAMS: u32 = 32;
 /// With more of either, the connection is an attack.
 const MAX_RESETS: usize = 32;
 
-/// What of an answer waits in memory until the client takes it, in bytes.
-const SEND_BUFFER: usize = 64 * 1024;
+/// What of an answer of HTTP/2 waits in memory until the client takes it, in bytes.
+const STREAM_BUFFER: usize = 64 * 1024;
+
+/// What the kernel keeps of an answer until the client takes it, in bytes; it doubles that. By itself it would take
+/// megabytes for a client that reads nothing, and not tell for long that a slow one reads.
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// After an error in accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,6 +53,9 @@ pub struct Limits {
     pub head: Duration,
     /// For a client to take something of its answer. Default: 10 s.
     pub stall: Duration,
+    /// For a place among the large answers, of which `--web.max-requests` are under way at once. Default: 5 s, half of the
+    /// shortest time that Prometheus is usually told to wait.
+    pub place: Duration,
     /// For a connection: at its end it finishes the answers that are under way, and closes. Default: 60 s.
     pub lifetime: Duration,
     /// For those last answers, however steadily they are read. Default: 30 s.
@@ -62,6 +70,7 @@ impl Default for Limits {
             connections: 512,
             head: Duration::from_secs(10),
             stall: Duration::from_secs(10),
+            place: Duration::from_secs(5),
             lifetime: Duration::from_secs(60),
             last_answer: Duration::from_secs(30),
             drain: Duration::from_secs(3),
@@ -201,7 +210,7 @@ async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(MAX_RESETS)
-        .max_send_buf_size(SEND_BUFFER)
+        .max_send_buf_size(STREAM_BUFFER)
         .serve_connection(TokioIo::new(stream), service!(shared, connection));
     until_its_end(shared, replaced, pin!(served), |served| {
         served.graceful_shutdown();
@@ -268,6 +277,7 @@ async fn next(listener: &TcpListener) -> TcpStream {
             Ok((stream, _)) => {
                 // Answers go out in one or two writes; waiting for more to send only delays them.
                 let _ = stream.set_nodelay(true);
+                let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
                 return stream;
             }
             Err(error) if is_of_one_connection(&error) => {}

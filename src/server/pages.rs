@@ -9,7 +9,6 @@ use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::Instant;
 use url::form_urlencoded;
 
 use crate::bundle::{FOLDERS, Folder};
@@ -36,13 +35,6 @@ const EXPOSITION: HeaderValue =
 /// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
 /// being scraped.
 const READY_AFTER: Duration = Duration::from_secs(120);
-
-/// For a place among the large answers: long enough to cut off the readers of all connections in turn, should all have
-/// stopped, and half of the shortest time that Prometheus is usually told to wait.
-const PLACE_WAIT: Duration = Duration::from_secs(5);
-
-/// Between two looks for such a place.
-const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the pages show.
 #[derive(Debug)]
@@ -266,20 +258,11 @@ impl Pages {
         )
     }
 
-    /// A place among the large answers that are rendered and sent at once. Where all are taken, readers that have
-    /// stopped are cut off, one after the other, and one that is free goes to any of those that wait.
+    /// A place among the large answers that are rendered and sent at once.
     async fn place(&self, request: &http::request::Parts) -> Option<OwnedSemaphorePermit> {
-        let traffic = request.extensions.get::<Arc<Traffic>>();
-        let started = Instant::now();
-        loop {
-            if let Ok(place) = Arc::clone(&self.scrapes).try_acquire_owned() {
-                return Some(place);
-            }
-            traffic?.cut_off_one();
-            if started.elapsed() >= PLACE_WAIT {
-                return None;
-            }
-            tokio::time::sleep(PLACE_PAUSE).await;
+        match request.extensions.get::<Arc<Traffic>>() {
+            Some(traffic) => traffic.take(&self.scrapes).await,
+            None => Arc::clone(&self.scrapes).try_acquire_owned().ok(),
         }
     }
 

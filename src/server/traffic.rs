@@ -1,19 +1,23 @@
 //! Which connections are open, what each is waiting for, and which one has to go: it has sent no complete head for too
 //! long, or it does not read its answer, or its place is needed by another.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::Limits;
 
-/// A reader that has taken nothing for so long is cut off if its place is needed. Others, even slow ones, take something
-/// in this time.
-const STALLED: Duration = Duration::from_millis(250);
+/// A reader that has taken nothing for so long is cut off if its place is needed. With what the kernel keeps for it, one
+/// that takes 100 kB a second is seen to take something in this time.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// Between two looks for a place among the large answers.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Between two log lines about connections that had to go for others.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +29,8 @@ pub(super) struct Traffic {
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     numbers: AtomicU64,
     displaced: Mutex<Displaced>,
+    /// Those that wait for a place among the large answers, by number.
+    waiting: Mutex<BTreeSet<u64>>,
 }
 
 /// Connections that had to go for others, since the last log line.
@@ -60,6 +66,12 @@ pub(super) struct Place {
     pub(super) connection: Arc<Connection>,
 }
 
+/// A request that waits for a place among the large answers, until it has one or its client is gone.
+struct Waiting<'a> {
+    traffic: &'a Traffic,
+    number: u64,
+}
+
 /// An answer under way; over when dropped.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -78,7 +90,34 @@ impl Traffic {
             open: Mutex::default(),
             numbers: AtomicU64::new(0),
             displaced: Mutex::default(),
+            waiting: Mutex::default(),
         })
+    }
+
+    /// Takes one of these places for large answers, for which readers that have stopped are cut off, one after the other.
+    /// Who came last is served first: clients that do not read cannot make a queue before one that does. `None` after a
+    /// while.
+    pub(super) async fn take(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        lock(&self.waiting).insert(number);
+        let _waiting = Waiting {
+            traffic: self,
+            number,
+        };
+        let since = Instant::now();
+        loop {
+            let is_last = lock(&self.waiting).last() == Some(&number);
+            if is_last && let Ok(place) = Arc::clone(places).try_acquire_owned() {
+                return Some(place);
+            }
+            if since.elapsed() >= self.limits.place {
+                return None;
+            }
+            if is_last {
+                self.cut_off_one();
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// A place for a new connection. Where all are taken, the one that has waited longest for a complete head goes, else
@@ -116,7 +155,7 @@ impl Traffic {
     }
 
     /// Cuts off the reader that has stalled longest, if one has.
-    pub(super) fn cut_off_one(&self) {
+    fn cut_off_one(&self) {
         let now = Instant::now();
         let mut open = lock(&self.open);
         let stalled = open
@@ -163,6 +202,12 @@ impl Traffic {
                 logged_at: Some(now),
             };
         }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.traffic.waiting).remove(&self.number);
     }
 }
 
@@ -243,6 +288,25 @@ impl Drop for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_place_last_is_served_first_and_nobody_waits_for_ever() {
+        let traffic = traffic(9);
+        let places = Arc::new(Semaphore::new(1));
+        let taken = traffic.take(&places).await.unwrap();
+        let wait = || {
+            let (traffic, places) = (Arc::clone(&traffic), Arc::clone(&places));
+            tokio::spawn(async move { traffic.take(&places).await })
+        };
+        let [first, second] = [wait(), wait()];
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(taken);
+        let place = second.await.unwrap();
+        assert!(place.is_some());
+        // It came first, and gets none while the other has it.
+        assert!(first.await.unwrap().is_none());
+        assert!(lock(&traffic.waiting).is_empty());
+    }
 
     fn traffic(connections: usize) -> Arc<Traffic> {
         Traffic::new(Limits {

@@ -45,7 +45,7 @@ async fn dawdler(server: &Server) -> TcpStream {
 /// A client that reads its answer slowly, but reads, until it is told to stop.
 fn slow_reader(mut stream: TcpStream) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut little = [0; 256];
+        let mut little = [0; 1024];
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         while stream.read_exact(&mut little).await.is_ok() {
             ticks.tick().await;
@@ -57,6 +57,7 @@ fn slow_reader(mut stream: TcpStream) -> AbortOnDropHandle<()> {
 async fn more_scrapes_than_allowed_get_503_until_one_ends() {
     let mut two = web();
     two.max_requests = 2;
+    two.limits.place = Duration::from_millis(200);
     let server = large(two).await;
     let first = slow_reader(dawdler(&server).await);
     let _second = slow_reader(dawdler(&server).await);
