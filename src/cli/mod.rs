@@ -31,7 +31,7 @@ use crate::app::Exporter;
 use crate::collectors::ASSUMED_USERS;
 use crate::config::{Config, warn_if_exposed};
 use crate::domain::Clock;
-use crate::process::{logging, memory};
+use crate::process::{files, logging, memory};
 use crate::state;
 
 pub use self::outcome::Failed;
@@ -161,6 +161,9 @@ pub async fn run(
             "cannot protect the memory of this process, so a crash could write secrets to a core file; allow prctl and \
              setrlimit"
         );
+    }
+    if let Err(error) = files::raise_limit() {
+        tracing::debug!(%error, "cannot raise the limit of open files");
     }
     match command.unwrap_or(Command::Serve(default)) {
         Command::Serve(Serve {
