@@ -35,7 +35,7 @@ const EXPOSITION: HeaderValue =
 const READY_AFTER: Duration = Duration::from_secs(120);
 
 /// What the pages show.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sources {
     /// The tenants' series, rendered.
     pub tenants: watch::Receiver<Body>,
@@ -58,15 +58,17 @@ pub struct Sources {
 }
 
 /// The pages of the exporter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pages {
     sources: Sources,
     telemetry_path: String,
     scrapes: Arc<Semaphore>,
     started: Timestamp,
     /// Once ready, always ready.
-    was_ready: AtomicBool,
+    was_ready: Arc<AtomicBool>,
     requests: IntCounterVec,
+    /// Whether these are only health and readiness.
+    are_probes: bool,
 }
 
 impl Pages {
@@ -88,12 +90,21 @@ impl Pages {
         )?;
         Ok(Self {
             started: sources.clock.now(),
-            was_ready: AtomicBool::new(false),
+            was_ready: Arc::default(),
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
             requests,
+            are_probes: false,
         })
+    }
+
+    /// Of these pages health and readiness alone, for those who cannot open the locks of the others.
+    pub fn probes(&self) -> Self {
+        Self {
+            are_probes: true,
+            ..self.clone()
+        }
     }
 
     /// Answers a request. Its body is of no interest.
@@ -105,8 +116,17 @@ impl Pages {
         } else {
             handler(path).unwrap_or("other")
         };
+        let handler = match handler {
+            "healthy" | "ready" => handler,
+            _ if self.are_probes => "other",
+            _ => handler,
+        };
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let response = match handler {
+            "other" if self.are_probes => text(
+                StatusCode::NOT_FOUND,
+                "not found; this address has only /-/healthy and /-/ready\n",
+            ),
             "other" => not_found(),
             "reload" if request.method == Method::POST => self.reload().await,
             "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
