@@ -38,6 +38,9 @@ pub(super) struct WebFlags {
         default_value = ":10044"
     )]
     listen_addresses: Vec<ListenAddress>,
+    /// Address for /-/healthy and /-/ready only, in plain HTTP and without a password [default: none]
+    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
+    probe_listen_address: Option<ListenAddress>,
     /// Path of the metrics page
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
     pub(super) telemetry_path: String,
@@ -95,20 +98,66 @@ impl ConfigFlags {
     }
 }
 
+/// The sockets that a command serves on.
+pub(super) struct Bound {
+    /// For all pages.
+    pub(super) pages: Vec<TcpListener>,
+    /// For health and readiness alone.
+    pub(super) probes: Option<TcpListener>,
+    /// What locks the pages, if there is a web configuration.
+    pub(super) lock: Option<Arc<Lock>>,
+    /// The first address of the pages, with the port it got.
+    first: ListenAddress,
+}
+
+impl Bound {
+    /// Logs each address, and what locks it.
+    pub(super) fn log(&self) {
+        let address =
+            |listener: &TcpListener| listener.local_addr().map(tracing::field::display).ok();
+        let lock = self.lock.as_ref();
+        for listener in &self.pages {
+            tracing::info!(
+                address = address(listener),
+                tls = lock.is_some_and(|lock| lock.has_tls()),
+                http2 = lock.is_some_and(|lock| lock.has_http2()),
+                users = lock.map_or(0, |lock| lock.users()),
+                "listening"
+            );
+        }
+        if let Some(listener) = &self.probes {
+            tracing::info!(address = address(listener), "listening for probes");
+        }
+    }
+
+    /// The address of a page for a browser on this machine.
+    pub(super) fn url(&self, path: &str) -> String {
+        let has_tls = self.lock.as_ref().is_some_and(|lock| lock.has_tls());
+        self.first.url(has_tls, path)
+    }
+}
+
 impl WebFlags {
-    /// Takes all addresses. Returns the first one beside, with the port it got.
-    pub(super) async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
-        let mut listeners = Vec::new();
+    /// Reads the web configuration, and takes all addresses.
+    pub(super) async fn open(&self) -> Result<Bound, Failed> {
+        let lock = self.lock()?;
+        let mut pages = Vec::new();
         let mut first = None;
         for address in &self.listen_addresses {
-            let listener = address.bind().await.with_context(|| {
-                format!("failed to listen on {address}; see --web.listen-address")
-            })?;
+            let listener = bind(address, "--web.listen-address").await?;
             first.get_or_insert_with(|| address.bound(&listener));
-            listeners.push(listener);
+            pages.push(listener);
         }
-        let first = first.context("no listen address")?;
-        Ok((listeners, first))
+        let probes = match &self.probe_listen_address {
+            Some(address) => Some(bind(address, "--web.probe-listen-address").await?),
+            None => None,
+        };
+        Ok(Bound {
+            pages,
+            probes,
+            lock,
+            first: first.context("no listen address")?,
+        })
     }
 
     /// Reads the web configuration, if there is one.
@@ -130,6 +179,12 @@ impl WebFlags {
             lock,
         }
     }
+}
+
+/// Takes an address that a flag names.
+async fn bind(address: &ListenAddress, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = address.bind().await;
+    bound.with_context(|| format!("failed to listen on {address}; see {flag}"))
 }
 
 fn telemetry_path(text: &str) -> Result<String, &'static str> {

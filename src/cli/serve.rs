@@ -18,26 +18,23 @@ pub(super) async fn serve(
     // Before all else: one that comes too early must not end the program.
     let mut hangups = signal(SignalKind::hangup()).context("failed to listen for signals")?;
     let (file, config) = flags.config.read()?;
-    let lock = flags.web.lock()?;
     // Before the files of state_dir are touched, which may be those of an exporter that has the address already.
-    let (listeners, address) = flags.web.bind().await?;
+    let bound = flags.web.open().await?;
     let exporter = Exporter::warm(&config, Clock::system()).map_err(Failed::Usage)?;
     let (exporter, reload) = exporter.reloading(&flags.config.config_file, file);
-    let has_tls = lock.as_ref().is_some_and(|lock| lock.has_tls());
+    bound.log();
     let web = Web {
         reload: flags.enable_lifecycle.then(|| reload.clone()),
-        ..flags.web.web(lock.clone())
+        ..flags.web.web(bound.lock.clone())
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config_file = %flags.config.config_file.display(),
         listed_tenants = config.tenants.len(),
-        metrics = address.url(has_tls, &flags.web.telemetry_path),
-        tls = has_tls,
-        http2 = lock.as_ref().is_some_and(|lock| lock.has_http2()),
-        users = lock.as_ref().map_or(0, |lock| lock.users()),
+        metrics = bound.url(&flags.web.telemetry_path),
         "exporter started"
     );
+    let lock = bound.lock;
     tokio::spawn(async move {
         // What comes of it is logged where it is done.
         while hangups.recv().await.is_some() {
@@ -47,7 +44,8 @@ pub(super) async fn serve(
             }
         }
     });
-    Box::pin(exporter.run(listeners, web, polling, shutdown)).await?;
+    let exporter = exporter.probed_on(bound.probes);
+    Box::pin(exporter.run(bound.pages, web, polling, shutdown)).await?;
     tracing::info!("exporter stopped");
     Ok(())
 }

@@ -37,7 +37,7 @@ const EXPOSITION: HeaderValue =
 const READY_AFTER: Duration = Duration::from_secs(120);
 
 /// What the pages show.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sources {
     /// The tenants' series, rendered.
     pub tenants: watch::Receiver<Body>,
@@ -60,7 +60,7 @@ pub struct Sources {
 }
 
 /// The pages of the exporter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pages {
     sources: Sources,
     telemetry_path: String,
@@ -68,8 +68,10 @@ pub struct Pages {
     lock: Option<Arc<Lock>>,
     started: Timestamp,
     /// Once ready, always ready.
-    was_ready: AtomicBool,
+    was_ready: Arc<AtomicBool>,
     requests: IntCounterVec,
+    /// Whether these are only health and readiness.
+    are_probes: bool,
 }
 
 impl Pages {
@@ -91,12 +93,13 @@ impl Pages {
         )?;
         Ok(Self {
             started: sources.clock.now(),
-            was_ready: AtomicBool::new(false),
+            was_ready: Arc::default(),
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
             lock: None,
             requests,
+            are_probes: false,
         })
     }
 
@@ -111,6 +114,15 @@ impl Pages {
         self.lock.as_deref()
     }
 
+    /// Of these pages health and readiness alone, for those who cannot open the locks of the others.
+    pub fn probes(&self) -> Self {
+        Self {
+            are_probes: true,
+            lock: None,
+            ..self.clone()
+        }
+    }
+
     /// Answers a request. Its body is of no interest.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Parts> {
         let (request, _) = request.into_parts();
@@ -119,6 +131,11 @@ impl Pages {
             "metrics"
         } else {
             handler(path).unwrap_or("other")
+        };
+        let handler = match handler {
+            "healthy" | "ready" => handler,
+            _ if self.are_probes => "other",
+            _ => handler,
         };
         let response = match self.decide(&request).await {
             None => self.page(handler, &request).await,
@@ -145,6 +162,10 @@ impl Pages {
         let path = request.uri.path();
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         match handler {
+            "other" if self.are_probes => text(
+                StatusCode::NOT_FOUND,
+                "not found; this address has only /-/healthy and /-/ready\n",
+            ),
             "other" => not_found(),
             "reload" if request.method == Method::POST => self.reload().await,
             "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
