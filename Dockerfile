@@ -40,4 +40,6 @@ USER 65532:65532
 EXPOSE 10044
 # Where config.yaml is looked for, whatever the command.
 WORKDIR /etc/avepoint-exporter
+# With --web.config.file, let it ask --web.probe-listen-address instead.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["/avepoint-exporter", "probe"]
 ENTRYPOINT ["/avepoint-exporter"]

@@ -146,7 +146,7 @@ def failed_backups():
     panel = tables.table(
         "Customers whose backup failed",
         "Customers whose backup failed, has several issues or finished with an exception, from AvePoint's listing"
-        " of customers (discovery). Look at the jobs of the customer in Elements.",
+        " of customers (discovery). Click the status to open AvePoint Elements, and look at the customer's jobs there.",
         [
             (
                 "Value",
@@ -168,7 +168,9 @@ def failed_backups():
         "multiple_issues": ("multiple issues", "orange"),
         "finished_with_exception": ("finished with exception", "yellow"),
     }
-    return tables.column(panel, "Backup status", values=look.value_names(names), width=170)
+    return tables.column(
+        panel, "Backup status", values=look.value_names(names), width=170, link=links.to_elements()
+    )
 
 
 def trends():

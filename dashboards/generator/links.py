@@ -7,6 +7,9 @@ FLEET = ("avepoint-fleet", "AvePoint / Fleet")
 TENANT = ("avepoint-tenant", "AvePoint / Tenant")
 EXPORTER = ("avepoint-exporter", "AvePoint / Exporter")
 
+# Where partners sign in to Elements of the commercial cloud. No address of a single customer or tenant is documented.
+_ELEMENTS = "https://partner.avepointonlineservices.com/"
+
 # What a link of a row keeps: where the data comes from, and the time.
 _KEPT = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
 
@@ -25,6 +28,11 @@ def to_entra():
     """From a tenant's id to its Entra admin center, where users at risk are handled."""
     url = "https://entra.microsoft.com/${__data.fields.m365_tenant_id}"
     return {"title": "Open this tenant in Entra", "url": url, "targetBlank": True}
+
+
+def to_elements():
+    """To the portal of Elements, where backup jobs and users at risk are looked at."""
+    return {"title": "Open AvePoint Elements", "url": _ELEMENTS, "targetBlank": True}
 
 
 def _row_link(board, title, variable, field):

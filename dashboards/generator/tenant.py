@@ -51,7 +51,8 @@ def now():
     known = q.where(q.recorded("tenant:avepoint_tenant_info:max"), 'customer_id=~"$customer"')
     facts = tables.table(
         "Selected tenants: ids and your own labels",
-        "The selected tenants (at most 50) with their ids and your own labels.",
+        "The selected tenants (at most 50) with their ids and your own labels. Click the customer's id to open"
+        " AvePoint Elements, the tenant's id to open the tenant in Entra.",
         [("Value", f"topk(50, topk by (m365_tenant_id) (1, {known}))")],
         labels={
             "customer_name": "Customer",
@@ -63,8 +64,8 @@ def now():
         size=(24, 6),
     )
     tables.drop(facts, "Value", "__name__", "job")
-    for name in ("Customer id", "Tenant id"):
-        tables.column(facts, name, width=310, link=links.to_entra() if name == "Tenant id" else None)
+    tables.column(facts, "Customer id", width=310, link=links.to_elements())
+    tables.column(facts, "Tenant id", width=310, link=links.to_entra())
     return [
         look.stat(
             "Users in the listing of users at risk",

@@ -23,7 +23,7 @@ use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::metrics::ProcessMetrics;
 use crate::scheduler::Scheduler;
-use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
+use crate::server::{self, Asked, Limits, Lock, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
 use crate::state::{Saved, StateDir};
 use crate::upstream::Stats;
@@ -40,6 +40,9 @@ const CANCEL: Duration = Duration::from_secs(1);
 /// time after which the program is ended in any case.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// Connections at once for probes. A few programs on the machine ask, one request each.
+const PROBES: usize = 32;
+
 /// How the pages are served.
 #[derive(Debug, Clone)]
 pub struct Web {
@@ -51,6 +54,8 @@ pub struct Web {
     pub reload: Option<Reload>,
     /// What one client may take from the others.
     pub limits: Limits,
+    /// TLS, passwords and headers; `None` to serve everybody.
+    pub lock: Option<Arc<Lock>>,
 }
 
 /// An exporter that has not begun its work.
@@ -68,6 +73,8 @@ pub struct Exporter {
     file: Option<(PathBuf, ConfigFile, mpsc::Receiver<Asked>)>,
     /// Keeps what is known over a restart, where that is wanted.
     saving: Option<Saving>,
+    /// Where health and readiness are served by themselves, if somewhere.
+    probes: Option<TcpListener>,
 }
 
 impl Exporter {
@@ -128,6 +135,7 @@ impl Exporter {
             reloader,
             file: None,
             saving: None,
+            probes: None,
         })
     }
 
@@ -153,6 +161,15 @@ impl Exporter {
         let (reload, asked) = Reload::new();
         self.file = Some((path.to_owned(), file, asked));
         (self, reload)
+    }
+
+    /// Serves health and readiness on another socket too, and nothing else there: in plain HTTP without a password,
+    /// however the pages are locked.
+    pub fn probed_on(self, listener: Option<TcpListener>) -> Self {
+        Self {
+            probes: listener,
+            ..self
+        }
     }
 
     /// Polls on the threads of `polling` and serves on those of the caller, until the shutdown. Where they are not the
@@ -185,7 +202,17 @@ impl Exporter {
             demand: web.reload.is_some().then(|| self.scheduler.demand()),
             reload: web.reload,
         };
-        let pages = Arc::new(Pages::new(sources, web.telemetry_path, web.max_requests)?);
+        let pages = Pages::new(sources, web.telemetry_path, web.max_requests)?;
+        let pages = Arc::new(pages.locked(web.lock));
+        let probes = server::serve(
+            self.probes.into_iter().collect(),
+            Arc::new(pages.probes()),
+            Limits {
+                connections: PROBES,
+                ..web.limits
+            },
+            shutdown.clone(),
+        );
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
         let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
         let polls = AbortOnDropHandle::new(polls);
@@ -221,6 +248,7 @@ impl Exporter {
             saving,
             publishing,
             reloading,
+            probes,
             server::serve(listeners, pages, web.limits, shutdown.clone())
         );
         Ok(())

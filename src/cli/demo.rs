@@ -188,13 +188,14 @@ pub(super) async fn demo(
     polling: Handle,
     shutdown: CancellationToken,
 ) -> Result<(), Failed> {
-    let (listeners, address) = web.bind().await?;
+    let bound = web.open().await?;
     let folder =
         tempfile::tempdir().context("failed to create a directory for the refresh token")?;
     let (simulator, config) = simulation
         .start_demo(folder.path(), &polling, shutdown.clone())
         .await?;
     let exporter = Exporter::new(&config, Clock::system())?;
+    bound.log();
     print(&format!(
         "A simulated AvePoint Elements and Partner Center with {} tenants, and an exporter that polls them:\n\n  \
          {:<46} the metrics for Prometheus\n  \
@@ -202,8 +203,8 @@ pub(super) async fn demo(
          {:<46} the simulated upstream (client id {CLIENT_ID}, client secret {CLIENT_SECRET})\n\n\
          {} Press Ctrl-C to stop both.\n",
         simulator.world().tenants().len(),
-        address.url(&web.telemetry_path),
-        address.url("/"),
+        bound.url(&web.telemetry_path),
+        bound.url("/"),
         simulator.url(),
         match simulation.demo_tick() {
             Some(tick) => format!("The simulated data changes every {}.", PromDuration(tick)),
@@ -211,7 +212,8 @@ pub(super) async fn demo(
         },
     ))?;
     tokio::spawn(show_first_round(progress.clone(), exporter.snapshots()));
-    Box::pin(exporter.run(listeners, web.web(), polling, shutdown)).await?;
+    let exporter = exporter.probed_on(bound.probes);
+    Box::pin(exporter.run(bound.pages, web.web(bound.lock), polling, shutdown)).await?;
     Ok(())
 }
 

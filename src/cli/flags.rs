@@ -1,6 +1,7 @@
 //! The flags of several commands, in the groups in which commands take them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::app::Web;
 use crate::config::{CollectorConfig, Config, ConfigFile, Elements};
 use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
-use crate::server::{self, Limits};
+use crate::server::{self, Limits, Lock};
 
 /// Flags of the commands that read the configuration.
 #[derive(Debug, Args)]
@@ -37,12 +38,18 @@ pub(super) struct WebFlags {
         default_value = ":10044"
     )]
     listen_addresses: Vec<ListenAddress>,
+    /// Address for /-/healthy and /-/ready only, in plain HTTP and without a password [default: none]
+    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
+    probe_listen_address: Option<ListenAddress>,
     /// Path of the metrics page
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
     pub(super) telemetry_path: String,
     /// Maximum number of concurrent scrapes; more get 503
     #[arg(long = "web.max-requests", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 40)]
     max_requests: usize,
+    /// File with TLS, passwords and headers of the pages, in the format of Prometheus' exporter-toolkit
+    #[arg(long = "web.config.file", value_name = "FILE", default_value = "")]
+    web_config_file: String,
 }
 
 /// Flags that `serve` starts with; `check` checks them.
@@ -91,30 +98,93 @@ impl ConfigFlags {
     }
 }
 
-impl WebFlags {
-    /// Takes all addresses. Returns the first one beside, with the port it got.
-    pub(super) async fn bind(&self) -> anyhow::Result<(Vec<TcpListener>, ListenAddress)> {
-        let mut listeners = Vec::new();
-        let mut first = None;
-        for address in &self.listen_addresses {
-            let listener = address.bind().await.with_context(|| {
-                format!("failed to listen on {address}; see --web.listen-address")
-            })?;
-            first.get_or_insert_with(|| address.bound(&listener));
-            listeners.push(listener);
+/// The sockets that a command serves on.
+pub(super) struct Bound {
+    /// For all pages.
+    pub(super) pages: Vec<TcpListener>,
+    /// For health and readiness alone.
+    pub(super) probes: Option<TcpListener>,
+    /// What locks the pages, if there is a web configuration.
+    pub(super) lock: Option<Arc<Lock>>,
+    /// The first address of the pages, with the port it got.
+    first: ListenAddress,
+}
+
+impl Bound {
+    /// Logs each address, and what locks it.
+    pub(super) fn log(&self) {
+        let address =
+            |listener: &TcpListener| listener.local_addr().map(tracing::field::display).ok();
+        let lock = self.lock.as_ref();
+        for listener in &self.pages {
+            tracing::info!(
+                address = address(listener),
+                tls = lock.is_some_and(|lock| lock.has_tls()),
+                http2 = lock.is_some_and(|lock| lock.has_http2()),
+                users = lock.map_or(0, |lock| lock.users()),
+                "listening"
+            );
         }
-        let first = first.context("no listen address")?;
-        Ok((listeners, first))
+        if let Some(listener) = &self.probes {
+            tracing::info!(address = address(listener), "listening for probes");
+        }
     }
 
-    pub(super) fn web(&self) -> Web {
+    /// The address of a page for a browser on this machine.
+    pub(super) fn url(&self, path: &str) -> String {
+        let has_tls = self.lock.as_ref().is_some_and(|lock| lock.has_tls());
+        self.first.url(has_tls, path)
+    }
+}
+
+impl WebFlags {
+    /// Reads the web configuration, and takes all addresses.
+    pub(super) async fn open(&self) -> Result<Bound, Failed> {
+        let lock = self.lock()?;
+        let mut pages = Vec::new();
+        let mut first = None;
+        for address in &self.listen_addresses {
+            let listener = bind(address, "--web.listen-address").await?;
+            first.get_or_insert_with(|| address.bound(&listener));
+            pages.push(listener);
+        }
+        let probes = match &self.probe_listen_address {
+            Some(address) => Some(bind(address, "--web.probe-listen-address").await?),
+            None => None,
+        };
+        Ok(Bound {
+            pages,
+            probes,
+            lock,
+            first: first.context("no listen address")?,
+        })
+    }
+
+    /// Reads the web configuration, if there is one.
+    pub(super) fn lock(&self) -> Result<Option<Arc<Lock>>, Failed> {
+        if self.web_config_file.is_empty() {
+            return Ok(None);
+        }
+        let lock = Lock::read(self.web_config_file.as_ref());
+        let lock = lock.map_err(|error| Failed::Usage(anyhow::anyhow!("{error}")))?;
+        Ok(Some(Arc::new(lock)))
+    }
+
+    pub(super) fn web(&self, lock: Option<Arc<Lock>>) -> Web {
         Web {
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
             reload: None,
             limits: Limits::default(),
+            lock,
         }
     }
+}
+
+/// Takes an address that a flag names.
+async fn bind(address: &ListenAddress, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = address.bind().await;
+    bound.with_context(|| format!("failed to listen on {address}; see {flag}"))
 }
 
 fn telemetry_path(text: &str) -> Result<String, &'static str> {

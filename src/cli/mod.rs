@@ -7,6 +7,7 @@ mod discover;
 mod flags;
 mod outcome;
 mod poll;
+mod probe;
 mod progress;
 mod serve;
 
@@ -26,12 +27,13 @@ use self::discover::discover;
 use self::flags::{ConfigFlags, LogFlags, ServeFlags, WebFlags};
 use self::outcome::print;
 use self::poll::poll;
+use self::probe::Probe;
 use self::serve::serve;
 use crate::app::Exporter;
 use crate::collectors::ASSUMED_USERS;
 use crate::config::{Config, warn_if_exposed};
 use crate::domain::Clock;
-use crate::process::{logging, memory};
+use crate::process::{files, logging, memory};
 use crate::state;
 
 pub use self::outcome::Failed;
@@ -84,6 +86,8 @@ enum Command {
     /// Run only the simulated upstream; print a configuration for it on stdout
     #[command(after_help = ASK_THE_SIMULATOR)]
     Simulate(Simulation),
+    /// Ask a running exporter whether it is healthy: exit with 0 if it is, 1 if not
+    Probe(Probe),
     /// Write this version's dashboards, rules and runbooks, and an example for Alertmanager
     Assets {
         /// Target directory, created if missing; changed files are kept as NAME.old
@@ -162,23 +166,27 @@ pub async fn run(
              setrlimit"
         );
     }
+    if let Err(error) = files::raise_limit() {
+        tracing::debug!(%error, "cannot raise the limit of open files");
+    }
     match command.unwrap_or(Command::Serve(default)) {
         Command::Serve(Serve {
             config_check: true,
             flags,
-        }) => check(&flags.config, check::Assumed::default()),
+        }) => check(&flags, check::Assumed::default()),
         Command::Serve(Serve { flags, .. }) => serve(&flags, polling, shutdown).await,
         Command::Check {
             assume_users: users,
             assume_tenants: tenants,
             serve,
-        } => check(&serve.flags.config, check::Assumed { users, tenants }),
+        } => check(&serve.flags, check::Assumed { users, tenants }),
         Command::Poll(config) => poll(&config, &progress, &polling, shutdown).await,
         Command::Discover { table, config } => discover(&config, table, &polling, shutdown).await,
         Command::Demo { simulation, web } => {
             Box::pin(demo(&web, &simulation, &progress, polling, shutdown)).await
         }
         Command::Simulate(simulation) => Ok(simulation.run(&polling, shutdown).await?),
+        Command::Probe(probe) => Ok(probe.run().await?),
         Command::Assets { out, runbook_url } => {
             let mut said = String::new();
             for written in assets::write(&out, runbook_url.as_ref())? {
@@ -189,8 +197,9 @@ pub async fn run(
     }
 }
 
-fn check(config: &ConfigFlags, assumed: check::Assumed) -> Result<(), Failed> {
-    let (_, config) = config.read()?;
+fn check(flags: &ServeFlags, assumed: check::Assumed) -> Result<(), Failed> {
+    let (_, config) = flags.config.read()?;
+    let lock = flags.web.lock()?;
     // An exporter that runs makes it private by itself.
     if let Some(partner_center) = &config.partner_center {
         warn_if_exposed(&partner_center.refresh_token_file);
@@ -207,6 +216,9 @@ fn check(config: &ConfigFlags, assumed: check::Assumed) -> Result<(), Failed> {
     let writable = config.state_dir.as_deref().map_or(Ok(()), state::probe);
     let (text, fits) = check::describe(&config, &read, &writable, assumed);
     print(&text)?;
+    if let Some(lock) = lock {
+        print(&format!("{:<20} {lock}\n", "web configuration"))?;
+    }
     if fits {
         Ok(())
     } else {

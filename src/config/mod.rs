@@ -28,6 +28,7 @@ mod schedule;
 mod shown;
 mod tenants;
 mod watched;
+pub mod web;
 mod words;
 
 use std::path::PathBuf;

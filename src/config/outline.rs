@@ -301,7 +301,7 @@ impl<'text> Reader<'text> {
     }
 }
 
-fn place(span: Span) -> Place {
+pub(super) fn place(span: Span) -> Place {
     Place {
         line: span.start.line().max(1),
         column: span.start.col() + 1,

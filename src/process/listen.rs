@@ -83,13 +83,14 @@ impl ListenAddress {
         }
     }
 
-    /// The address of a page for a browser on this machine.
-    pub fn url(&self, path: &str) -> String {
+    /// The address of a page for a browser on this machine, with or without TLS.
+    pub fn url(&self, has_tls: bool, path: &str) -> String {
+        let scheme = if has_tls { "https" } else { "http" };
         let local = Self {
             host: self.host.clone().or(Some("localhost".to_owned())),
             port: self.port,
         };
-        format!("http://{local}{path}")
+        format!("{scheme}://{local}{path}")
     }
 }
 
@@ -103,7 +104,9 @@ mod tests {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
         assert_eq!(
-            ":1".parse::<ListenAddress>().unwrap().url("/metrics"),
+            ":1".parse::<ListenAddress>()
+                .unwrap()
+                .url(false, "/metrics"),
             "http://localhost:1/metrics"
         );
     }

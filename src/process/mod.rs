@@ -1,6 +1,7 @@
 //! The process: its threads, its end by a signal, its log, its memory, the addresses it listens on, its own metrics.
 //! Knows no command.
 
+pub mod files;
 pub mod listen;
 pub mod logging;
 pub mod memory;

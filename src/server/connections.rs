@@ -1,25 +1,44 @@
-//! Accepting connections, bounding them, and ending them in an orderly way.
+//! Accepting connections, speaking TLS and HTTP on them, and ending them in an orderly way.
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::net::sockopt::set_socket_send_buffer_size;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::pages::Pages;
+use super::traffic::{Connection, Traffic};
+use super::wires::{Line, Watched};
 use crate::domain::PromDuration;
 
 /// The largest head of a request. Prometheus sends a few hundred bytes.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+const MAX_HEAD_BYTES: u16 = 16 * 1024;
+
+/// Requests at once on one connection of HTTP/2. Prometheus makes one, a browser as many as a page has parts.
+const MAX_STREAMS: u32 = 32;
+
+/// Requests that a client of HTTP/2 has taken back before they were accepted, and those that the server had to reset.
+/// With more of either, the connection is an attack.
+const MAX_RESETS: usize = 32;
+
+/// What of an answer of HTTP/2 waits in memory until the client takes it, in bytes.
+const STREAM_BUFFER: usize = 64 * 1024;
+
+/// What the kernel keeps of an answer until the client takes it, in bytes; it doubles that. By itself it would take
+/// megabytes for a client that reads nothing, and not tell for long that a slow one reads.
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// After an error in accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,14 +46,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one client may take from the others. No flag sets it: the defaults fit every Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue. Default: 512, below the usual limit of
-    /// 1024 open files, with room for the connections to the upstream.
+    /// Connections at once; for a further one, one that waits has to go. Default: 512, below the usual limit of 1024
+    /// open files, with room for the connections to the upstream.
     pub connections: usize,
-    /// For the head of a request, and between two requests of one connection. Default: 10 s.
+    /// For the handshake and the head of a request, and between two requests of one connection. Default: 10 s.
     pub head: Duration,
-    /// For a connection: at its end it finishes the answer that is under way, and closes. Default: 60 s.
+    /// For a client to take something of its answer. Default: 10 s.
+    pub stall: Duration,
+    /// For a place among the large answers, of which `--web.max-requests` are under way at once. Default: 5 s, half of the
+    /// shortest time that Prometheus is usually told to wait.
+    pub place: Duration,
+    /// For a connection: at its end it finishes the answers that are under way, and closes. Default: 60 s.
     pub lifetime: Duration,
-    /// For that last answer. A client that reads slowly, or not at all, is cut off then. Default: 30 s.
+    /// For those last answers, however steadily they are read. Default: 30 s.
     pub last_answer: Duration,
     /// For answers that are under way at the shutdown. Default: 3 s.
     pub drain: Duration,
@@ -45,11 +69,21 @@ impl Default for Limits {
         Self {
             connections: 512,
             head: Duration::from_secs(10),
+            stall: Duration::from_secs(10),
+            place: Duration::from_secs(5),
             lifetime: Duration::from_secs(60),
             last_answer: Duration::from_secs(30),
             drain: Duration::from_secs(3),
         }
     }
+}
+
+/// What all connections share.
+struct Shared {
+    pages: Arc<Pages>,
+    traffic: Arc<Traffic>,
+    limits: Limits,
+    shutdown: CancellationToken,
 }
 
 /// Serves the pages until the shutdown, then finishes the answers that are under way.
@@ -59,30 +93,44 @@ pub async fn serve(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let shared = Arc::new(Shared {
+        pages,
+        traffic: Traffic::new(limits),
+        limits,
+        shutdown,
+    });
     let connections = TaskTracker::new();
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (places, pages) = (Arc::clone(&places), Arc::clone(&pages));
-        let (connections, shutdown) = (connections.clone(), shutdown.clone());
+        let (shared, connections) = (Arc::clone(&shared), connections.clone());
         accepting.spawn(async move {
-            while let Some((stream, place)) =
-                shutdown.run_until_cancelled(next(&listener, &places)).await
-            {
-                let answer = answer(stream, Arc::clone(&pages), limits, shutdown.clone());
-                connections.spawn(async move {
-                    answer.await;
-                    drop(place);
-                });
+            let stopped = shared.shutdown.clone();
+            while let Some(stream) = stopped.run_until_cancelled(next(&listener)).await {
+                // Without a place it is closed at once: all that are open get their answers just now.
+                if let Some(place) = shared.traffic.enter() {
+                    let shared = Arc::clone(&shared);
+                    connections.spawn(async move {
+                        let connection = Arc::clone(&place.connection);
+                        tokio::select! {
+                            () = connection.closed() => {}
+                            () = speak(stream, &shared, &connection) => {}
+                        }
+                        drop(place);
+                    });
+                }
             }
         });
     }
-    while accepting.join_next().await.is_some() {}
-    connections.close();
-    if tokio::time::timeout(limits.drain, connections.wait())
-        .await
-        .is_err()
-    {
+    let all_ended = async {
+        while accepting.join_next().await.is_some() {}
+        connections.close();
+        tokio::time::timeout(limits.drain, connections.wait()).await
+    };
+    let ended = tokio::select! {
+        ended = all_ended => ended,
+        () = shared.traffic.sweep() => Ok(()),
+    };
+    if ended.is_err() {
         tracing::warn!(
             connections = connections.len(),
             after = %PromDuration(limits.drain),
@@ -91,27 +139,110 @@ pub async fn serve(
     }
 }
 
-/// Answers the requests of one connection.
-async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: CancellationToken) {
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let pages = Arc::clone(&pages);
-        async move { Ok::<_, Infallible>(pages.answer(request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Answers the requests of one connection, in the protocol that the client and the web configuration agree on.
+async fn speak(stream: TcpStream, shared: &Shared, connection: &Arc<Connection>) {
+    let tls = match shared.pages.lock() {
+        Some(lock) if lock.has_tls() => lock.tls().await,
+        _ => None,
+    };
+    let Some(tls) = tls else {
+        let stream = Line::new(stream, Arc::clone(connection));
+        return speak_http1(stream, shared, connection, CancellationToken::new()).await;
+    };
+    if speaks_no_tls(&stream).await {
+        return refuse_plain_http(stream).await;
+    }
+    match TlsAcceptor::from(tls.config).accept(stream).await {
+        Err(error) => tracing::debug!(%error, "TLS handshake failed"),
+        Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            speak_http2(stream, shared, connection, tls.replaced).await;
         }
-        () = tokio::time::sleep(limits.lifetime) => {
-            connection.as_mut().graceful_shutdown();
-            let last_answer = tokio::time::timeout(limits.last_answer, connection).await;
+        Ok(stream) => {
+            let stream = Line::new(stream, Arc::clone(connection));
+            speak_http1(stream, shared, connection, tls.replaced).await;
+        }
+    }
+}
+
+/// What hyper calls for each request.
+macro_rules! service {
+    ($shared:expr, $connection:expr) => {
+        service_fn(move |mut request: http::Request<Incoming>| {
+            let answer = $connection.begin();
+            let pages = Arc::clone(&$shared.pages);
+            request
+                .extensions_mut()
+                .insert(Arc::clone(&$shared.traffic));
+            async move {
+                let response = pages.answer(request).await;
+                Ok::<_, Infallible>(response.map(|body| Watched::new(body, answer)))
+            }
+        })
+    };
+}
+
+async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: Line<S>,
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    replaced: CancellationToken,
+) {
+    let served = http1::Builder::new()
+        // Not hyper's concern: the traffic is watched as a whole.
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD_BYTES.into())
+        .serve_connection(TokioIo::new(stream), service!(shared, connection));
+    until_its_end(shared, replaced, pin!(served), |served| {
+        served.graceful_shutdown();
+    })
+    .await;
+}
+
+async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    replaced: CancellationToken,
+) {
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(MAX_HEAD_BYTES.into())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_send_buf_size(STREAM_BUFFER)
+        .serve_connection(TokioIo::new(stream), service!(shared, connection));
+    until_its_end(shared, replaced, pin!(served), |served| {
+        served.graceful_shutdown();
+    })
+    .await;
+}
+
+/// Serves a connection until the client ends it; or, with `finish`, until the answers under way have ended, if the
+/// exporter stops, other clients are let in from now on, or the connection is old.
+async fn until_its_end<C>(
+    shared: &Shared,
+    replaced: CancellationToken,
+    mut served: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+) where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let limits = shared.limits;
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = shared.shutdown.cancelled() => {
+            finish(served.as_mut());
+            served.await
+        }
+        () = async {
+            tokio::select! {
+                () = replaced.cancelled() => {}
+                () = tokio::time::sleep(limits.lifetime) => {}
+            }
+        } => {
+            finish(served.as_mut());
+            let last_answer = tokio::time::timeout(limits.last_answer, served).await;
             last_answer.unwrap_or(Ok(()))
         }
     };
@@ -121,18 +252,33 @@ async fn answer(stream: TcpStream, pages: Arc<Pages>, limits: Limits, shutdown: 
     }
 }
 
-/// The next connection and its place among those that may be open.
-async fn next(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
-    let place = Arc::clone(connections).acquire_owned().await.ok();
+/// Whether a client begins with what no handshake begins with: a letter.
+async fn speaks_no_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(stream.peek(&mut first).await, Ok(1)) && first[0].is_ascii_alphabetic()
+}
+
+/// Tells a client that it needs TLS, which it cannot find out from a closed connection.
+async fn refuse_plain_http(mut stream: TcpStream) {
+    const ANSWER: &[u8] =
+        b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+        Connection: close\r\n\r\nthis address speaks TLS; use https://\n";
+    let _ = stream.write_all(ANSWER).await;
+    let _ = stream.shutdown().await;
+    // Bytes that nobody read would make the system take the answer back.
+    let mut rest = stream.take(u64::from(MAX_HEAD_BYTES));
+    let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
+}
+
+/// The next connection.
+async fn next(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Answers go out in one or two writes; waiting for more to send only delays them.
                 let _ = stream.set_nodelay(true);
-                return (stream, place);
+                let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
+                return stream;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

@@ -5,13 +5,18 @@ mod answers;
 mod connections;
 mod encoding;
 mod files;
+mod lock;
 mod pages;
 mod parts;
 mod reload;
 mod status;
+mod tls;
+mod traffic;
 mod troubles;
+mod wires;
 
 pub use connections::{Limits, serve};
+pub use lock::Lock;
 pub use pages::{Pages, Sources, is_taken};
 pub use reload::{Asked, Reload};
 pub use status::StorageStatus;

@@ -23,9 +23,11 @@ use super::answers::{
 };
 use super::encoding::accepts_gzip;
 use super::files;
+use super::lock::{Lock, Verdict};
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
 use super::status::{self, Own, StorageStatus};
+use super::traffic::Traffic;
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -35,7 +37,7 @@ const EXPOSITION: HeaderValue =
 const READY_AFTER: Duration = Duration::from_secs(120);
 
 /// What the pages show.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sources {
     /// The tenants' series, rendered.
     pub tenants: watch::Receiver<Body>,
@@ -58,15 +60,18 @@ pub struct Sources {
 }
 
 /// The pages of the exporter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pages {
     sources: Sources,
     telemetry_path: String,
     scrapes: Arc<Semaphore>,
+    lock: Option<Arc<Lock>>,
     started: Timestamp,
     /// Once ready, always ready.
-    was_ready: AtomicBool,
+    was_ready: Arc<AtomicBool>,
     requests: IntCounterVec,
+    /// Whether these are only health and readiness.
+    are_probes: bool,
 }
 
 impl Pages {
@@ -88,12 +93,34 @@ impl Pages {
         )?;
         Ok(Self {
             started: sources.clock.now(),
-            was_ready: AtomicBool::new(false),
+            was_ready: Arc::default(),
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
+            lock: None,
             requests,
+            are_probes: false,
         })
+    }
+
+    /// The same behind the locks of a web configuration, if there is one.
+    #[must_use]
+    pub fn locked(self, lock: Option<Arc<Lock>>) -> Self {
+        Self { lock, ..self }
+    }
+
+    /// The locks of a web configuration.
+    pub(super) fn lock(&self) -> Option<&Lock> {
+        self.lock.as_deref()
+    }
+
+    /// Of these pages health and readiness alone, for those who cannot open the locks of the others.
+    pub fn probes(&self) -> Self {
+        Self {
+            are_probes: true,
+            lock: None,
+            ..self.clone()
+        }
     }
 
     /// Answers a request. Its body is of no interest.
@@ -105,21 +132,15 @@ impl Pages {
         } else {
             handler(path).unwrap_or("other")
         };
-        let reads = matches!(request.method, Method::GET | Method::HEAD);
-        let response = match handler {
-            "other" => not_found(),
-            "reload" if request.method == Method::POST => self.reload().await,
-            "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
-            "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
-            _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
-            "metrics" => self.metrics(accepts_gzip(&request.headers)),
-            "status" => self.status(accepts_gzip(&request.headers)).await,
-            "ready" => self.ready(),
-            "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
-            "root" => self.root(),
-            _ => files::folder(path).map_or_else(not_found, |(folder, rest)| {
-                files::answer(folder, rest, accepts_gzip(&request.headers))
-            }),
+        let handler = match handler {
+            "healthy" | "ready" => handler,
+            _ if self.are_probes => "other",
+            _ => handler,
+        };
+        let response = match self.decide(&request).await {
+            None => self.page(handler, &request).await,
+            Some(Verdict::Admitted(rules)) => rules.dressed(self.page(handler, &request).await),
+            Some(Verdict::Refused(response)) => response,
         };
         self.requests
             .with_label_values(&[handler, response.status().as_str()])
@@ -128,11 +149,55 @@ impl Pages {
         with_header(response, X_CONTENT_TYPE_OPTIONS, nosniff)
     }
 
+    /// What the web configuration says of a request, if there is one.
+    async fn decide(&self, request: &http::request::Parts) -> Option<Verdict> {
+        match &self.lock {
+            Some(lock) => Some(lock.decide(&request.headers).await),
+            None => None,
+        }
+    }
+
+    /// The page of a handler.
+    async fn page(&self, handler: &str, request: &http::request::Parts) -> Response<Parts> {
+        let path = request.uri.path();
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        match handler {
+            "other" if self.are_probes => text(
+                StatusCode::NOT_FOUND,
+                "not found; this address has only /-/healthy and /-/ready\n",
+            ),
+            "other" => not_found(),
+            "reload" if request.method == Method::POST => self.reload().await,
+            "poll" if request.method == Method::POST => self.poll(request.uri.query()).await,
+            "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
+            _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
+            "metrics" => match self.place(request).await {
+                Some(permit) => self.metrics(permit, accepts_gzip(&request.headers)),
+                None => too_many(),
+            },
+            "status" => match self.place(request).await {
+                Some(permit) => self.status(permit, accepts_gzip(&request.headers)).await,
+                None => too_many(),
+            },
+            "ready" => self.ready(),
+            "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
+            "root" => self.root(),
+            _ => files::folder(path).map_or_else(not_found, |(folder, rest)| {
+                files::answer(folder, rest, accepts_gzip(&request.headers))
+            }),
+        }
+    }
+
     async fn reload(&self) -> Response<Parts> {
         let Some(reload) = &self.sources.reload else {
             return disabled("reload");
         };
-        match reload.ask().await {
+        let reloaded = reload.ask().await;
+        let reread = match &self.lock {
+            Some(lock) => lock.reread().await,
+            None => Ok(()),
+        };
+        match reloaded.and(reread) {
             Ok(()) => text(StatusCode::OK, "configuration reloaded\n"),
             Err(error) => respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -168,10 +233,7 @@ impl Pages {
         }
     }
 
-    fn metrics(&self, gzip: bool) -> Response<Parts> {
-        let Some(permit) = self.place() else {
-            return too_many();
-        };
+    fn metrics(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
         let own = match exposition::render_registry(&self.sources.registry) {
             Ok(own) => own,
             Err(error) => {
@@ -192,10 +254,7 @@ impl Pages {
         encoded(parts.holding(permit), EXPOSITION, gzip)
     }
 
-    async fn status(&self, gzip: bool) -> Response<Parts> {
-        let Some(permit) = self.place() else {
-            return too_many();
-        };
+    async fn status(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
         let snapshot = Arc::clone(&self.sources.snapshots.borrow());
         let own = Own {
             upstream: self.sources.upstream.clone(),
@@ -221,8 +280,11 @@ impl Pages {
     }
 
     /// A place among the large answers that are rendered and sent at once.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.scrapes).try_acquire_owned().ok()
+    async fn place(&self, request: &http::request::Parts) -> Option<OwnedSemaphorePermit> {
+        match request.extensions.get::<Arc<Traffic>>() {
+            Some(traffic) => traffic.take(&self.scrapes).await,
+            None => Arc::clone(&self.scrapes).try_acquire_owned().ok(),
+        }
     }
 
     fn ready(&self) -> Response<Parts> {

@@ -23,8 +23,8 @@ CHOSEN = ("m365_tenant_id", "${chosen:pipe}")
 
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 LINK = re.compile(r"/d/([\w-]+)(?:\?.*)?")
-# Where tenants are administered.
-ADMIN_CENTER = "https://entra.microsoft.com/"
+# Where tenants are administered, and where partners sign in to Elements.
+PORTALS = ("https://entra.microsoft.com/", "https://partner.avepointonlineservices.com/")
 # What Grafana itself puts in place in links.
 LINK_VARIABLES = {"__url_time_range"}
 
@@ -157,7 +157,7 @@ def _shared(dashboard):
 
 @rule("links-lead-somewhere")
 def links_lead_somewhere(dashboards):
-    """Each link leads to one of these dashboards, names existing variables, and fields that the row has."""
+    """Each link leads to one of these dashboards or to a portal, names existing variables, and fields that the row has."""
     uids = {dashboard.json.get("uid") for dashboard in dashboards}
     for dashboard in dashboards:
         for link in dashboard.json.get("links", []):
@@ -165,7 +165,7 @@ def links_lead_somewhere(dashboards):
                 yield Finding(dashboard.name, f"link {link['title']}", "must keep time and variables")
         for place, url, labels in _links(dashboard):
             match = LINK.fullmatch(url)
-            if not url.startswith(ADMIN_CENTER) and (not match or match[1] not in uids):
+            if not url.startswith(PORTALS) and (not match or match[1] not in uids):
                 yield Finding(dashboard.name, place, f"leads nowhere: {url}")
             for name in re.findall(r"[?&]var-(\w+)=", url):
                 if name not in dashboard.variables:

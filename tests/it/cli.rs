@@ -11,6 +11,7 @@ mod flood;
 mod log;
 mod poll;
 mod poll_now;
+mod probe;
 mod reload;
 mod warm_start;
 
@@ -82,7 +83,9 @@ async fn help_and_version_are_printed_on_stdout() {
         );
     }
     let help = run(&["--help"]).await.stdout;
-    for command in ["serve", "check", "poll", "demo", "simulate", "assets"] {
+    for command in [
+        "serve", "check", "poll", "demo", "simulate", "probe", "assets",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
     let version = run(&["--version"]).await;
@@ -116,6 +119,15 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
         (&["simulate", "--faults=nonsense"], "--faults"),
         (&["simulate", "--listen=localhost"], "--listen"),
         (&["assets"], "--out"),
+        (&["probe", "--url=ftp://localhost"], "--url"),
+        (
+            &["probe", "--url=http://a:b@localhost"],
+            "--web.probe-listen-address",
+        ),
+        (
+            &["--web.probe-listen-address=10046"],
+            "--web.probe-listen-address",
+        ),
     ] {
         let ended = run(arguments).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (USAGE, ""));

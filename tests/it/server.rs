@@ -2,6 +2,7 @@
 
 mod apart;
 mod hostile;
+mod locks;
 mod pages;
 mod slow;
 mod status;
@@ -90,6 +91,7 @@ fn web() -> Web {
         max_requests: 40,
         reload: None,
         limits: Limits::default(),
+        lock: None,
     }
 }
 
@@ -99,6 +101,7 @@ fn short() -> Web {
         limits: Limits {
             head: Duration::from_secs(1),
             lifetime: Duration::from_secs(1),
+            stall: Duration::from_secs(1),
             last_answer: Duration::from_millis(100),
             ..Limits::default()
         },

@@ -308,3 +308,31 @@ async fn nobody_can_read_the_memory_of_the_process_and_it_leaves_no_core() {
     let core: Vec<_> = core.unwrap().split_whitespace().skip(4).take(2).collect();
     assert_eq!(core, ["0", "0"]);
 }
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_machine_allows() {
+    let (_, hard) = open_files("self");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -S -n 100 && exec \"$@\"", "sh"]);
+    let simulate = exporter(["simulate", "--listen=127.0.0.1:0"]);
+    limited
+        .arg(simulate.get_program())
+        .args(simulate.get_args());
+    let program = Program::start(&mut limited);
+    until("the simulator to begin", async || {
+        program.stdout().contains("elements:").then_some(())
+    })
+    .await;
+    let raised = open_files(&program.id().to_string());
+    assert_eq!(raised, (hard.clone(), hard));
+}
+
+/// The soft and the hard limit of open files of a process.
+fn open_files(process: &str) -> (String, String) {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let mut limits = line.unwrap().split_whitespace().map(str::to_owned);
+    (limits.next().unwrap(), limits.next().unwrap())
+}

@@ -8,8 +8,10 @@ use super::{OK, USAGE, run};
 
 const CONFIG: &[&str] = &["config.file"];
 const WEB: &[&str] = &[
+    "web.config.file",
     "web.listen-address",
     "web.max-requests",
+    "web.probe-listen-address",
     "web.telemetry-path",
 ];
 const SERVE: &[&str] = &["web.enable-lifecycle"];
@@ -27,7 +29,7 @@ const SIMULATION: &[&str] = &[
 ];
 
 /// All flags of each command but `--help`.
-const COMMANDS: [(&str, &[&[&str]]); 7] = [
+const COMMANDS: [(&str, &[&[&str]]); 8] = [
     ("serve", &[&["config.check"], CONFIG, WEB, SERVE, LOG]),
     (
         "check",
@@ -43,16 +45,19 @@ const COMMANDS: [(&str, &[&[&str]]); 7] = [
     ("discover", &[&["table"], CONFIG, LOG]),
     ("demo", &[SIMULATION, WEB, LOG]),
     ("simulate", &[SIMULATION, LOG]),
+    ("probe", &[&["ready", "timeout", "url"], LOG]),
     ("assets", &[&["out", "runbook-url"], LOG]),
 ];
 
 /// The flags that may be given before a command, each with a value that is not its default.
-const BEFORE: [&str; 8] = [
+const BEFORE: [&str; 10] = [
     "--config.check",
     "--config.file=other.yaml",
     "--web.enable-lifecycle",
+    "--web.config.file=web.yml",
     "--web.listen-address=:0",
     "--web.max-requests=1",
+    "--web.probe-listen-address=:0",
     "--web.telemetry-path=/other",
     "--log.format=json",
     "--log.level=debug",

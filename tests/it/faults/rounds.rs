@@ -43,6 +43,7 @@ impl Running {
             max_requests: 4,
             reload: None,
             limits: avepoint_exporter::server::Limits::default(),
+            lock: None,
         };
         tokio::spawn(exporter.run(vec![listener], web, Handle::current(), shutdown.clone()));
         Self {

@@ -96,6 +96,7 @@ impl<U> Held<U> {
             max_requests: 40,
             reload: None,
             limits: Limits::default(),
+            lock: None,
         };
         tokio::spawn(exporter.run(Vec::new(), web, Handle::current(), shutdown.clone()));
         Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use avepoint_exporter::app::Web;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::http::{Answer, get, request, rest};
 use crate::program::until;
@@ -41,13 +42,25 @@ async fn dawdler(server: &Server) -> TcpStream {
     stream
 }
 
+/// A client that reads its answer slowly, but reads, until it is told to stop.
+fn slow_reader(mut stream: TcpStream) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut little = [0; 1024];
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while stream.read_exact(&mut little).await.is_ok() {
+            ticks.tick().await;
+        }
+    }))
+}
+
 #[tokio::test]
 async fn more_scrapes_than_allowed_get_503_until_one_ends() {
     let mut two = web();
     two.max_requests = 2;
+    two.limits.place = Duration::from_millis(200);
     let server = large(two).await;
-    let first = dawdler(&server).await;
-    let _second = dawdler(&server).await;
+    let first = slow_reader(dawdler(&server).await);
+    let _second = slow_reader(dawdler(&server).await);
     for method in ["GET", "HEAD"] {
         let answer = request(method, &server.address, "/metrics", "").await;
         assert_eq!(
@@ -63,6 +76,24 @@ async fn more_scrapes_than_allowed_get_503_until_one_ends() {
         (get(&server.address, "/metrics").await.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_has_stopped_reading_goes_for_a_scrape_that_needs_the_place() {
+    let mut two = web();
+    two.max_requests = 2;
+    let server = large(two).await;
+    let mut stopped = Vec::new();
+    for _ in 0..60 {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .await
+            .unwrap();
+        stopped.push(stream);
+    }
+    // No limit of time has passed for any of them.
+    assert_eq!(get(&server.address, "/metrics").await.status, 200);
 }
 
 #[tokio::test]
