@@ -8,6 +8,7 @@ mod client;
 mod differences;
 mod pair;
 mod random;
+mod scrapes;
 mod table;
 
 use fastrand::Rng;
