@@ -129,8 +129,11 @@ impl Folder {
         let Some((scheme, address)) = found else {
             return Err(program.end().await);
         };
-        let _program = program;
-        Ok((Server { _program, address }, scheme))
+        let server = Server {
+            _program: program,
+            address,
+        };
+        Ok((server, scheme))
     }
 
     async fn start_toolkit(&self) -> Server {
@@ -142,8 +145,10 @@ impl Folder {
             rest.contains("msg=\"TLS is ").then(|| address.to_owned())
         })
         .await;
-        let _program = program;
-        Server { _program, address }
+        Server {
+            _program: program,
+            address,
+        }
     }
 }
 
