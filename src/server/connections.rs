@@ -170,9 +170,9 @@ macro_rules! service {
         service_fn(move |mut request: http::Request<Incoming>| {
             let answer = $connection.begin();
             let pages = Arc::clone(&$shared.pages);
-            request
-                .extensions_mut()
-                .insert(Arc::clone(&$shared.traffic));
+            let extensions = request.extensions_mut();
+            extensions.insert(Arc::clone(&$shared.traffic));
+            extensions.insert(Arc::clone($connection));
             async move {
                 let response = pages.answer(request).await;
                 Ok::<_, Infallible>(response.map(|body| Watched::new(body, answer)))

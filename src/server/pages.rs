@@ -27,7 +27,7 @@ use super::lock::{Lock, Verdict};
 use super::parts::{Parts, Piece};
 use super::reload::Reload;
 use super::status::{self, Own, StorageStatus};
-use super::traffic::Traffic;
+use super::traffic::{Connection, Traffic};
 
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -281,8 +281,9 @@ impl Pages {
 
     /// A place among the large answers that are rendered and sent at once.
     async fn place(&self, request: &http::request::Parts) -> Option<OwnedSemaphorePermit> {
-        match request.extensions.get::<Arc<Traffic>>() {
-            Some(traffic) => traffic.take(&self.scrapes).await,
+        let traffic = request.extensions.get::<Arc<Traffic>>();
+        match traffic.zip(request.extensions.get::<Arc<Connection>>()) {
+            Some((traffic, connection)) => traffic.take(&self.scrapes, connection).await,
             None => Arc::clone(&self.scrapes).try_acquire_owned().ok(),
         }
     }

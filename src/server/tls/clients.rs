@@ -64,8 +64,8 @@ impl Clients {
             // As in Go, which takes the authorities of the system where none are named.
             None if is_verified => {
                 warnings.push(format!(
-                    "tls_server_config.client_auth_type: {auth:?} without client_ca_file lets in each certificate for \
-                     clients of all authorities that this system trusts"
+                    "tls_server_config.client_auth_type: {auth:?} without client_ca_file accepts each client \
+                     certificate of all authorities that this system trusts"
                 ));
                 rustls_native_certs::load_native_certs().certs
             }
@@ -85,8 +85,8 @@ impl Clients {
         }
         if !is_verified {
             warnings.push(format!(
-                "tls_server_config.client_auth_type: {auth:?} lets in certificates of any authority; \
-                 RequireAndVerifyClientCert lets in those of yours alone"
+                "tls_server_config.client_auth_type: {auth:?} accepts certificates of any authority; \
+                 RequireAndVerifyClientCert accepts only those of yours"
             ));
         }
         let mut clients = Self {
