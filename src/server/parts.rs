@@ -9,51 +9,62 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::exposition::{self, Packed};
+use crate::exposition::{self, Packed, Unpacking};
 
-/// A piece of a body.
-#[derive(Debug)]
-pub(super) enum Piece {
-    /// Sent as it is.
-    Ready(Bytes),
-    /// Sent as text, when its turn comes.
-    Packed(Packed),
-}
-
-impl Piece {
-    fn len(&self) -> usize {
-        match self {
-            Self::Ready(bytes) => bytes.len(),
-            Self::Packed(packed) => packed.text_len(),
-        }
-    }
-}
+/// Bytes handed to the connection at once, at most: whether a client still reads is seen between two of these.
+const FRAME: usize = 64 * 1024;
 
 /// A body made of pieces.
 #[derive(Debug)]
 pub struct Parts {
-    pieces: VecDeque<Piece>,
+    rest: Rest,
     /// Given back when the last piece is handed to the connection, or the client is gone.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// What is not sent yet.
+#[derive(Debug)]
+enum Rest {
+    /// Sent as it is. None is empty.
+    Ready(VecDeque<Bytes>),
+    /// Sent as text.
+    Packed(Box<Unpacking>),
+}
+
 impl Parts {
-    /// These pieces, one after the other.
-    pub(super) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        Self {
-            pieces: pieces.into_iter().filter(|piece| piece.len() > 0).collect(),
-            _permit: None,
+    /// These bytes.
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self::ready([bytes])
+    }
+
+    /// These texts, one after the other, compressed or as they are.
+    pub(super) fn packed<'a>(texts: impl IntoIterator<Item = &'a Packed>, gzip: bool) -> Self {
+        if gzip {
+            Self::ready(exposition::gzip(texts))
+        } else {
+            Self::of(Rest::Packed(Box::new(Unpacking::new(texts))))
         }
     }
 
     /// One text, compressed or as it is.
     pub(super) fn of_text(text: Bytes, gzip: bool) -> Self {
-        let pieces = if gzip {
-            exposition::gzip([&Packed::new(&text)])
+        if gzip {
+            Self::packed([&Packed::new(&text)], gzip)
         } else {
-            vec![text]
-        };
-        Self::new(pieces.into_iter().map(Piece::Ready))
+            Self::new(text)
+        }
+    }
+
+    fn ready(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
+        Self::of(Rest::Ready(pieces.collect()))
+    }
+
+    const fn of(rest: Rest) -> Self {
+        Self {
+            rest,
+            _permit: None,
+        }
     }
 
     /// Holds the permit until the body is sent.
@@ -73,19 +84,24 @@ impl Body for Parts {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let data = self.pieces.pop_front().map(|piece| match piece {
-            Piece::Ready(bytes) => bytes,
-            Piece::Packed(packed) => packed.text(),
-        });
+        let data = match &mut self.rest {
+            Rest::Ready(pieces) => match pieces.front_mut() {
+                Some(piece) if piece.len() > FRAME => Some(piece.split_to(FRAME)),
+                _ => pieces.pop_front(),
+            },
+            Rest::Packed(texts) => texts.next(FRAME),
+        };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
+        self.size_hint().exact() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let left: usize = self.pieces.iter().map(Piece::len).sum();
-        SizeHint::with_exact(left as u64)
+        SizeHint::with_exact(match &self.rest {
+            Rest::Ready(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
+            Rest::Packed(texts) => texts.left(),
+        })
     }
 }
