@@ -26,6 +26,10 @@ mod prometheus;
 mod promql;
 mod rules;
 mod walks;
+#[path = "../it/web_cases.rs"]
+#[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
+mod web_cases;
+mod web_config;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -50,7 +54,11 @@ struct Demo {
 
 impl Demo {
     async fn start(seed: u64) -> Self {
-        let program = Program::start(&mut exporter([
+        Self::with_flags(seed, &[]).await
+    }
+
+    async fn with_flags(seed: u64, flags: &[String]) -> Self {
+        let mut command = exporter([
             "demo".to_owned(),
             "--web.listen-address=127.0.0.1:0".to_owned(),
             // A world that stands still is polled as often as one that moves so fast: each 6 and 12 seconds.
@@ -59,12 +67,14 @@ impl Demo {
             format!("--seed={seed}"),
             format!("--tenants={TENANTS}"),
             format!("--users={USERS}"),
-        ]));
+        ]);
+        let program = Program::start(command.args(flags));
         let (address, simulator) = until("the demo's addresses", async || {
             let text = program.stdout();
             let url = |what: &str| {
                 let line = text.lines().find(|line| line.contains(what))?;
-                line.trim().strip_prefix("http://")?.split_once(' ')
+                let (_, rest) = line.split_once("://")?;
+                rest.split_once(' ')
             };
             let (metrics, _) = url("the metrics for Prometheus")?;
             let (simulator, _) = url("the simulated upstream")?;

@@ -1,6 +1,7 @@
 //! A Prometheus of our own on loopback, and its HTTP API.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -127,6 +128,16 @@ impl Prometheus {
     /// repository. Their alerts go to the Alertmanager at that address.
     pub(crate) async fn start(targets: &[String], alertmanager: Option<&str>) -> Self {
         needed("prometheus");
+        let job = format!("{{ job_name: avepoint, static_configs: [{{ targets: {targets:?} }}] }}");
+        Self::with_jobs("prometheus", &job, alertmanager).await
+    }
+
+    /// The same by another program of its kind, with these jobs, which a comma separates.
+    pub(crate) async fn with_jobs(
+        prometheus: impl AsRef<OsStr>,
+        jobs: &str,
+        alertmanager: Option<&str>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for file in RULES.files {
             std::fs::write(folder.path().join(file.name), hurried(file)).unwrap();
@@ -137,13 +148,13 @@ impl Prometheus {
         let text = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              rule_files: {names:?}\n\
-             scrape_configs: [{{ job_name: avepoint, static_configs: [{{ targets: {targets:?} }}] }}]\n\
+             scrape_configs: [{jobs}]\n\
              alerting: {{ alertmanagers: [{{ static_configs: [{{ targets: {alertmanagers:?} }}] }}] }}\n"
         );
         std::fs::write(&config, text).unwrap();
         let (program, address) =
             on_a_free_port("Server is ready to receive web requests", |address| {
-                let mut command = Command::new("prometheus");
+                let mut command = Command::new(&prometheus);
                 command.arg(format!("--config.file={}", config.display()));
                 command.arg(format!(
                     "--storage.tsdb.path={}",

@@ -26,4 +26,7 @@ mod schedule;
 mod server;
 mod support;
 mod tls;
+#[expect(dead_code, reason = "shared with tests/e2e, which uses the rest")]
+mod web_cases;
+mod web_config;
 mod words;
