@@ -4,6 +4,7 @@ mod blocks;
 pub(crate) mod contract;
 mod families;
 pub(crate) mod full;
+mod reference;
 pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
