@@ -2,17 +2,70 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::exposition::{self, Packed, Unpacking};
 
-/// Bytes handed to the connection at once, at most: whether a client still reads is seen between two of these.
+/// Bytes handed to the connection at once, at most: whether a client still reads is seen between two of these. Fewer
+/// would take more writes.
 const FRAME: usize = 64 * 1024;
+
+/// What is handed to the connection at once: pieces that need not be in one place. None is empty.
+#[derive(Debug, Default)]
+pub struct Slices(VecDeque<Bytes>);
+
+impl Buf for Slices {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |piece| piece.as_ref())
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pairs = slices.iter_mut().zip(&self.0);
+        pairs
+            .map(|(slice, piece)| *slice = IoSlice::new(piece))
+            .count()
+    }
+
+    fn advance(&mut self, mut by: usize) {
+        while let Some(piece) = self.0.front_mut()
+            && by > 0
+        {
+            let of_this = by.min(piece.len());
+            piece.advance(of_this);
+            by -= of_this;
+            if piece.is_empty() {
+                self.0.pop_front();
+            }
+        }
+    }
+}
+
+/// Takes a frame from the front of these pieces.
+fn frame(pieces: &mut VecDeque<Bytes>) -> Slices {
+    let mut frame = Slices::default();
+    let mut room = FRAME;
+    while let Some(piece) = pieces.front_mut()
+        && room > 0
+    {
+        let of_this = piece.split_to(room.min(piece.len()));
+        room -= of_this.len();
+        frame.0.push_back(of_this);
+        if piece.is_empty() {
+            pieces.pop_front();
+        }
+    }
+    frame
+}
 
 /// A body made of pieces.
 #[derive(Debug)]
@@ -77,21 +130,18 @@ impl Parts {
 }
 
 impl Body for Parts {
-    type Data = Bytes;
+    type Data = Slices;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Slices>, Infallible>>> {
         let data = match &mut self.rest {
-            Rest::Ready(pieces) => match pieces.front_mut() {
-                Some(piece) if piece.len() > FRAME => Some(piece.split_to(FRAME)),
-                _ => pieces.pop_front(),
-            },
-            Rest::Packed(texts) => texts.next(FRAME),
+            Rest::Ready(pieces) => frame(pieces),
+            Rest::Packed(texts) => Slices(texts.next(FRAME).into_iter().collect()),
         };
-        Poll::Ready(data.map(|data| Ok(Frame::data(data))))
+        Poll::Ready(data.has_remaining().then(|| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {

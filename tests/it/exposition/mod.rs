@@ -17,6 +17,7 @@ use avepoint_exporter::exposition::{Body, Format, Kind, Packed, catalogue, gzip,
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::snapshot::Snapshot;
 use avepoint_exporter::upstream::Stats;
+use bytes::Buf as _;
 use flate2::bufread::GzDecoder;
 use http::Request;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
@@ -298,9 +299,10 @@ async fn scrape(pages: &Pages, format: Format, encodings: &str) -> String {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let data = frame.unwrap().into_data().unwrap();
-        assert!(data.len() <= 64 * 1024, "a frame of {} bytes", data.len());
-        bytes.extend_from_slice(&data);
+        let mut data = frame.unwrap().into_data().unwrap();
+        let len = data.remaining();
+        assert!(len <= 64 * 1024, "a frame of {len} bytes");
+        bytes.extend_from_slice(&data.copy_to_bytes(len));
     }
     assert_eq!(Some(bytes.len() as u64), len);
     assert!(body.is_end_stream());
