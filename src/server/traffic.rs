@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Limits;
+use super::limits::Limits;
 
 /// A reader that has taken nothing for so long is cut off if its place is needed. With what the kernel keeps for it, one
 /// that takes 200 kB a second is seen to take something in this time.
