@@ -237,9 +237,9 @@ class Configuration:
 class Serving(Process):
     """The exporter as it serves."""
 
-    def __init__(self, configuration, core=None, **options):
+    def __init__(self, configuration, core=None, flags=(), **options):
         self.address = free_address()
-        flags = [f"--config.file={configuration.path}", f"--web.listen-address={self.address}", "--log.level=error"]
+        flags = [*flags, f"--config.file={configuration.path}", f"--web.listen-address={self.address}", "--log.level=error"]
         super().__init__([EXPORTER, "serve", *flags], core, **options)
 
     def is_ready(self):

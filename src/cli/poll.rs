@@ -30,7 +30,7 @@ pub(super) async fn poll(
             "interrupted before all polls ended; printed nothing"
         )));
     };
-    let (text, failures) = polled.context("bug in the exporter; please report it")??;
+    let (text, failures) = polled.context("bug in the exporter; please report it")?;
     print(&text)?;
     if failures > 0 {
         return Err(Failed::Other(anyhow::anyhow!(

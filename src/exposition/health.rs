@@ -7,7 +7,7 @@ use crate::domain::{Timestamp, Unit};
 use crate::metric::{Metric, Origin, Samples};
 use crate::snapshot::CollectorSnapshot;
 
-/// The kinds of targets, in the order of the exposition.
+/// The kinds of targets.
 pub(super) const UNITS: [Unit; 3] = [Unit::Tenant, Unit::Customer, Unit::Partner];
 
 /// The name of a health metric for targets of this kind. Those of tenants are in the table; the others must not share
@@ -23,7 +23,7 @@ pub(super) fn name(of_tenants: &'static str, unit: Unit) -> Cow<'static, str> {
 }
 
 /// Takes a collector with its name, and the time.
-type Source = fn(&CollectorSnapshot, &'static str, Timestamp, &mut Samples<'_>);
+pub(super) type Source = fn(&CollectorSnapshot, &'static str, Timestamp, &mut Samples<'_>);
 
 /// From the polls, unless said otherwise.
 pub(super) const METRICS: &[Metric<Source>] = &[

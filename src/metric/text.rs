@@ -1,8 +1,6 @@
-//! Prometheus' text format 0.0.4, as far as gauges and counters need it.
+//! Samples as Prometheus' text format 0.0.4 and OpenMetrics 1.0 both have them.
 
 use std::fmt::Write as _;
-
-use super::Metric;
 
 /// Labels in the text format, without braces, each followed by a comma.
 pub(crate) fn labels(labels: &[(&str, String)]) -> String {
@@ -13,43 +11,33 @@ pub(crate) fn labels(labels: &[(&str, String)]) -> String {
     text
 }
 
-/// Takes the samples of one metric and writes them, after the metric's head when there is at least one.
+/// Takes the samples of one metric and writes them. The metric's head is apart from them.
 #[derive(Debug)]
 pub struct Samples<'a> {
     out: &'a mut String,
     name: &'a str,
-    kind: &'static str,
-    help: &'static str,
     labels: &'static [&'static str],
     scope: &'a str,
-    head_written: bool,
 }
 
 impl<'a> Samples<'a> {
-    /// Those of a metric, which is shown by this name.
-    pub(crate) fn new<S>(out: &'a mut String, metric: &Metric<S>, name: &'a str) -> Self {
+    /// Those of a metric of this name with these labels of its own.
+    pub(crate) const fn new(
+        out: &'a mut String,
+        name: &'a str,
+        labels: &'static [&'static str],
+    ) -> Self {
         Self {
             out,
             name,
-            kind: metric.kind.as_str(),
-            help: metric.help,
-            labels: metric.labels,
+            labels,
             scope: "",
-            head_written: false,
         }
     }
 
     /// The samples that follow have these [`labels`] before their own.
-    pub(crate) fn scope(&mut self, scope: &'a str) {
+    pub(crate) const fn scope(&mut self, scope: &'a str) {
         self.scope = scope;
-    }
-
-    /// Hands over what is written, once it is this long, in bytes.
-    pub(crate) fn hand_over(&mut self, at_least: usize, piece: &mut dyn FnMut(&str)) {
-        if self.out.len() >= at_least {
-            piece(self.out);
-            self.out.clear();
-        }
     }
 
     /// Writes a sample. `values` are those of the metric's own labels, in their order.
@@ -76,16 +64,8 @@ impl<'a> Samples<'a> {
         more: impl IntoIterator<Item = (&'v str, &'v str)>,
         value: f64,
     ) {
-        let Self {
-            name, kind, help, ..
-        } = *self;
-        debug_assert_eq!(values.len(), self.labels.len(), "{name}");
-        if !self.head_written {
-            self.head_written = true;
-            // The help is ours and holds nothing to escape; a test over the catalogue holds that.
-            let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        }
-        self.out.push_str(name);
+        debug_assert_eq!(values.len(), self.labels.len(), "{}", self.name);
+        self.out.push_str(self.name);
         let labels_at = self.out.len();
         self.out.push('{');
         self.out.push_str(self.scope);
@@ -98,7 +78,28 @@ impl<'a> Samples<'a> {
         } else {
             self.out.truncate(labels_at);
         }
-        let _ = writeln!(self.out, " {value}");
+        self.out.push(' ');
+        write_value(value, self.out);
+        self.out.push('\n');
+    }
+}
+
+/// The shortest text that is this number, in both formats.
+fn write_value(value: f64, out: &mut String) {
+    // Up to here each whole number is a float, and most values are.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    if value.is_sign_positive() && value < WHOLE && value.fract() == 0.0 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole, not negative and small enough"
+        )]
+        let whole = value as u64;
+        out.push_str(itoa::Buffer::new().format(whole));
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        let _ = write!(out, "{value}");
     }
 }
 

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 
-use super::parts::{Parts, Piece};
+use super::parts::Parts;
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -30,7 +30,7 @@ pub(super) fn respond(
     content_type: HeaderValue,
     body: impl Into<Bytes>,
 ) -> Response<Parts> {
-    let mut response = Response::new(Parts::new([Piece::Ready(body.into())]));
+    let mut response = Response::new(Parts::new(body.into()));
     *response.status_mut() = status;
     with_header(response, CONTENT_TYPE, content_type)
 }

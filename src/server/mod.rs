@@ -5,6 +5,7 @@ mod answers;
 mod connections;
 mod encoding;
 mod files;
+mod limits;
 mod lock;
 mod pages;
 mod parts;
@@ -15,7 +16,8 @@ mod traffic;
 mod troubles;
 mod wires;
 
-pub use connections::{Limits, serve};
+pub use connections::serve;
+pub use limits::Limits;
 pub use lock::Lock;
 pub use pages::{Pages, Sources, is_taken};
 pub use reload::{Asked, Reload};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -13,7 +13,7 @@ use url::form_urlencoded;
 
 use crate::bundle::{FOLDERS, Folder};
 use crate::domain::{Clock, TenantId, Timestamp};
-use crate::exposition::{self, Body, Packed};
+use crate::exposition::{Body, Own};
 use crate::scheduler::Demand;
 use crate::snapshot::Snapshots;
 use crate::upstream::Stats;
@@ -21,16 +21,13 @@ use crate::upstream::Stats;
 use super::answers::{
     JSON, TEXT, encoded, html, not_allowed, respond, text, too_many, with_header,
 };
-use super::encoding::accepts_gzip;
+use super::encoding::{accepts_gzip, preferred_format};
 use super::files;
 use super::lock::{Lock, Verdict};
-use super::parts::{Parts, Piece};
+use super::parts::Parts;
 use super::reload::Reload;
-use super::status::{self, Own, StorageStatus};
-use super::traffic::Traffic;
-
-const EXPOSITION: HeaderValue =
-    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+use super::status::{self, StorageStatus};
+use super::traffic::{Connection, Traffic};
 
 /// The exporter is ready after this time in any case: a tenant that hangs must not keep the others from
 /// being scraped.
@@ -63,6 +60,7 @@ pub struct Sources {
 #[derive(Debug, Clone)]
 pub struct Pages {
     sources: Sources,
+    own: Arc<Own>,
     telemetry_path: String,
     scrapes: Arc<Semaphore>,
     lock: Option<Arc<Lock>>,
@@ -94,6 +92,7 @@ impl Pages {
         Ok(Self {
             started: sources.clock.now(),
             was_ready: Arc::default(),
+            own: Arc::new(Own::new(sources.registry.clone())),
             sources,
             telemetry_path,
             scrapes: Arc::new(Semaphore::new(max_requests)),
@@ -172,7 +171,7 @@ impl Pages {
             "reload" | "poll" => not_allowed("POST", "only POST is allowed\n"),
             _ if !reads => not_allowed("GET, HEAD", "only GET and HEAD are allowed\n"),
             "metrics" => match self.place(request).await {
-                Some(permit) => self.metrics(permit, accepts_gzip(&request.headers)),
+                Some(permit) => self.metrics(permit, &request.headers),
                 None => too_many(),
             },
             "status" => match self.place(request).await {
@@ -233,30 +232,19 @@ impl Pages {
         }
     }
 
-    fn metrics(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
-        let own = match exposition::render_registry(&self.sources.registry) {
-            Ok(own) => own,
-            Err(error) => {
-                tracing::error!(%error, "failed to render the exporter's own series");
-                let why = "failed to render the exporter's own series; see its log\n";
-                return text(StatusCode::INTERNAL_SERVER_ERROR, why);
-            }
-        };
-        let pieces = Arc::clone(&self.sources.tenants.borrow().pieces);
-        let parts = if gzip {
-            let own = Packed::new(own.as_bytes());
-            let body = exposition::gzip(pieces.iter().chain([&own]));
-            Parts::new(body.into_iter().map(Piece::Ready))
-        } else {
-            let tenants = pieces.iter().cloned().map(Piece::Packed);
-            Parts::new(tenants.chain([Piece::Ready(own.into())]))
-        };
-        encoded(parts.holding(permit), EXPOSITION, gzip)
+    fn metrics(&self, permit: OwnedSemaphorePermit, headers: &HeaderMap) -> Response<Parts> {
+        let (format, gzip) = (preferred_format(headers), accepts_gzip(headers));
+        let own = self.own.packed(format);
+        let tenants = self.sources.tenants.borrow();
+        let body = Parts::packed([tenants.form(format), &own], gzip).holding(permit);
+        let content_type = HeaderValue::from_static(format.content_type());
+        let vary = HeaderValue::from_static("Accept, Accept-Encoding");
+        with_header(encoded(body, content_type, gzip), VARY, vary)
     }
 
     async fn status(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
         let snapshot = Arc::clone(&self.sources.snapshots.borrow());
-        let own = Own {
+        let own = status::Own {
             upstream: self.sources.upstream.clone(),
             storage: self.sources.storage.borrow().clone(),
             read_at: *self.sources.read_at.borrow(),
@@ -281,8 +269,9 @@ impl Pages {
 
     /// A place among the large answers that are rendered and sent at once.
     async fn place(&self, request: &http::request::Parts) -> Option<OwnedSemaphorePermit> {
-        match request.extensions.get::<Arc<Traffic>>() {
-            Some(traffic) => traffic.take(&self.scrapes).await,
+        let traffic = request.extensions.get::<Arc<Traffic>>();
+        match traffic.zip(request.extensions.get::<Arc<Connection>>()) {
+            Some((traffic, connection)) => traffic.take(&self.scrapes, connection).await,
             None => Arc::clone(&self.scrapes).try_acquire_owned().ok(),
         }
     }

@@ -10,11 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Limits;
+use super::limits::Limits;
 
 /// A reader that has taken nothing for so long is cut off if its place is needed. With what the kernel keeps for it, one
-/// that takes 100 kB a second is seen to take something in this time.
-const STALLED: Duration = Duration::from_secs(1);
+/// that takes 200 kB a second is seen to take something in this time.
+const STALLED: Duration = Duration::from_millis(500);
 
 /// Between two looks for a place among the large answers.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -29,8 +29,8 @@ pub(super) struct Traffic {
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     numbers: AtomicU64,
     displaced: Mutex<Displaced>,
-    /// Those that wait for a place among the large answers, by number.
-    waiting: Mutex<BTreeSet<u64>>,
+    /// The requests that wait for a place among the large answers: their connections, and numbers of their own.
+    waiting: Mutex<BTreeSet<(u64, u64)>>,
 }
 
 /// Connections that had to go for others, since the last log line.
@@ -69,7 +69,7 @@ pub(super) struct Place {
 /// A request that waits for a place among the large answers, until it has one or its client is gone.
 struct Waiting<'a> {
     traffic: &'a Traffic,
-    number: u64,
+    number: (u64, u64),
 }
 
 /// An answer under way; over when dropped.
@@ -94,11 +94,15 @@ impl Traffic {
         })
     }
 
-    /// Takes one of these places for large answers, for which readers that have stopped are cut off, one after the other.
-    /// Who came last is served first: clients that do not read cannot make a queue before one that does. `None` after a
-    /// while.
-    pub(super) async fn take(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+    /// Takes one of these places for large answers, for which readers that have stopped are cut off. The last connection
+    /// is served first: clients that do not read cannot make a queue before one that does. `None` after a while.
+    pub(super) async fn take(
+        &self,
+        places: &Arc<Semaphore>,
+        connection: &Connection,
+    ) -> Option<OwnedSemaphorePermit> {
+        let own = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let number = (connection.number, own);
         lock(&self.waiting).insert(number);
         let _waiting = Waiting {
             traffic: self,
@@ -106,16 +110,16 @@ impl Traffic {
         };
         let since = Instant::now();
         loop {
-            let is_last = lock(&self.waiting).last() == Some(&number);
-            if is_last && let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            let later = lock(&self.waiting).range(number..).count() - 1;
+            if later < places.available_permits()
+                && let Ok(place) = Arc::clone(places).try_acquire_owned()
+            {
                 return Some(place);
             }
             if since.elapsed() >= self.limits.place {
                 return None;
             }
-            if is_last {
-                self.cut_off_one();
-            }
+            self.cut_off_one();
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -290,20 +294,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_a_place_last_is_served_first_and_nobody_waits_for_ever() {
+    async fn the_last_connection_gets_a_place_first_and_nobody_waits_for_ever() {
         let traffic = traffic(9);
         let places = Arc::new(Semaphore::new(1));
-        let taken = traffic.take(&places).await.unwrap();
-        let wait = || {
+        let [busy, first, second] = [(), (), ()].map(|()| traffic.enter().unwrap());
+        let taken = traffic.take(&places, &busy.connection).await.unwrap();
+        let wait = |place: &Place| {
             let (traffic, places) = (Arc::clone(&traffic), Arc::clone(&places));
-            tokio::spawn(async move { traffic.take(&places).await })
+            let connection = Arc::clone(&place.connection);
+            tokio::spawn(async move { traffic.take(&places, &connection).await })
         };
-        let [first, second] = [wait(), wait()];
+        let [second, first] = [&second, &first].map(wait);
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(taken);
         let place = second.await.unwrap();
         assert!(place.is_some());
-        // It came first, and gets none while the other has it.
+        // Its connection is older, and there is no other place.
         assert!(first.await.unwrap().is_none());
         assert!(lock(&traffic.waiting).is_empty());
     }

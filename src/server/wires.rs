@@ -6,11 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::parts::Parts;
+use super::parts::{Parts, Slices};
 use super::traffic::{Answer, Connection};
 
 /// The body of an answer under way.
@@ -29,14 +28,14 @@ impl Watched {
 }
 
 impl Body for Watched {
-    type Data = Bytes;
+    type Data = Slices;
     type Error = Infallible;
 
     /// Asked for only when there is room for more: over HTTP/2 within what the client allows for this answer.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Slices>, Infallible>>> {
         self.answer.moved();
         Pin::new(&mut self.body).poll_frame(context)
     }

@@ -1,6 +1,7 @@
 //! The pages of a running exporter, asked over raw sockets.
 
 mod apart;
+mod attacks;
 mod hostile;
 mod locks;
 mod pages;

@@ -141,11 +141,7 @@ pub(crate) async fn poll(config: &Config) -> Exposition {
 
 /// The same by this clock.
 pub(crate) async fn poll_by(config: &Config, clock: Clock) -> Exposition {
-    let (text, _) = Exporter::new(config, clock)
-        .unwrap()
-        .poll_once()
-        .await
-        .unwrap();
+    let (text, _) = Exporter::new(config, clock).unwrap().poll_once().await;
     Exposition::read(&text)
 }
 

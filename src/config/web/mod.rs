@@ -152,7 +152,7 @@ impl Draft {
         match section {
             "basic_auth_users" if is_null => self
                 .warnings
-                .push(format!("{path} is empty: nobody is asked for a password")),
+                .push(format!("{path} is empty: no password is required")),
             "basic_auth_users" => self.read_users(fields, node, path),
             // An empty section is one whose values are all zero, to the toolkit: this one switches HTTP/2 off.
             "http_server_config" if is_null => self.http2 = false,

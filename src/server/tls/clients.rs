@@ -18,7 +18,7 @@ use x509_cert::der::oid::db::rfc5280::{ANY_EXTENDED_KEY_USAGE, ID_KP_CLIENT_AUTH
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
 
-use super::Wrong;
+use super::pems::{Wrong, certificates, wrong};
 use crate::config::web::{ClientAuth, TlsSettings};
 
 /// Who is let in by a certificate.
@@ -60,12 +60,12 @@ impl Clients {
             ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert
         );
         let authorities: Vec<_> = match &settings.client_ca {
-            Some(pem) => super::certificates(pem),
+            Some(pem) => certificates(pem),
             // As in Go, which takes the authorities of the system where none are named.
             None if is_verified => {
                 warnings.push(format!(
-                    "tls_server_config.client_auth_type: {auth:?} without client_ca_file lets in each certificate for \
-                     clients of all authorities that this system trusts"
+                    "tls_server_config.client_auth_type: {auth:?} without client_ca_file accepts each client \
+                     certificate of all authorities that this system trusts"
                 ));
                 rustls_native_certs::load_native_certs().certs
             }
@@ -85,8 +85,8 @@ impl Clients {
         }
         if !is_verified {
             warnings.push(format!(
-                "tls_server_config.client_auth_type: {auth:?} lets in certificates of any authority; \
-                 RequireAndVerifyClientCert lets in those of yours alone"
+                "tls_server_config.client_auth_type: {auth:?} accepts certificates of any authority; \
+                 RequireAndVerifyClientCert accepts only those of yours"
             ));
         }
         let mut clients = Self {
@@ -99,7 +99,7 @@ impl Clients {
         };
         let verifier = clients.verifier(|_| true);
         let pem = settings.client_ca.as_ref().unwrap_or(&settings.certificate);
-        clients.verifier = verifier.map_err(|error| super::wrong(pem, error))?;
+        clients.verifier = verifier.map_err(|error| wrong(pem, error))?;
         if settings.client_ca.is_some()
             && let Some(verifier) = &clients.verifier
         {

@@ -1,6 +1,7 @@
 //! TLS: the web configuration's settings as rustls takes them.
 
 mod clients;
+mod pems;
 
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedCipherSuite};
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::clients::Clients;
-use crate::config::web::{Curve, Pem, Suite, TlsSettings};
+use self::pems::{Wrong, certificates, wrong};
+use crate::config::web::{Curve, Suite, TlsSettings};
 
 /// What rustls serves with by these settings, with or without HTTP/2. What nobody may expect is added to `warnings`.
 ///
@@ -49,16 +51,6 @@ pub(super) fn build(
     };
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
-}
-
-/// A line of the web configuration, and what is wrong with it.
-pub(super) type Wrong = (usize, String);
-
-fn wrong(pem: &Pem, message: impl std::fmt::Display) -> Wrong {
-    (
-        pem.line,
-        format!("tls_server_config.{}: {message}", pem.key),
-    )
 }
 
 /// The ciphers and groups that the settings leave.
@@ -120,11 +112,4 @@ fn certified(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Certif
             "the private key is unusable; expected RSA of 2048 to 8192 bits, ECDSA (P-256, P-384, P-521) or Ed25519",
         ),
     })
-}
-
-/// The certificates of a text, without what cannot be read.
-fn certificates(pem: &Pem) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(&pem.text)
-        .filter_map(Result::ok)
-        .collect()
 }

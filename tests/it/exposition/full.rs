@@ -6,7 +6,7 @@ use std::path::Path;
 use avepoint_exporter::app::Exporter;
 use avepoint_exporter::config::{Config, Source};
 use avepoint_exporter::domain::Clock;
-use avepoint_exporter::exposition::Body;
+use avepoint_exporter::exposition::{Body, Format};
 use avepoint_exporter::simulator::{CLIENT_SECRET, Options, PARTNER_CLIENT_SECRET, World};
 use regex::Regex;
 
@@ -43,12 +43,12 @@ pub(crate) async fn full() -> String {
     let exporter = Exporter::warm(&config, Clock::system()).unwrap();
     // A new refresh token cannot be written, which is a failure of the credential though there are access tokens.
     std::fs::create_dir(partner.file.with_extension("rotated")).unwrap();
-    let (text, failures) = exporter.poll_once().await.unwrap();
+    let (text, failures) = exporter.poll_once().await;
     assert_eq!(failures, 0);
-    // The second one counts the first.
+    // The second one counts the first, since each format has its own.
     let pages = pages(Body::default());
-    scrape(&pages, "").await;
-    text + &scrape(&pages, "").await
+    scrape(&pages, Format::OpenMetrics, "").await;
+    text + &scrape(&pages, Format::Text, "").await
 }
 
 /// The names of metrics that stand in the sources, each as a string of its own.

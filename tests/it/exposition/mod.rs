@@ -1,24 +1,28 @@
 //! What is shown is the text format as others write it, and the metrics are those of the contract.
 
+mod blocks;
 pub(crate) mod contract;
 mod families;
 pub(crate) mod full;
+mod reference;
 pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use avepoint_exporter::domain::{Clock, Timestamp};
-use avepoint_exporter::exposition::{Body, Kind, Packed, catalogue, gzip, render};
+use avepoint_exporter::exposition::{Body, Format, Kind, Packed, catalogue, gzip, render};
 use avepoint_exporter::server::{Pages, Sources};
 use avepoint_exporter::snapshot::Snapshot;
 use avepoint_exporter::upstream::Stats;
-use bytes::Bytes;
+use bytes::Buf as _;
 use flate2::bufread::GzDecoder;
 use http::Request;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use prometheus::{IntCounter, Registry, TextEncoder};
 use proptest::prelude::*;
 use tokio::sync::watch;
@@ -59,7 +63,7 @@ proptest! {
     fn a_compressed_exposition_is_the_plain_one_piece_after_piece(tenants in any_text(), own in any_text()) {
         let pieces = [&tenants, &own].map(|text| Packed::new(text.as_bytes()));
         prop_assert_eq!(&pieces[0].text(), tenants.as_bytes());
-        prop_assert_eq!(pieces[0].text_len(), tenants.len());
+        prop_assert_eq!(pieces[0].text_len(), tenants.len() as u64);
         prop_assert_eq!(unzip(&gzip(&pieces).concat()), tenants + &own);
     }
 }
@@ -199,24 +203,38 @@ fn check_rules(text: &str) {
 
 #[tokio::test]
 async fn a_scrape_with_gzip_brings_the_same_text_as_one_without() {
-    let body = Body::new(&many(), at(NOW));
-    assert!(
-        body.pieces.len() > 3,
-        "it is large enough for several pieces"
-    );
-    let pages = pages(body);
-    scrape(&pages, "").await;
-    // What counts the scrapes themselves is left out.
-    let but_scrapes = |text: String| -> Vec<String> {
-        let lines = text.lines().map(str::to_owned);
-        lines
-            .filter(|line| !line.starts_with("avepoint_exporter_http_requests_total{"))
-            .collect()
+    let pages = pages(Body::new(&many(), at(NOW)));
+    for format in Format::ALL {
+        let plain = scrape(&pages, format, "identity").await;
+        assert!(plain.len() > 4 * 1024 * 1024, "large enough for blocks");
+        assert!(
+            plain == scrape(&pages, format, "gzip").await,
+            "{format:?} differs"
+        );
+        assert_eq!(plain.ends_with("\n# EOF\n"), format == Format::OpenMetrics);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_exporters_own_series_are_rendered_once_a_second_in_each_format() {
+    let pages = pages(Body::default());
+    let requests = |text: String| {
+        let counts = text
+            .lines()
+            .find_map(|line| line.strip_prefix("avepoint_exporter_http_requests_total{"));
+        counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u32>().unwrap())
     };
-    let plain = but_scrapes(scrape(&pages, "identity").await);
-    let zipped = but_scrapes(scrape(&pages, "gzip").await);
-    assert!(plain.len() > 100);
-    assert_eq!(plain, zipped);
+    for (format, scrapes) in Format::ALL.into_iter().zip([0, 3]) {
+        let first = Some(scrapes).filter(|scrapes| *scrapes > 0);
+        assert_eq!(requests(scrape(&pages, format, "").await), first);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(requests(scrape(&pages, format, "gzip").await), first);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(
+            requests(scrape(&pages, format, "").await),
+            Some(scrapes + 2)
+        );
+    }
 }
 
 /// The golden snapshot's tenants, many times over.
@@ -226,21 +244,28 @@ fn many() -> Snapshot {
     many
 }
 
+/// The exposition in each format, as it is sent.
+fn forms(body: &Body) -> [String; 2] {
+    Format::ALL.map(|format| String::from_utf8(body.form(format).text().into()).unwrap())
+}
+
 #[test]
-fn what_is_kept_in_pieces_is_the_whole_exposition() {
-    let body = Body::new(&many(), at(NOW));
-    let texts: Vec<_> = body.pieces.iter().map(Packed::text).collect();
-    assert!(texts.iter().all(|text| text.ends_with(b"\n")));
-    assert!(texts.concat() == render(&many(), at(NOW)).as_bytes());
-    let largest = texts.iter().map(Bytes::len).max().unwrap();
-    assert!(largest < 1024 * 1024, "a piece of {largest} bytes");
-    assert!(Body::new(&Snapshot::default(), at(NOW)).pieces.len() <= 1);
+fn what_is_kept_in_blocks_is_the_whole_exposition() {
+    for snapshot in [Snapshot::default(), golden(), many()] {
+        let [text, open_metrics] = forms(&Body::new(&snapshot, at(NOW)));
+        assert!(text == render(&snapshot, at(NOW)));
+        let samples = |text: &str| -> Vec<_> {
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            lines.map(str::to_owned).collect()
+        };
+        assert!(samples(&text) == samples(&open_metrics));
+    }
 }
 
 /// Pages over this body and a registry with one counter in it.
 fn pages(tenants: Body) -> Pages {
     let registry = Registry::new();
-    if !tenants.pieces.is_empty() {
+    if !tenants.form(Format::Text).is_empty() {
         let own = IntCounter::new("avepoint_own_total", "A series of the exporter.").unwrap();
         registry.register(Box::new(own)).unwrap();
     }
@@ -258,18 +283,33 @@ fn pages(tenants: Body) -> Pages {
     Pages::new(sources, "/metrics".to_owned(), 40).unwrap()
 }
 
-/// Asks for the exposition; decodes it if it is compressed.
-async fn scrape(pages: &Pages, accepts: &str) -> String {
-    let request = Request::get("/metrics").header(ACCEPT_ENCODING, accepts);
+/// Asks for the exposition in this format; decodes it if it is compressed.
+async fn scrape(pages: &Pages, format: Format, encodings: &str) -> String {
+    let request = Request::get("/metrics")
+        .header(ACCEPT_ENCODING, encodings)
+        .header(ACCEPT, format.content_type());
     let response = pages.answer(request.body(()).unwrap()).await;
     assert!(response.status().is_success());
-    let zipped = response.headers().contains_key(CONTENT_ENCODING);
-    assert_eq!(zipped, accepts == "gzip");
-    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let headers = response.headers();
+    assert_eq!(headers[CONTENT_TYPE], format.content_type());
+    assert_eq!(headers[VARY], "Accept, Accept-Encoding");
+    let zipped = headers.contains_key(CONTENT_ENCODING);
+    assert_eq!(zipped, encodings == "gzip");
+    let len = response.body().size_hint().exact();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let mut data = frame.unwrap().into_data().unwrap();
+        let len = data.remaining();
+        assert!(len <= 64 * 1024, "a frame of {len} bytes");
+        bytes.extend_from_slice(&data.copy_to_bytes(len));
+    }
+    assert_eq!(Some(bytes.len() as u64), len);
+    assert!(body.is_end_stream());
     if zipped {
-        unzip(&body)
+        unzip(&bytes)
     } else {
-        String::from_utf8(body.into()).unwrap()
+        String::from_utf8(bytes).unwrap()
     }
 }
 

@@ -424,7 +424,7 @@ fn any_tenant() -> impl Strategy<Value = TargetSnapshot> {
         any::<u128>(),
         any_text(),
         any_text(),
-        btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,8}", any_text(), 0..3),
+        btree_map("_?[a-zA-Z][a-zA-Z0-9_]{0,8}", any_text(), 0..3),
     )
         .prop_map(|(id, tenant_name, customer_name, labels)| Tenant {
             customer_id: CustomerId::from_bits(id),

@@ -70,7 +70,7 @@ async fn neither_token_nor_personal_data_of_an_answer_is_repeated() {
             &config,
             avepoint_exporter::domain::Clock::system(),
         );
-        let (exposition, _) = exporter.unwrap().poll_once().await.unwrap();
+        let (exposition, _) = exporter.unwrap().poll_once().await;
         let user = simulator.world().tenants()[0]
             .security_users(0)
             .next()

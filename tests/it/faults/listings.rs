@@ -146,7 +146,7 @@ impl Case {
     pub(super) async fn check(self) {
         let (fault, listing) = (self.fault, self.listing);
         let case = format!("{fault} in the listing {listing:?}");
-        let (text, _) = self.exporter.poll_once().await.unwrap();
+        let (text, _) = self.exporter.poll_once().await;
         let exposition = Exposition::read(&text);
         if let Err(difference) = judge(&self.simulator, &exposition, &self.how) {
             panic!("{case}: {difference}");

@@ -213,7 +213,7 @@ impl Case {
     }
 
     async fn check(self) {
-        let (text, _) = self.exporter.poll_once().await.unwrap();
+        let (text, _) = self.exporter.poll_once().await;
         let exposition = Exposition::read(&text);
         let Self {
             fault,
