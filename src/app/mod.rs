@@ -16,13 +16,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::reload::Reloader;
+use self::reload::{Reloader, SERVES};
 use self::saving::{Saving, Storage};
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Body};
 use crate::process::metrics::ProcessMetrics;
-use crate::scheduler::Scheduler;
+use crate::process::systemd;
+use crate::scheduler::{Demand, Scheduler};
 use crate::server::{self, Asked, Limits, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
 use crate::state::{Saved, StateDir};
@@ -211,6 +212,7 @@ impl Exporter {
             shutdown.clone(),
         );
         let publishing = shutdown.run_until_cancelled(publish(self.snapshots, self.clock, bodies));
+        let guarding = shutdown.run_until_cancelled(guard(self.scheduler.demand()));
         let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
         let polls = AbortOnDropHandle::new(polls);
         let polling = async {
@@ -240,7 +242,14 @@ impl Exporter {
                 shutdown.run_until_cancelled(running).await;
             }
         };
+        let stopping = async {
+            shutdown.cancelled().await;
+            systemd::stopping();
+        };
+        systemd::ready(SERVES);
         tokio::join!(
+            stopping,
+            guarding,
             polling,
             saving,
             publishing,
@@ -287,6 +296,16 @@ async fn publish(mut snapshots: Snapshots, clock: Clock, bodies: watch::Sender<B
         // Without a change within it, it is time to leave something out.
         if let Ok(Err(_)) = tokio::time::timeout(until_stale, snapshots.changed()).await {
             return;
+        }
+    }
+}
+
+/// Tells the service manager's watchdog that the exporter is alive, for as long as the loop that polls answers.
+async fn guard(demand: Demand) {
+    if let Some(pause) = systemd::watchdog() {
+        while demand.is_alive().await {
+            systemd::alive();
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -13,6 +13,7 @@ mod poll;
 mod poll_now;
 mod probe;
 mod reload;
+mod systemd;
 mod warm_start;
 
 use std::net::TcpListener;

@@ -11,6 +11,7 @@ const WEB: &[&str] = &[
     "web.listen-address",
     "web.max-requests",
     "web.probe-listen-address",
+    "web.systemd-socket",
     "web.telemetry-path",
 ];
 const SERVE: &[&str] = &["web.enable-lifecycle"];
@@ -49,13 +50,14 @@ const COMMANDS: [(&str, &[&[&str]]); 8] = [
 ];
 
 /// The flags that may be given before a command, each with a value that is not its default.
-const BEFORE: [&str; 9] = [
+const BEFORE: [&str; 10] = [
     "--config.check",
     "--config.file=other.yaml",
     "--web.enable-lifecycle",
     "--web.listen-address=:0",
     "--web.max-requests=1",
     "--web.probe-listen-address=:0",
+    "--web.systemd-socket",
     "--web.telemetry-path=/other",
     "--log.format=json",
     "--log.level=debug",
