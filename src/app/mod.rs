@@ -195,6 +195,7 @@ impl Exporter {
             snapshots: self.snapshots.clone(),
             storage: self.storage.status(),
             upstream: self.upstream,
+            config: self.reloader.text(),
             read_at: self.reloader.read_at(),
             registry: self.registry,
             clock: self.clock.clone(),

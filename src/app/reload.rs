@@ -37,6 +37,8 @@ const REFUSED: &str =
 pub(super) struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
+    /// What is in force, for people.
+    text: watch::Sender<Arc<str>>,
     /// When what is in force was read.
     read_at: watch::Sender<Timestamp>,
     successful: IntGauge,
@@ -87,6 +89,7 @@ impl Reloader {
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
         Ok(Self {
+            text: watch::Sender::new(Arc::clone(&config.text)),
             in_force: watch::Sender::new(Arc::new(InForce {
                 config,
                 clients,
@@ -101,6 +104,11 @@ impl Reloader {
             files_refused: None,
             is_missing: false,
         })
+    }
+
+    /// The configuration in force as YAML without secrets, now and later.
+    pub(super) fn text(&self) -> watch::Receiver<Arc<str>> {
+        self.text.subscribe()
     }
 
     /// When the configuration in force was read, now and later.
@@ -271,6 +279,7 @@ impl Reloader {
         if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
             self.shared.stats.end_partner_center();
         }
+        self.text.send_replace(Arc::clone(&config.text));
         self.in_force.send_replace(Arc::new(InForce {
             config,
             clients,
