@@ -16,13 +16,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::reload::Reloader;
+use self::reload::{Reloader, SERVES};
 use self::saving::{Saving, Storage};
 use crate::config::{Config, ConfigFile};
 use crate::domain::Clock;
 use crate::exposition::{self, Blocks, Body, Format};
 use crate::process::metrics::ProcessMetrics;
-use crate::scheduler::Scheduler;
+use crate::process::systemd;
+use crate::scheduler::{Demand, Scheduler};
 use crate::server::{self, Asked, Limits, Lock, Pages, Reload, Sources};
 use crate::snapshot::Snapshots;
 use crate::state::{Saved, StateDir};
@@ -200,6 +201,7 @@ impl Exporter {
             snapshots: self.snapshots.clone(),
             storage: self.storage.status(),
             upstream: self.upstream,
+            config: self.reloader.text(),
             read_at: self.reloader.read_at(),
             registry: self.registry,
             clock: self.clock.clone(),
@@ -219,6 +221,7 @@ impl Exporter {
         );
         let publishing =
             shutdown.run_until_cancelled(publish(self.snapshots, blocks, self.clock, bodies));
+        let guarding = shutdown.run_until_cancelled(guard(self.scheduler.demand()));
         let polls = polling.spawn(self.scheduler.run(shutdown.clone()));
         let polls = AbortOnDropHandle::new(polls);
         let polling = async {
@@ -248,7 +251,14 @@ impl Exporter {
                 shutdown.run_until_cancelled(running).await;
             }
         };
+        let stopping = async {
+            shutdown.cancelled().await;
+            systemd::stopping();
+        };
+        systemd::ready(SERVES);
         tokio::join!(
+            stopping,
+            guarding,
             polling,
             saving,
             publishing,
@@ -306,6 +316,16 @@ async fn publish(
         // Without a change within it, it is time to leave something out.
         if let Ok(Err(_)) = tokio::time::timeout(until_stale, snapshots.changed()).await {
             return;
+        }
+    }
+}
+
+/// Tells the service manager's watchdog that the exporter is alive, for as long as the loop that polls answers.
+async fn guard(demand: Demand) {
+    if let Some(pause) = systemd::watchdog() {
+        while demand.is_alive().await {
+            systemd::alive();
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -15,6 +15,7 @@ use tracing::subscriber::NoSubscriber;
 use crate::collectors;
 use crate::config::{CollectorConfig, Config, ConfigFile};
 use crate::domain::{Clock, Timestamp};
+use crate::process::systemd;
 use crate::scheduler::InForce;
 use crate::server::Asked;
 use crate::troubles::Trouble;
@@ -23,12 +24,21 @@ use crate::upstream::{Client, Clients, RefreshTokenFile, Shared, Stats};
 /// The time between two looks at the files of secrets.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
+/// What the service manager shows of an exporter at work.
+pub(super) const SERVES: &str = "polling and serving";
+
+/// What it shows after a reload that failed.
+const REFUSED: &str =
+    "the last reload failed, see the log; the previous configuration stays in force";
+
 /// Puts configurations in force: the first one, and each later one that is read when somebody asks for it or when files
 /// that the text names have changed. One reading follows the other, and one that fails changes nothing.
 #[derive(Debug)]
 pub(super) struct Reloader {
     in_force: watch::Sender<Arc<InForce>>,
     shared: Shared,
+    /// What is in force, for people.
+    text: watch::Sender<Arc<str>>,
     /// When what is in force was read.
     read_at: watch::Sender<Timestamp>,
     successful: IntGauge,
@@ -79,6 +89,7 @@ impl Reloader {
         let clients = build_clients(config, None, &shared)?;
         let config = config.clone();
         Ok(Self {
+            text: watch::Sender::new(Arc::clone(&config.text)),
             in_force: watch::Sender::new(Arc::new(InForce {
                 config,
                 clients,
@@ -93,6 +104,11 @@ impl Reloader {
             files_refused: None,
             is_missing: false,
         })
+    }
+
+    /// The configuration in force as YAML without secrets, now and later.
+    pub(super) fn text(&self) -> watch::Receiver<Arc<str>> {
+        self.text.subscribe()
     }
 
     /// When the configuration in force was read, now and later.
@@ -152,6 +168,7 @@ impl Reloader {
 
     /// Reads the file and the files that it names, puts them in force, and returns the text.
     async fn reload(&mut self, path: &Path) -> Result<Arc<ConfigFile>, String> {
+        systemd::reloading();
         let path = path.to_owned();
         let read = blocking(move || Ok(Arc::new(ConfigFile::read(&path)?))).await;
         self.again = read.as_ref().ok().cloned();
@@ -170,6 +187,7 @@ impl Reloader {
         }
         self.refused = outcome.as_ref().err().cloned();
         self.show();
+        systemd::ready(if outcome.is_ok() { SERVES } else { REFUSED });
         outcome.and(read)
     }
 
@@ -183,6 +201,7 @@ impl Reloader {
         self.load(move || Ok(quietly()?)).await.ok()?;
         self.refused = None;
         self.show();
+        systemd::ready(SERVES);
         Some(file)
     }
 
@@ -260,6 +279,7 @@ impl Reloader {
         if before.clients.partner_center.is_some() && clients.partner_center.is_none() {
             self.shared.stats.end_partner_center();
         }
+        self.text.send_replace(Arc::clone(&config.text));
         self.in_force.send_replace(Arc::new(InForce {
             config,
             clients,

@@ -14,6 +14,7 @@ use crate::app::Web;
 use crate::config::{CollectorConfig, Config, ConfigFile, Elements};
 use crate::process::listen::ListenAddress;
 use crate::process::logging::Format;
+use crate::process::systemd;
 use crate::server::{self, Limits, Lock};
 
 /// Flags of the commands that read the configuration.
@@ -38,6 +39,9 @@ pub(super) struct WebFlags {
         default_value = ":10044"
     )]
     listen_addresses: Vec<ListenAddress>,
+    /// Take the sockets that systemd hands over, in place of --web.listen-address
+    #[arg(long = "web.systemd-socket")]
+    systemd_socket: bool,
     /// Address for /-/healthy and /-/ready only, in plain HTTP and without a password [default: none]
     #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
     probe_listen_address: Option<ListenAddress>,
@@ -141,12 +145,17 @@ impl WebFlags {
     /// Reads the web configuration, and takes all addresses.
     pub(super) async fn open(&self) -> Result<Bound, Failed> {
         let lock = self.lock()?;
-        let mut pages = Vec::new();
-        let mut first = None;
-        for address in &self.listen_addresses {
-            let listener = bind(address, "--web.listen-address").await?;
-            first.get_or_insert_with(|| address.bound(&listener));
-            pages.push(listener);
+        let (mut pages, mut first) = (Vec::new(), None);
+        if self.systemd_socket {
+            pages = systemd::sockets()?;
+            let address = pages.first().and_then(|socket| socket.local_addr().ok());
+            first = address.map(ListenAddress::of);
+        } else {
+            for address in &self.listen_addresses {
+                let listener = bind(address, "--web.listen-address").await?;
+                first.get_or_insert_with(|| address.bound(&listener));
+                pages.push(listener);
+            }
         }
         let probes = match &self.probe_listen_address {
             Some(address) => Some(bind(address, "--web.probe-listen-address").await?),

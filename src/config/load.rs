@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checker::{Checker, Source};
 use super::collectors::Collectors;
 use super::problem::{KeyPath, Place, Problem, Problems};
 use super::watched::{MAX_FILE, read_capped};
 use super::{
-    CollectorConfig, Config, ConfigError, Elements, discovery, elements, files, partner_center,
-    read, tenants,
+    CollectorConfig, Config, ConfigError, Elements, discovery, elements, files, in_force,
+    partner_center, read, tenants,
 };
 use crate::domain::{Clock, Collector, Unit, text};
 
@@ -113,6 +114,7 @@ impl Config {
     pub fn parse(text: &str, source: &Source<'_>) -> Result<Self, ConfigError> {
         let invalid = |problems| ConfigError::Invalid(Problems::new(source.name, problems));
         let (raw, outline) = read::read(text).map_err(invalid)?;
+        let written = in_force::written(&raw);
         let mut checker = Checker::new(source, &outline);
         partner_center::check_collectors(&mut checker, &raw);
         let elements = elements::check(&mut checker, raw.elements.unwrap_or_default());
@@ -145,16 +147,23 @@ impl Config {
         let of_discovery = discovery.iter().map(|discovery| discovery.collector);
         let partner = of_discovery.chain(of_partner).collect();
         match elements {
-            Some(elements) if checker.problems.is_empty() => Ok(Self {
-                elements,
-                partner_center,
-                partner,
-                customers,
-                discovery,
-                tenants,
-                state_dir,
-                files: checker.files,
-            }),
+            Some(elements) if checker.problems.is_empty() => {
+                let on_for_all = [&partner, &customers, &collectors.in_force(Unit::Tenant)];
+                let on_for_all = on_for_all.map(|of_unit: &Vec<_>| &**of_unit).concat();
+                let config = Self {
+                    elements,
+                    partner_center,
+                    partner,
+                    customers,
+                    discovery,
+                    tenants,
+                    state_dir,
+                    files: checker.files,
+                    text: Arc::default(),
+                };
+                let text = in_force::text(written, &config, &on_for_all).into();
+                Ok(Self { text, ..config })
+            }
             _ => Err(invalid(checker.problems)),
         }
     }

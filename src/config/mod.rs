@@ -16,6 +16,7 @@ mod discovery;
 mod elements;
 mod exposed;
 mod files;
+mod in_force;
 mod load;
 mod options;
 mod outline;
@@ -70,6 +71,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// The files that it names and that were read for it: secrets, certificates, authorities.
     pub files: Vec<ReadFile>,
+    /// All of it as YAML for people, with defaults and without secrets.
+    pub text: Arc<str>,
 }
 
 impl Config {

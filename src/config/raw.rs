@@ -8,12 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
+use url::Url;
 
 use super::options::{self, Options};
 use crate::domain::{Collector, Secret, collectors};
 
+/// What is shown in place of a secret.
+const HIDDEN: &str = "<secret>";
+
 /// The whole file.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct File {
     pub(super) elements: Option<Elements>,
@@ -25,7 +30,7 @@ pub(super) struct File {
 }
 
 /// `elements`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct Elements {
     pub(super) environment: Option<String>,
@@ -44,11 +49,12 @@ pub(super) struct Elements {
     pub(super) limits: Option<Limits>,
     pub(super) ca_file: Option<Text>,
     /// May hold a password.
+    #[serde(serialize_with = "hide_password")]
     pub(super) proxy_url: Option<SecretText>,
 }
 
 /// `certificate`, of each section with a credential.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct Certificate {
     pub(super) file: Option<Text>,
@@ -59,7 +65,7 @@ pub(super) struct Certificate {
 }
 
 /// `partner_center`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct PartnerCenter {
     pub(super) tenant: Option<Text>,
@@ -79,7 +85,7 @@ pub(super) struct PartnerCenter {
 }
 
 /// `rate_limit` of an API.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct RateLimit {
     pub(super) requests_per_second: Option<f64>,
@@ -88,7 +94,7 @@ pub(super) struct RateLimit {
 }
 
 /// `elements.limits`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct Limits {
     pub(super) response_bytes: Option<String>,
@@ -107,7 +113,7 @@ pub(super) struct Schedule<'a> {
 macro_rules! sections {
     ($($variant:ident $key:ident $options:ident $facts:tt)*) => {
         /// `collectors`, for all targets or for one tenant.
-        #[derive(Default, serde::Deserialize)]
+        #[derive(Default, serde::Deserialize, serde::Serialize)]
         #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
         pub(super) struct Collectors {
             $(pub(super) $key: Option<<options::$options as Options>::Section>,)*
@@ -145,7 +151,7 @@ macro_rules! sections {
 collectors!(configured sections);
 
 /// `discovery`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct Discovery {
     pub(super) enabled: Option<bool>,
@@ -155,7 +161,7 @@ pub(super) struct Discovery {
 }
 
 /// `discovery.include` and `discovery.exclude`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(super) struct NamePatterns {
     pub(super) customer_name: Option<Text>,
@@ -163,7 +169,7 @@ pub(super) struct NamePatterns {
 }
 
 /// An item of `tenants`.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 #[expect(clippy::struct_field_names, reason = "these are the keys' names")]
 pub(super) struct Tenant {
@@ -176,6 +182,7 @@ pub(super) struct Tenant {
 }
 
 /// Text that must be text in YAML already. Its errors never hold the value.
+#[derive(serde::Serialize)]
 pub(super) struct Text(pub(super) String);
 
 /// [`Text`] that is a secret, or may be one by mistake.
@@ -191,6 +198,26 @@ impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_any(TextVisitor)?;
         Ok(Self(Secret::from(text)))
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
+    }
+}
+
+/// A URL without its user name and its password.
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn hide_password<S: Serializer>(url: &Option<SecretText>, to: S) -> Result<S::Ok, S::Error> {
+    let text = url.as_ref().map(|url| url.0.expose());
+    let Some(Ok(parsed)) = text.map(Url::parse) else {
+        return url.serialize(to);
+    };
+    let start = format!("{}://", parsed.scheme());
+    match text.and_then(|text| text.rsplit_once('@')) {
+        Some((_, host)) => to.serialize_str(&format!("{start}{HIDDEN}@{host}")),
+        None => to.serialize_str(parsed.as_str()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use tokio::net::TcpListener;
@@ -83,6 +83,16 @@ impl ListenAddress {
         }
     }
 
+    /// The address of a socket that somebody else has bound.
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
+        let host = (!address.ip().is_unspecified()).then(|| address.ip().to_string());
+        Self {
+            host,
+            port: address.port(),
+        }
+    }
+
     /// The address of a page for a browser on this machine, with or without TLS.
     pub fn url(&self, has_tls: bool, path: &str) -> String {
         let scheme = if has_tls { "https" } else { "http" };
@@ -109,6 +119,12 @@ mod tests {
                 .url(false, "/metrics"),
             "http://localhost:1/metrics"
         );
+        for text in ["0.0.0.0:1", "[::]:1"] {
+            assert_eq!(ListenAddress::of(text.parse().unwrap()).to_string(), ":1");
+        }
+        for text in ["127.0.0.1:1", "[::1]:1"] {
+            assert_eq!(ListenAddress::of(text.parse().unwrap()).to_string(), text);
+        }
     }
 
     #[tokio::test]

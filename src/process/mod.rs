@@ -1,5 +1,5 @@
-//! The process: its threads, its end by a signal, its log, its memory, the addresses it listens on, its own metrics.
-//! Knows no command.
+//! The process: its threads, its end by a signal, its log, its memory, the addresses it listens on, its own metrics, the
+//! service manager. Knows no command.
 
 pub mod files;
 pub mod listen;
@@ -7,4 +7,5 @@ pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod signals;
+pub mod systemd;
 mod threads;

@@ -1,19 +1,23 @@
-//! Polls that somebody asks for, and who asks.
+//! What others ask of the loop that polls, and who asks.
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::TenantId;
 
-/// Asks for all polls of one tenant to begin now, without waiting for their time.
+/// Asks the loop that polls: for the polls of one tenant, or only whether it still runs.
 #[derive(Debug, Clone)]
 pub struct Demand(mpsc::Sender<Wanted>);
 
-/// A tenant to poll now.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) tenant: TenantId,
-    /// Takes whether this tenant is polled at all.
-    pub(super) is_known: oneshot::Sender<bool>,
+pub(super) enum Wanted {
+    /// All polls of one tenant, without waiting for their time.
+    Poll {
+        tenant: TenantId,
+        /// Takes whether this tenant is polled at all.
+        is_known: oneshot::Sender<bool>,
+    },
+    /// A sign of life.
+    Sign(oneshot::Sender<()>),
 }
 
 impl Demand {
@@ -25,7 +29,39 @@ impl Demand {
     /// Asks for the polls of this tenant. Returns whether it is polled at all; `None` if the exporter is shutting down.
     pub async fn poll(&self, tenant: TenantId) -> Option<bool> {
         let (is_known, answer) = oneshot::channel();
-        self.0.send(Wanted { tenant, is_known }).await.ok()?;
+        self.ask(Wanted::Poll { tenant, is_known }, answer).await
+    }
+
+    /// Waits until the loop that polls answers: for ever while it hangs. Returns false if the exporter is shutting down.
+    pub async fn is_alive(&self) -> bool {
+        let (sign, answer) = oneshot::channel();
+        self.ask(Wanted::Sign(sign), answer).await.is_some()
+    }
+
+    async fn ask<T>(&self, wanted: Wanted, answer: oneshot::Receiver<T>) -> Option<T> {
+        self.0.send(wanted).await.ok()?;
         answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_loop_is_alive_when_it_answers_and_not_before() {
+        let (demand, mut wanted) = Demand::new();
+        let mut sign = Box::pin(demand.is_alive());
+        assert_eq!(sign.as_mut().now_or_never(), None);
+        let Some(Some(Wanted::Sign(answer))) = wanted.recv().now_or_never() else {
+            panic!("nothing was asked");
+        };
+        assert_eq!(sign.as_mut().now_or_never(), None);
+        answer.send(()).unwrap();
+        assert_eq!(sign.now_or_never(), Some(true));
+        drop(wanted);
+        assert_eq!(demand.is_alive().now_or_never(), Some(false));
     }
 }

@@ -13,7 +13,9 @@ use tracing::{Instrument as _, Span};
 
 use crate::collectors::{self, Earlier, Polled};
 use crate::config::{Config, RateLimit};
-use crate::domain::{Api, Clock, Collector, PromDuration, Reason, Target, TargetId, Timestamp};
+use crate::domain::{
+    Api, Clock, Collector, PromDuration, Reason, Target, TargetId, TenantId, Timestamp,
+};
 use crate::fleet::{Fleet, Names};
 use crate::snapshot::{CollectorSnapshot, Snapshot, Snapshots, TargetSnapshot};
 use crate::state::Saved;
@@ -160,21 +162,32 @@ impl Scheduler {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 Ok(()) = self.changes.changed() => self.take_in_change(),
-                Some(wanted) = self.wanted.recv() => self.poll_now(wanted),
+                Some(wanted) = self.wanted.recv() => self.answer(wanted),
                 Some(ended) = self.running.join_next_with_id() => self.end(ended, false),
                 () = tokio::time::sleep(sleep) => {}
             }
         }
     }
 
-    /// Who has this asks for the polls of one tenant while the scheduler runs.
+    /// Who has this asks for the polls of one tenant, or for a sign of life, while the scheduler runs.
     pub fn demand(&self) -> Demand {
         self.demand.clone()
     }
 
-    /// Lets the polls of a tenant begin that wait for their time.
-    fn poll_now(&mut self, wanted: Wanted) {
-        let Wanted { tenant, is_known } = wanted;
+    fn answer(&mut self, wanted: Wanted) {
+        // Whoever asked may be gone by now.
+        match wanted {
+            Wanted::Poll { tenant, is_known } => {
+                let _ = is_known.send(self.poll_now(tenant));
+            }
+            Wanted::Sign(sign) => {
+                let _ = sign.send(());
+            }
+        }
+    }
+
+    /// Lets the polls of a tenant begin that wait for their time. Returns whether this tenant is polled at all.
+    fn poll_now(&mut self, tenant: TenantId) -> bool {
         let target = TargetId::Tenant(tenant);
         let now = self.clock.now();
         let known = self.roster.get_mut(target).map(|watched| {
@@ -182,11 +195,11 @@ impl Scheduler {
             tracing::info!(tenant_id = %tenant, "polling the tenant now, as requested");
             Arc::clone(&watched.snapshot)
         });
-        // Whoever asked may be gone by now.
-        let _ = is_known.send(known.is_some());
+        let is_known = known.is_some();
         if let Some(known) = known {
             self.publish_one(target, known);
         }
+        is_known
     }
 
     /// Polls everything once, and what discovery finds too. Returns how many polls failed, discovery among them.

@@ -12,7 +12,7 @@ use super::answers::{JSON, TEXT, encoded, html, moved, respond};
 use super::parts::Parts;
 
 /// Not `application/yaml`, which browsers save where they show this.
-const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
+pub(super) const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
 /// The folder that a path is in or names, and the rest of the path: nothing, or a slash and the rest.
 pub(super) fn folder(path: &str) -> Option<(&'static Folder, &str)> {

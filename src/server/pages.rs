@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
@@ -44,6 +45,8 @@ pub struct Sources {
     pub storage: watch::Receiver<Option<StorageStatus>>,
     /// What is known of the APIs and the credentials, and what is wrong.
     pub upstream: Stats,
+    /// The configuration in force, as YAML.
+    pub config: watch::Receiver<Arc<str>>,
     /// When the configuration in force was read.
     pub read_at: watch::Receiver<Timestamp>,
     /// The exporter's own series.
@@ -178,6 +181,10 @@ impl Pages {
                 Some(permit) => self.status(permit, accepts_gzip(&request.headers)).await,
                 None => too_many(),
             },
+            "config" => match self.place(request).await {
+                Some(permit) => self.config(permit, accepts_gzip(&request.headers)).await,
+                None => too_many(),
+            },
             "ready" => self.ready(),
             "healthy" => text(StatusCode::OK, "avepoint-exporter is healthy\n"),
             "root" => self.root(),
@@ -250,21 +257,14 @@ impl Pages {
             read_at: *self.sources.read_at.borrow(),
         };
         let now = self.sources.clock.now();
-        // Some megabytes for a large fleet, which are not to hold up the scrapes.
-        let rendered = tokio::task::spawn_blocking(move || {
-            let json = status::render(&snapshot, &own, now).ok()?;
-            Some(Parts::of_text(json.into(), gzip).holding(permit))
-        });
-        let Ok(Some(body)) = rendered.await else {
-            let why = "failed to render the status; see the log\n";
-            return text(StatusCode::INTERNAL_SERVER_ERROR, why);
-        };
-        let response = encoded(body, JSON, gzip);
-        with_header(
-            response,
-            CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        )
+        let render = move || status::render(&snapshot, &own, now).ok().map(Bytes::from);
+        current(render, JSON, gzip, permit).await
+    }
+
+    async fn config(&self, permit: OwnedSemaphorePermit, gzip: bool) -> Response<Parts> {
+        let config = Arc::clone(&self.sources.config.borrow());
+        let render = move || Some(Bytes::copy_from_slice(config.as_bytes()));
+        current(render, files::YAML, gzip, permit).await
     }
 
     /// A place among the large answers that are rendered and sent at once.
@@ -298,6 +298,7 @@ impl Pages {
              <li><a href=\"{metrics}\">{metrics}</a>: the metrics for Prometheus</li>\n\
              <li><a href=\"/api/v1/status\">/api/v1/status</a>: the state of every collector of each tenant, as \
              JSON</li>\n\
+             <li><a href=\"/config\">/config</a>: the configuration in force, with defaults and without secrets</li>\n\
              <li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the exporter serves</li>\n\
              <li><a href=\"/-/ready\">/-/ready</a>: 200 after the first poll of every listing and after discovery, \
              immediately after a warm start, or after 2 minutes</li>\n\
@@ -314,6 +315,28 @@ impl Pages {
         content.push_str("</ul>\n");
         html("avepoint-exporter", &content)
     }
+}
+
+/// A page that differs from one moment to the next, and has some megabytes for a large fleet, which are not to hold up the
+/// scrapes.
+async fn current(
+    render: impl FnOnce() -> Option<Bytes> + Send + 'static,
+    content_type: HeaderValue,
+    gzip: bool,
+    permit: OwnedSemaphorePermit,
+) -> Response<Parts> {
+    let rendered =
+        tokio::task::spawn_blocking(move || Some(Parts::of_text(render()?, gzip).holding(permit)));
+    let Ok(Some(body)) = rendered.await else {
+        let why = "failed to render the page; see the log\n";
+        return text(StatusCode::INTERNAL_SERVER_ERROR, why);
+    };
+    let response = encoded(body, content_type, gzip);
+    with_header(
+        response,
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    )
 }
 
 /// The tenant that a query names, if it names one and nothing else.
@@ -340,6 +363,7 @@ fn handler(path: &str) -> Option<&'static str> {
     match path {
         "/" => Some("root"),
         "/api/v1/status" => Some("status"),
+        "/config" => Some("config"),
         "/-/healthy" => Some("healthy"),
         "/-/ready" => Some("ready"),
         "/-/reload" => Some("reload"),

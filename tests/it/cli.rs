@@ -13,6 +13,7 @@ mod poll;
 mod poll_now;
 mod probe;
 mod reload;
+mod systemd;
 mod warm_start;
 
 use std::net::TcpListener;
@@ -105,6 +106,7 @@ async fn wrong_arguments_are_named_with_exit_status_64() {
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path"),
         (&["--web.telemetry-path=/"], "--web.telemetry-path"),
         (&["--web.telemetry-path=/-/ready"], "--web.telemetry-path"),
+        (&["--web.telemetry-path=/config"], "--web.telemetry-path"),
         (&["--web.telemetry-path=/rules"], "--web.telemetry-path"),
         (
             &["--web.telemetry-path=/dashboards/x"],

@@ -6,8 +6,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use avepoint_exporter::config::ConfigFile;
+use avepoint_exporter::config::{Config, ConfigFile};
 
 const EXAMPLE: &str = "config.example.yaml";
 
@@ -145,7 +146,11 @@ fn load(folder: &Path, text: &str) -> Result<String, String> {
     fs::write(&file, text).unwrap();
     ConfigFile::read(&file)
         .and_then(|file| file.parse())
-        .map(|config| format!("{config:#?}"))
+        .map(|config| {
+            // What it means, and not how it is written.
+            let text = Arc::default();
+            format!("{:#?}", Config { text, ..config })
+        })
         .map_err(|error| error.to_string())
 }
 

@@ -168,6 +168,7 @@ async fn outputs(config: &str, token: &str, format: &str) -> Vec<(String, String
         "/",
         "/metrics",
         "/api/v1/status",
+        "/config",
         "/-/ready",
         "/-/healthy",
         "/nothing",

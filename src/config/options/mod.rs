@@ -4,6 +4,7 @@ mod partner_center;
 mod security_users;
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value as Yaml;
 
 use super::checker::Checker;
 use super::problem::KeyPath;
@@ -34,6 +35,11 @@ pub(super) trait Options: Copy {
 
     /// The options in force, with the defaults filled in.
     fn in_force(written: &Self::Written) -> Self;
+
+    /// The options as keys of the section.
+    fn keys(self) -> Vec<(&'static str, Yaml)> {
+        Vec::new()
+    }
 }
 
 /// The options of a collector that has none.
@@ -41,7 +47,7 @@ pub(super) trait Options: Copy {
 pub struct NoOptions;
 
 /// The section of a collector without options of its own.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(in crate::config) struct ScheduleOnly {
     pub(in crate::config) enabled: Option<bool>,

@@ -1,6 +1,7 @@
 //! The options of `collectors.partner_center`.
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value as Yaml;
 
 use super::Options;
 use crate::config::checker::Checker;
@@ -18,7 +19,7 @@ pub struct PartnerCenterOptions {
 }
 
 /// `collectors.partner_center`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(in crate::config) struct PartnerCenterSection {
     pub(in crate::config) enabled: Option<bool>,
@@ -49,5 +50,10 @@ impl Options for PartnerCenterOptions {
         Self {
             top_usage_locations: top.unwrap_or(TOP_LOCATIONS),
         }
+    }
+
+    fn keys(self) -> Vec<(&'static str, Yaml)> {
+        let top = self.top_usage_locations as u64;
+        vec![("top_usage_locations", top.into())]
     }
 }

@@ -1,6 +1,7 @@
 //! The options of `collectors.security_users`, and which of them contradict each other.
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value as Yaml;
 
 use super::Options;
 use crate::config::checker::{Checker, Value};
@@ -53,7 +54,7 @@ pub enum SecurityMode {
 }
 
 /// `collectors.security_users`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping of keys")]
 pub(in crate::config) struct SecurityUsersSection {
     pub(in crate::config) enabled: Option<bool>,
@@ -92,6 +93,12 @@ const ENCODINGS: [(&str, Option<StatusEncoding>); 3] = [
     ("codes", Some(StatusEncoding::Codes)),
     ("flags", Some(StatusEncoding::Flags)),
 ];
+
+/// The word for a value, from the list by which words are read.
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> Yaml {
+    let word = words.iter().find(|(_, one)| one == value);
+    word.map_or(Yaml::Null, |(word, _)| (*word).into())
+}
 
 impl Options for SecurityOptions {
     type Section = SecurityUsersSection;
@@ -177,5 +184,22 @@ impl Options for SecurityOptions {
                 Mode::Counts => SecurityMode::Counts,
             },
         }
+    }
+
+    fn keys(self) -> Vec<(&'static str, Yaml)> {
+        let (mode, excludes) = match self.mode {
+            SecurityMode::Scan { exclude_test_users } => (Mode::Scan, Some(exclude_test_users)),
+            SecurityMode::Counts => (Mode::Counts, None),
+        };
+        let mut keys = vec![
+            ("endpoint", word(&ENDPOINTS, &self.endpoint)),
+            ("mode", word(&MODES, &mode)),
+        ];
+        // What does not go with mode `counts` is left out.
+        if let Some(excludes) = excludes {
+            keys.push(("status_encoding", word(&ENCODINGS, &Some(self.encoding))));
+            keys.push(("exclude_test_users", excludes.into()));
+        }
+        keys
     }
 }

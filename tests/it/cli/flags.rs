@@ -12,6 +12,7 @@ const WEB: &[&str] = &[
     "web.listen-address",
     "web.max-requests",
     "web.probe-listen-address",
+    "web.systemd-socket",
     "web.telemetry-path",
 ];
 const SERVE: &[&str] = &["web.enable-lifecycle"];
@@ -50,7 +51,7 @@ const COMMANDS: [(&str, &[&[&str]]); 8] = [
 ];
 
 /// The flags that may be given before a command, each with a value that is not its default.
-const BEFORE: [&str; 10] = [
+const BEFORE: [&str; 11] = [
     "--config.check",
     "--config.file=other.yaml",
     "--web.enable-lifecycle",
@@ -58,6 +59,7 @@ const BEFORE: [&str; 10] = [
     "--web.listen-address=:0",
     "--web.max-requests=1",
     "--web.probe-listen-address=:0",
+    "--web.systemd-socket",
     "--web.telemetry-path=/other",
     "--log.format=json",
     "--log.level=debug",

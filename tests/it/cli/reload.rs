@@ -67,6 +67,36 @@ async fn end(program: Program) -> String {
 }
 
 #[tokio::test]
+async fn the_page_of_the_configuration_shows_what_is_in_force_and_not_what_is_in_the_file() {
+    let api = Api::start().await;
+    let folder = folder(&api, &tenants(&[1]));
+    let (program, address) = serve(&folder, &[LIFECYCLE]).await;
+    let page = async || get(&address, "/config").await.text();
+    let reload = async |text: &str| {
+        fs::write(folder.config(), text).unwrap();
+        let answer = request("POST", &address, "/-/reload", "Content-Length: 0\r\n").await;
+        (answer.status, page().await)
+    };
+    let first = page().await;
+    assert!(
+        first.contains("  client_secret_file: ./secret\n"),
+        "{first}"
+    );
+    assert!(first.contains("    interval: 5m\n"), "{first}");
+    assert!(!first.contains("right"), "{first}");
+
+    let longer = "collectors: { security_users: { interval: 7m } }\n";
+    let second = api.config(&(longer.to_owned() + &tenants(&[1])));
+    let expected = first.replace(
+        "    interval: 5m\n    stale_after: 15m\n",
+        "    interval: 7m\n    stale_after: 21m\n",
+    );
+    assert_eq!(reload(&second).await, (200, expected.clone()));
+    assert_eq!(reload("elements: nonsense\n").await, (500, expected));
+    end(program).await;
+}
+
+#[tokio::test]
 async fn a_hangup_reloads_and_a_bad_file_changes_nothing_and_says_why() {
     let api = Api::start().await;
     let folder = folder(&api, &tenants(&[1, 2]));

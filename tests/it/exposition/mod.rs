@@ -274,6 +274,7 @@ fn pages(tenants: Body) -> Pages {
         snapshots: watch::channel(Arc::default()).1,
         storage: watch::channel(None).1,
         upstream: Stats::register(&Registry::new()).unwrap(),
+        config: watch::channel(Arc::default()).1,
         read_at: watch::channel(Timestamp::default()).1,
         registry,
         clock: Clock::system(),

@@ -424,6 +424,7 @@ impl Readiness {
             snapshots: watch::channel(Arc::default()).1,
             storage: watch::channel(None).1,
             upstream: Stats::register(&Registry::new()).unwrap(),
+            config: watch::channel(Arc::default()).1,
             read_at: watch::channel(Timestamp::default()).1,
             registry: Registry::new(),
             clock: Clock::from_fn(move || {

@@ -11,6 +11,7 @@ use crate::support::Exposition;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const YAML: &str = "text/yaml; charset=utf-8";
 const JSON: &str = "application/json";
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,6 +35,7 @@ async fn every_page_has_its_type_and_length_and_head_tells_the_same() {
         ("/metrics", EXPOSITION),
         ("/metrics?format=x", EXPOSITION),
         ("/api/v1/status", JSON),
+        ("/config", YAML),
         ("/-/healthy", TEXT),
         ("/-/ready", TEXT),
         ("/dashboards/", HTML),
@@ -68,7 +70,7 @@ async fn the_first_page_links_to_all_others() {
         let path = link.split('"').next().unwrap();
         assert_eq!(get(&server.address, path).await.status, 200, "{path}");
     }
-    assert_eq!(root.matches("href=").count(), 7);
+    assert_eq!(root.matches("href=").count(), 8);
 }
 
 #[tokio::test]
@@ -100,6 +102,7 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_is_405() {
         "/",
         "/metrics",
         "/api/v1/status",
+        "/config",
         "/-/healthy",
         "/-/ready",
         "/dashboards",
@@ -156,7 +159,7 @@ async fn a_compressed_scrape_is_the_plain_one_in_fewer_bytes() {
         let header = format!("Accept-Encoding: {refused}\r\n");
         let answer = request("GET", &server.address, "/metrics", &header).await;
         assert_eq!(answer.header("content-encoding"), None, "{refused}");
-        assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+        assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
     }
 }
 

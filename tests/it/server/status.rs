@@ -38,6 +38,7 @@ async fn status_with(snapshot: Snapshot, upstream: Stats, now: Timestamp) -> Val
         snapshots: watch::channel(Arc::new(snapshot)).1,
         storage: watch::channel(None).1,
         upstream,
+        config: watch::channel(Arc::default()).1,
         read_at: watch::channel(Timestamp::default()).1,
         registry: Registry::new(),
         clock: Clock::from_fn(move || now),
