@@ -22,7 +22,7 @@ pub(super) fn read(text: &str) -> Result<(raw::File, Outline), Vec<Problem>> {
 
 /// A byte order mark, a control character or a line break of Unicode's: each YAML library treats them in its own
 /// way, and what one of them skips as a comment must not be a tower of brackets to the other.
-fn foreign_character(text: &str) -> Option<Problem> {
+pub(super) fn foreign_character(text: &str) -> Option<Problem> {
     let allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     let at = text.find(|c| matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') || !allowed(c))?;
     let message = if at == 0 && text.starts_with('\u{feff}') {

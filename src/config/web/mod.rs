@@ -19,6 +19,7 @@ pub use self::tls::{ClientAuth, Curve, Pem, Suite, TlsSettings};
 use self::tree::{Node, Value};
 pub use self::users::{BCRYPT_BASE64, PasswordHash};
 use super::problem::{KeyPath, Place, Problem, Problems};
+use super::read;
 use super::watched::{self, MAX_FILE};
 
 /// How the pages are served, and to which clients.
@@ -87,6 +88,10 @@ impl WebConfig {
 
     /// Reads a text whose relative paths start at this folder.
     fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Problem>> {
+        // Some end a line, or the text, to the toolkit alone: a key after one would be hidden from this reader.
+        if let Some(problem) = read::foreign_character(text) {
+            return Err(vec![problem]);
+        }
         let root = tree::read(text).map_err(|problem| vec![problem])?;
         let mut fields = Fields::default();
         let mut draft = Draft::default();
