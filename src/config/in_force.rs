@@ -1,23 +1,58 @@
 //! A configuration as text for people: what the file says, with the defaults that are in force where it says nothing.
 //! Secrets are hidden by [`raw`], and what is in the files that it names is not here at all.
 
+use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use super::options::Options as _;
 use super::{CollectorConfig, CollectorKind, Config, RateLimit, raw};
 use crate::domain::{ByteSize, Collector, PromDuration, collectors};
 
-/// The configuration as written, secrets hidden. A key that is not there is null.
-pub(super) fn written(file: &raw::File) -> Value {
-    // Mappings of text always become a value.
-    serde_yaml::to_value(file).unwrap_or_default()
+/// A configuration as written, with its secrets hidden.
+pub(super) struct Written {
+    /// All but the tenants. A key that is not there is null.
+    sections: Value,
+    /// The items of `tenants` as text: as a tree, many of them would take much memory.
+    tenants: String,
 }
 
-/// The YAML of a configuration that was `written` so, where these `collectors` are on for all.
-pub(super) fn text(mut written: Value, config: &Config, collectors: &[CollectorConfig]) -> String {
-    lay_over(&mut written, in_force(config, collectors));
-    tidy(&mut written);
-    serde_yaml::to_string(&written).unwrap_or_default()
+impl Written {
+    pub(super) fn new(file: &raw::File) -> Self {
+        let mut sections = value(file);
+        if file.collectors.is_none() {
+            // The collectors are in one order, whether or not the file has some.
+            lay_over(
+                &mut sections,
+                mapping([("collectors", value(&raw::Collectors::default()))]),
+            );
+        }
+        let tenants = file.tenants.iter().flatten().map(|tenant| {
+            let mut tenant = value(tenant);
+            tidy(&mut tenant);
+            serde_yaml::to_string(&[tenant]).unwrap_or_default()
+        });
+        Self {
+            tenants: tenants.collect(),
+            sections,
+        }
+    }
+
+    /// The YAML of the configuration that was written so, where these `collectors` are on for all.
+    pub(super) fn text(mut self, config: &Config, collectors: &[CollectorConfig]) -> String {
+        lay_over(&mut self.sections, in_force(config, collectors));
+        tidy(&mut self.sections);
+        let mut text = serde_yaml::to_string(&self.sections).unwrap_or_default();
+        if !self.tenants.is_empty() {
+            text += "tenants:\n";
+            text += &self.tenants;
+        }
+        text
+    }
+}
+
+/// What was read from YAML is always YAML again.
+fn value(of: &impl Serialize) -> Value {
+    serde_yaml::to_value(of).unwrap_or_default()
 }
 
 fn in_force(config: &Config, collectors: &[CollectorConfig]) -> Value {
@@ -197,14 +232,14 @@ collectors:
     mode: scan
     status_encoding: codes
     exclude_test_users: false
-  directory:
-    enabled: false
-  partner_center:
-    enabled: false
   protected_users:
     enabled: true
     interval: 15m
     stale_after: 45m
+  directory:
+    enabled: false
+  partner_center:
+    enabled: false
 discovery:
   enabled: true
   interval: 1h
@@ -278,8 +313,7 @@ tenants:
             &SHORT.replace("s3cr3t }", "s3cr3t, proxy_url: 'http://proxy:1' }"),
         ] {
             let first = shown(text);
-            let keys = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
-            assert_eq!(keys(&shown(&first)), keys(&first));
+            assert_eq!(shown(&first), first);
         }
     }
 }

@@ -114,7 +114,7 @@ impl Config {
     pub fn parse(text: &str, source: &Source<'_>) -> Result<Self, ConfigError> {
         let invalid = |problems| ConfigError::Invalid(Problems::new(source.name, problems));
         let (raw, outline) = read::read(text).map_err(invalid)?;
-        let written = in_force::written(&raw);
+        let written = in_force::Written::new(&raw);
         let mut checker = Checker::new(source, &outline);
         partner_center::check_collectors(&mut checker, &raw);
         let elements = elements::check(&mut checker, raw.elements.unwrap_or_default());
@@ -161,7 +161,7 @@ impl Config {
                     files: checker.files,
                     text: Arc::default(),
                 };
-                let text = in_force::text(written, &config, &on_for_all).into();
+                let text = written.text(&config, &on_for_all).into();
                 Ok(Self { text, ..config })
             }
             _ => Err(invalid(checker.problems)),

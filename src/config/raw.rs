@@ -25,6 +25,7 @@ pub(super) struct File {
     pub(super) partner_center: Option<PartnerCenter>,
     pub(super) collectors: Option<Collectors>,
     pub(super) discovery: Option<Discovery>,
+    #[serde(skip_serializing)]
     pub(super) tenants: Option<Vec<Tenant>>,
     pub(super) state_dir: Option<Text>,
 }
