@@ -4,10 +4,12 @@ the same series with client_golang.
 Server and client have a core each, where there are two.
 """
 
+import base64
 import gzip
 import http.client
 import os
 import re
+import ssl
 import statistics
 import subprocess
 import sys
@@ -52,10 +54,10 @@ def body(address, accept=OPEN_METRICS):
     return response.read(), response.headers["Content-Type"]
 
 
-def requests_per_second(wrk, address, seconds):
+def requests_per_second(wrk, url, seconds, header="User-Agent: wrk"):
     """How often a client on its own core gets the compressed exposition."""
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Accept: {OPEN_METRICS}"]
-    command += ["-H", "Accept-Encoding: gzip", f"http://{address}/metrics"]
+    command += ["-H", "Accept-Encoding: gzip", "-H", header, f"{url}/metrics"]
     pin = lambda: os.sched_setaffinity(0, {CLIENT})  # noqa: E731
     told = subprocess.run(command, capture_output=True, text=True, check=True, preexec_fn=pin).stdout
     if "Non-2xx" in told or "Socket errors" in told:
@@ -146,8 +148,8 @@ def row_scrapes(bench):
             text = gzip.decompress(body(fleet.exporter.address, TEXT)[0]).decode()
             with Nginx(nginx, sent, content_type) as file:
                 for _ in range(bench.repetitions):
-                    found["ours"].append(requests_per_second(wrk, fleet.exporter.address, SECONDS))
-                    found["nginx"].append(requests_per_second(wrk, file.address, SECONDS))
+                    found["ours"].append(requests_per_second(wrk, f"http://{fleet.exporter.address}", SECONDS))
+                    found["nginx"].append(requests_per_second(wrk, f"http://{file.address}", SECONDS))
             if series == 60_000:
                 with Promhttp(bench, text) as peer:
                     found["promhttp"] = [1 / seconds_of_scrape(peer.address) for _ in range(bench.repetitions)]
@@ -258,6 +260,68 @@ def row_p99(bench):
     )
     values = ", ".join(f"{name} {seconds * 1000:.2f} ms" for name, seconds in found.items())
     bench.detail(f"p99 of {number:,} scrapes over one connection: {values}.")
+
+
+class Locked(Serving):
+    """The exporter behind TLS and a password."""
+
+    USER = "Authorization: Basic " + base64.b64encode(b"bench:bench").decode()
+    # Of `bench`, with the cost that htpasswd takes by itself.
+    HASH = "$2y$05$abcdefghijklmnopqrstuu9v.wgSpAQwnM0MaCtd.77WoEHF.lu62"
+
+    def __init__(self, configuration, core):
+        self.folder = tempfile.TemporaryDirectory()
+        folder = Path(self.folder.name)
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key"]
+        subprocess.run(
+            ["openssl", "req", "-x509", *key, "-out", folder / "cert", "-subj", "/CN=localhost"],
+            check=True,
+            capture_output=True,
+        )
+        web = folder / "web.yml"
+        web.write_text(
+            f"tls_server_config: {{cert_file: cert, key_file: key}}\nbasic_auth_users: {{bench: {self.HASH}}}\n"
+        )
+        super().__init__(configuration, core, flags=[f"--web.config.file={web}"])
+
+    def is_ready(self):
+        return self.is_alive() and self.metrics() is not None
+
+    def metrics(self, compressed=False):
+        insecure = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(self.address, timeout=60, context=insecure)
+        name, value = self.USER.split(": ")
+        try:
+            connection.request("GET", "/metrics", headers={name: value})
+            response = connection.getresponse()
+        except OSError:
+            return None
+        return response.read().decode() if response.status == 200 else None
+
+
+def row_tls(bench):
+    """requests per second behind TLS and a password, over plain HTTP"""
+    _, wrk, parts = build.nginx_and_wrk()
+    bench.note(parts)
+    for series in (6_000, 60_000):
+        with Fleet(series) as fleet:
+            locked = Locked(fleet.configuration, SERVER)
+            locked.wait_round(len(fleet.simulator.tenants) * len(ALL))
+            time.sleep(1.5)
+            found = {"plain": [], "locked": []}
+            for _ in range(bench.repetitions):
+                found["plain"].append(requests_per_second(wrk, f"http://{fleet.exporter.address}", SECONDS))
+                found["locked"].append(requests_per_second(wrk, f"https://{locked.address}", SECONDS, Locked.USER))
+            locked.end()
+        middle = {name: statistics.median(values) for name, values in found.items()}
+        ratio = middle["locked"] / middle["plain"]
+        bench.row(
+            f"scrapes per second, {series:,} series, over connections that stay open: TLS and a password to plain HTTP",
+            "≥ 0.7",
+            f"{ratio:.2f}",
+            ratio >= 0.7,
+        )
+        bench.detail(f"TLS, {series:,} series: " + ", ".join(f"{name} {one:,.1f}/s" for name, one in middle.items()))
 
 
 def row_series(bench):

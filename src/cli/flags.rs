@@ -1,6 +1,7 @@
 //! The flags of several commands, in the groups in which commands take them.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use tracing::Level;
 use super::outcome::Failed;
 use crate::app::Web;
 use crate::config::{CollectorConfig, Config, ConfigFile, Elements};
-use crate::process::listen::ListenAddress;
+use crate::process::listen::{InvalidAddress, ListenAddress};
 use crate::process::logging::Format;
 use crate::process::systemd;
 use crate::server::{self, Limits, Lock};
@@ -43,8 +44,13 @@ pub(super) struct WebFlags {
     #[arg(long = "web.systemd-socket")]
     systemd_socket: bool,
     /// Address for /-/healthy and /-/ready only, in plain HTTP and without a password [default: none]
-    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
-    probe_listen_address: Option<ListenAddress>,
+    #[arg(
+        long = "web.probe-listen-address",
+        value_name = "ADDRESS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    probe_listen_address: OptionalAddress,
     /// Path of the metrics page
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path, default_value = "/metrics")]
     pub(super) telemetry_path: String,
@@ -99,6 +105,19 @@ impl ConfigFlags {
         let wrong = |error| Failed::Usage(anyhow::anyhow!("{error}"));
         let file = ConfigFile::read(&self.config_file).map_err(wrong)?;
         file.parse_for_discovery().map_err(wrong)
+    }
+}
+
+/// An address, or an empty text for none.
+#[derive(Debug, Clone)]
+struct OptionalAddress(Option<ListenAddress>);
+
+impl FromStr for OptionalAddress {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let address = (!text.is_empty()).then(|| text.parse());
+        Ok(Self(address.transpose()?))
     }
 }
 
@@ -157,7 +176,7 @@ impl WebFlags {
                 pages.push(listener);
             }
         }
-        let probes = match &self.probe_listen_address {
+        let probes = match &self.probe_listen_address.0 {
             Some(address) => Some(bind(address, "--web.probe-listen-address").await?),
             None => None,
         };

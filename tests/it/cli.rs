@@ -15,6 +15,7 @@ mod probe;
 mod reload;
 mod systemd;
 mod warm_start;
+mod web;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
