@@ -199,11 +199,15 @@ impl Pages {
             return disabled("reload");
         };
         let reloaded = reload.ask().await;
-        let reread = match &self.lock {
-            Some(lock) => lock.reread().await,
-            None => Ok(()),
-        };
-        match reloaded.and(reread) {
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.reread().await
+        {
+            let why = format!(
+                "the web configuration is wrong, so every page answers 500 until it is right:\n{error}\n"
+            );
+            return respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why);
+        }
+        match reloaded {
             Ok(()) => text(StatusCode::OK, "configuration reloaded\n"),
             Err(error) => respond(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::fields::Fields;
 use super::tree::{Node, Value};
-use crate::config::exposed::warn_if_exposed;
 use crate::config::problem::{KeyPath, Place, Problem};
 use crate::config::watched::{self, MAX_FILE};
 
@@ -529,9 +528,6 @@ fn read(
         let file = folder.join(&*written.text);
         let place = format!("the file {}", file.display());
         let text = watched::content(&place, &file, MAX_FILE, "expected PEM")?;
-        if key == "key_file" {
-            warn_if_exposed(&file);
-        }
         (Some(file), text)
     } else {
         (None, written.text.as_bytes().to_vec())

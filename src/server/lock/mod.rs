@@ -21,6 +21,7 @@ use self::rate::Bucket;
 use super::answers::{text, with_header};
 use super::parts::Parts;
 use super::tls;
+use crate::config::warn_if_exposed;
 use crate::config::web::{TlsSettings, WebConfig};
 use crate::domain::PromDuration;
 
@@ -98,9 +99,7 @@ impl Lock {
     pub fn read(path: &Path) -> Result<Self, String> {
         let marks = Marks::of([path.to_owned()]);
         let (rules, warnings) = Rules::read(path, None)?;
-        for warning in warnings {
-            tracing::warn!(file = %path.display(), "{warning}");
-        }
+        rules.warn(path, &warnings);
         let marks = marks.and(rules.config.files());
         Ok(Self {
             path: path.to_owned(),
@@ -233,9 +232,7 @@ impl Lock {
                 let was_refused = state.refused.take().is_some();
                 let has_changed = rules.config != state.rules.config;
                 if has_changed {
-                    for warning in warnings {
-                        tracing::warn!(file = %self.path.display(), "{warning}");
-                    }
+                    rules.warn(&self.path, &warnings);
                     if rules.admits_others_than(&state.rules)
                         && let Some(tls) = &state.rules.tls
                     {
@@ -353,6 +350,16 @@ impl Rules {
             passwords,
         };
         Ok((rules, warnings))
+    }
+
+    /// Logs what somebody may not expect of this file, and whether others can read the private key.
+    fn warn(&self, path: &Path, warnings: &[String]) {
+        for warning in warnings {
+            tracing::warn!(file = %path.display(), "{warning}");
+        }
+        if let Some(tls) = &self.config.tls {
+            warn_if_exposed(tls.key.file.as_deref().unwrap_or(path));
+        }
     }
 
     /// Whether a client that is connected might not be let in any more.
