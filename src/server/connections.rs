@@ -1,6 +1,5 @@
 //! Accepting connections, speaking TLS and HTTP on them, and ending them in an orderly way.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::limits::Limits;
 use super::pages::Pages;
+use super::tls::has_expired;
 use super::traffic::{Connection, Traffic};
 use super::wires::{Line, Watched};
 use crate::domain::PromDuration;
@@ -113,35 +113,49 @@ async fn speak(stream: TcpStream, shared: &Shared, connection: &Arc<Connection>)
     };
     let Some(tls) = tls else {
         let stream = Line::new(stream, Arc::clone(connection));
-        return speak_http1(stream, shared, connection, CancellationToken::new()).await;
+        return speak_http1(stream, shared, connection, &CancellationToken::new()).await;
     };
     if speaks_no_tls(&stream).await {
         return refuse_plain_http(stream).await;
     }
     match TlsAcceptor::from(tls.config).accept(stream).await {
         Err(error) => tracing::debug!(%error, "TLS handshake failed"),
+        Ok(stream)
+            if tls.verifies
+                && let Some([certificate, ..]) = stream.get_ref().1.peer_certificates()
+                && has_expired(certificate) =>
+        {
+            tracing::debug!("the client's certificate has expired since the session began");
+        }
         Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            speak_http2(stream, shared, connection, tls.replaced).await;
+            speak_http2(stream, shared, connection, &tls.replaced).await;
         }
         Ok(stream) => {
             let stream = Line::new(stream, Arc::clone(connection));
-            speak_http1(stream, shared, connection, tls.replaced).await;
+            speak_http1(stream, shared, connection, &tls.replaced).await;
         }
     }
 }
 
 /// What hyper calls for each request.
 macro_rules! service {
-    ($shared:expr, $connection:expr) => {
+    ($shared:expr, $connection:expr, $replaced:expr) => {
         service_fn(move |mut request: http::Request<Incoming>| {
             let answer = $connection.begin();
             let pages = Arc::clone(&$shared.pages);
+            let replaced = $replaced.clone();
             let extensions = request.extensions_mut();
             extensions.insert(Arc::clone(&$shared.traffic));
             extensions.insert(Arc::clone($connection));
             async move {
                 let response = pages.answer(request).await;
-                Ok::<_, Infallible>(response.map(|body| Watched::new(body, answer)))
+                // This client may be one of those that are not let in any more.
+                if replaced.is_cancelled() {
+                    return Err(io::Error::other(
+                        "the web configuration admits other clients from now on",
+                    ));
+                }
+                Ok(response.map(|body| Watched::new(body, answer)))
             }
         })
     };
@@ -151,13 +165,13 @@ async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin>(
     stream: Line<S>,
     shared: &Shared,
     connection: &Arc<Connection>,
-    replaced: CancellationToken,
+    replaced: &CancellationToken,
 ) {
     let served = http1::Builder::new()
         // Not hyper's concern: the traffic is watched as a whole.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES.into())
-        .serve_connection(TokioIo::new(stream), service!(shared, connection));
+        .serve_connection(TokioIo::new(stream), service!(shared, connection, replaced));
     until_its_end(shared, replaced, pin!(served), |served| {
         served.graceful_shutdown();
     })
@@ -168,7 +182,7 @@ async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     shared: &Shared,
     connection: &Arc<Connection>,
-    replaced: CancellationToken,
+    replaced: &CancellationToken,
 ) {
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -177,7 +191,7 @@ async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(MAX_RESETS)
         .max_send_buf_size(STREAM_BUFFER)
-        .serve_connection(TokioIo::new(stream), service!(shared, connection));
+        .serve_connection(TokioIo::new(stream), service!(shared, connection, replaced));
     until_its_end(shared, replaced, pin!(served), |served| {
         served.graceful_shutdown();
     })
@@ -188,7 +202,7 @@ async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
 /// exporter stops, other clients are let in from now on, or the connection is old.
 async fn until_its_end<C>(
     shared: &Shared,
-    replaced: CancellationToken,
+    replaced: &CancellationToken,
     mut served: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
 ) where

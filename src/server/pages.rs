@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Request, Response, StatusCode};
 use prometheus::{IntCounterVec, Registry, register_int_counter_vec_with_registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -148,7 +150,18 @@ impl Pages {
             .with_label_values(&[handler, response.status().as_str()])
             .inc();
         let nosniff = HeaderValue::from_static("nosniff");
-        with_header(response, X_CONTENT_TYPE_OPTIONS, nosniff)
+        let response = with_header(response, X_CONTENT_TYPE_OPTIONS, nosniff);
+        if request.method != Method::HEAD {
+            return response;
+        }
+        // hyper leaves the body out over HTTP/1, but not over HTTP/2.
+        let (head, body) = response.into_parts();
+        let (body, length) = body.left_out();
+        with_header(
+            Response::from_parts(head, body),
+            CONTENT_LENGTH,
+            length.into(),
+        )
     }
 
     /// What the web configuration says of a request, if there is one.

@@ -120,6 +120,12 @@ impl Parts {
         }
     }
 
+    /// Nothing, and how long it would be: for HEAD.
+    pub(super) fn left_out(self) -> (Self, u64) {
+        let length = self.size_hint().exact().unwrap_or_default();
+        (Self::ready([]), length)
+    }
+
     /// Holds the permit until the body is sent.
     pub(super) fn holding(self, permit: OwnedSemaphorePermit) -> Self {
         Self {

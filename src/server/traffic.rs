@@ -19,6 +19,12 @@ const STALLED: Duration = Duration::from_millis(500);
 /// Between two looks for a place among the large answers.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The most requests that wait for such a place.
+const MOST_WAITING: usize = 1024;
+
+/// The most readers that are cut off at each of these looks.
+const CUT_AT_ONCE: usize = 64;
+
 /// Between two log lines about connections that had to go for others.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
@@ -53,10 +59,19 @@ pub(super) struct Connection {
 struct State {
     /// When it was opened, or its last answer ended.
     waiting_since: Instant,
-    /// Its answers under way by number. For one that is being sent, when the client last took something of it; `None`
-    /// for one that is still made.
-    answers: Vec<(u64, Option<Instant>)>,
+    /// Its answers under way.
+    answers: Vec<Progress>,
     numbers: u64,
+}
+
+/// How far an answer is.
+#[derive(Debug)]
+struct Progress {
+    number: u64,
+    /// When its request came, or the client last took something of it.
+    since: Instant,
+    /// Whether it is being sent. Otherwise it is made, or its request waits.
+    is_sent: bool,
 }
 
 /// The place of a connection among those that are open; given back when dropped.
@@ -101,6 +116,9 @@ impl Traffic {
         places: &Arc<Semaphore>,
         connection: &Connection,
     ) -> Option<OwnedSemaphorePermit> {
+        if lock(&self.waiting).len() >= MOST_WAITING {
+            return None;
+        }
         let own = self.numbers.fetch_add(1, Ordering::Relaxed);
         let number = (connection.number, own);
         lock(&self.waiting).insert(number);
@@ -119,13 +137,17 @@ impl Traffic {
             if since.elapsed() >= self.limits.place {
                 return None;
             }
-            self.cut_off_one();
+            // One for each place that the next ones need; more would only take time.
+            if later < CUT_AT_ONCE {
+                self.cut_off_one();
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// A place for a new connection. Where all are taken, the one that has waited longest for a complete head goes, else
-    /// the one whose reader has stalled longest. `None` if all are busy.
+    /// the one whose reader has stalled longest, else the one whose request has waited longest. `None` if all are being
+    /// read.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
         let now = Instant::now();
         let mut open = lock(&self.open);
@@ -136,7 +158,9 @@ impl Traffic {
             };
             let stalled =
                 || longest(Connection::stalled_since).filter(|(since, _)| now - *since >= STALLED);
-            let (_, number) = longest(Connection::waiting_since).or_else(stalled)?;
+            let (_, number) = longest(Connection::waiting_since)
+                .or_else(stalled)
+                .or_else(|| longest(Connection::asking_since))?;
             if let Some(gone) = open.remove(&number) {
                 gone.close.cancel();
                 self.note_displaced(now);
@@ -232,7 +256,11 @@ impl Connection {
         let mut state = lock(&self.state);
         let number = state.numbers;
         state.numbers += 1;
-        state.answers.push((number, None));
+        state.answers.push(Progress {
+            number,
+            since: Instant::now(),
+            is_sent: false,
+        });
         Answer {
             connection: Arc::clone(self),
             number,
@@ -241,9 +269,9 @@ impl Connection {
 
     /// The client took something of the only answer.
     pub(super) fn moved(&self) {
-        for (_, taken_at) in &mut lock(&self.state).answers {
-            if taken_at.is_some() {
-                *taken_at = Some(Instant::now());
+        for answer in &mut lock(&self.state).answers {
+            if answer.is_sent {
+                answer.since = Instant::now();
             }
         }
     }
@@ -257,11 +285,16 @@ impl Connection {
     /// Since when the client has taken nothing of an answer; of several, of the one that stalled first.
     fn stalled_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        state
-            .answers
-            .iter()
-            .filter_map(|(_, taken_at)| *taken_at)
-            .min()
+        let sent = state.answers.iter().filter(|answer| answer.is_sent);
+        sent.map(|answer| answer.since).min()
+    }
+
+    /// Since when its first request waits, if nothing is sent to it.
+    fn asking_since(&self) -> Option<Instant> {
+        let state = lock(&self.state);
+        let answers = state.answers.iter();
+        let is_idle = answers.clone().all(|answer| !answer.is_sent);
+        answers.map(|answer| answer.since).min().filter(|_| is_idle)
     }
 }
 
@@ -269,12 +302,10 @@ impl Answer {
     /// It is made, and something of it is taken.
     pub(super) fn moved(&self) {
         let mut state = lock(&self.connection.state);
-        let own = state
-            .answers
-            .iter_mut()
-            .find(|(number, _)| *number == self.number);
-        if let Some((_, taken_at)) = own {
-            *taken_at = Some(Instant::now());
+        let mut answers = state.answers.iter_mut();
+        if let Some(own) = answers.find(|answer| answer.number == self.number) {
+            own.since = Instant::now();
+            own.is_sent = true;
         }
     }
 }
@@ -282,7 +313,7 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         let mut state = lock(&self.connection.state);
-        state.answers.retain(|(number, _)| *number != self.number);
+        state.answers.retain(|answer| answer.number != self.number);
         if state.answers.is_empty() {
             state.waiting_since = Instant::now();
         }
@@ -339,17 +370,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_answers_stays_unless_its_reader_stalls() {
+    async fn one_that_is_read_stays_unless_its_reader_stalls() {
         let traffic = traffic(2);
         let [first, second] = [(), ()].map(|()| traffic.enter().unwrap());
-        let [made, sent] = [&first, &second].map(|place| place.connection.begin());
-        assert!(traffic.enter().is_none());
+        let [read, sent] = [&first, &second].map(|place| place.connection.begin());
+        read.moved();
         sent.moved();
         assert!(traffic.enter().is_none());
         tokio::time::advance(STALLED).await;
+        read.moved();
         assert!(traffic.enter().is_some());
         assert_eq!((is_closed(&first), is_closed(&second)), (false, true));
-        drop(made);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_wait_cannot_keep_all_places() {
+        let traffic = traffic(2);
+        let first = traffic.enter().unwrap();
+        let _asked = first.connection.begin();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let second = traffic.enter().unwrap();
+        let _asked_later = second.connection.begin();
+        assert!(traffic.enter().is_some());
+        assert_eq!((is_closed(&first), is_closed(&second)), (true, false));
     }
 
     #[tokio::test(start_paused = true)]

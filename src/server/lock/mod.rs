@@ -69,6 +69,8 @@ pub(super) struct Rules {
 #[derive(Clone)]
 pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
+    /// Whether certificates of clients are verified.
+    pub(super) verifies: bool,
     /// Cancelled when other clients are let in from now on.
     pub(super) replaced: CancellationToken,
 }
@@ -98,7 +100,7 @@ impl Lock {
     /// All that is wrong with it, with file and line.
     pub fn read(path: &Path) -> Result<Self, String> {
         let marks = Marks::of([path.to_owned()]);
-        let (rules, warnings) = Rules::read(path, None)?;
+        let (rules, warnings) = Rules::read(path, None, None)?;
         rules.warn(path, &warnings);
         let marks = marks.and(rules.config.files());
         Ok(Self {
@@ -140,13 +142,8 @@ impl Lock {
     /// Decides on a request by its headers.
     pub(super) async fn decide(&self, headers: &HeaderMap) -> Verdict {
         self.look().await;
-        let rules = {
-            let state = self.state();
-            if state.refused.is_some() {
-                let why = "the web configuration is wrong; see the exporter's log\n";
-                return Verdict::Refused(text(StatusCode::INTERNAL_SERVER_ERROR, why));
-            }
-            Arc::clone(&state.rules)
+        let Some(mut rules) = self.in_force() else {
+            return closed();
         };
         if let Some(bucket) = &self.bucket {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,21 +152,35 @@ impl Lock {
                 return Verdict::Refused(text(StatusCode::TOO_MANY_REQUESTS, why));
             }
         }
-        if rules.config.users.is_empty() {
-            return Verdict::Admitted(rules);
-        }
-        let is_known = match credentials(headers) {
-            Some(credentials) => self.doorman.knows(&rules.passwords, credentials).await,
-            None => false,
-        };
-        if is_known {
-            return Verdict::Admitted(rules);
+        loop {
+            let is_known = match credentials(headers) {
+                _ if rules.config.users.is_empty() => true,
+                Some(credentials) => self.doorman.knows(&rules.passwords, credentials).await,
+                None => false,
+            };
+            // Comparing may have taken a while, in which others were let in or out.
+            let Some(now) = self.in_force() else {
+                return closed();
+            };
+            let is_same = Arc::ptr_eq(&now.passwords, &rules.passwords);
+            rules = now;
+            match (is_same, is_known) {
+                (true, true) => return Verdict::Admitted(rules),
+                (true, false) => break,
+                (false, _) => {}
+            }
         }
         let why = "unauthorized; sign in with a user and password of basic_auth_users\n";
         let response = text(StatusCode::UNAUTHORIZED, why);
         let basic = HeaderValue::from_static("Basic");
         let response = with_header(response, WWW_AUTHENTICATE, basic);
         Verdict::Refused(rules.dressed(response))
+    }
+
+    /// What the files ask for; `None` while they are wrong.
+    fn in_force(&self) -> Option<Arc<Rules>> {
+        let state = self.state();
+        state.refused.is_none().then(|| Arc::clone(&state.rules))
     }
 
     /// TLS for the next handshake; `None` where the pages are served without.
@@ -209,10 +220,12 @@ impl Lock {
         let at_start = self.at_start;
         let read = tokio::task::spawn_blocking(move || {
             let marks = Marks::of([path.clone()]).and(before.config.files());
-            let read = Rules::read(&path, Some(&before)).and_then(|(rules, warnings)| {
-                at_start.check(&rules)?;
-                Ok((rules, warnings))
-            });
+            let read = Rules::read(&path, Some(&before), Some(at_start.http2)).and_then(
+                |(rules, warnings)| {
+                    at_start.check(&rules)?;
+                    Ok((rules, warnings))
+                },
+            );
             (marks, read)
         });
         let Ok((marks, read)) = read.await else {
@@ -301,6 +314,12 @@ impl std::fmt::Display for Lock {
     }
 }
 
+/// What a request gets while the web configuration is wrong.
+fn closed() -> Verdict {
+    let why = "the web configuration is wrong; see the exporter's log\n";
+    Verdict::Refused(text(StatusCode::INTERNAL_SERVER_ERROR, why))
+}
+
 impl AtStart {
     /// Sockets that speak TLS cannot stop doing so, nor others begin.
     fn check(self, rules: &Rules) -> Result<(), String> {
@@ -320,21 +339,25 @@ impl AtStart {
 
 impl Rules {
     /// Reads the file and those that it names. What is the same as before is kept, with all that was remembered for it.
-    fn read(path: &Path, before: Option<&Self>) -> Result<(Self, Vec<String>), String> {
+    /// HTTP/2 is offered as it was at the start.
+    fn read(
+        path: &Path,
+        before: Option<&Self>,
+        http2: Option<bool>,
+    ) -> Result<(Self, Vec<String>), String> {
         let config = WebConfig::read(path).map_err(|problems| problems.to_string())?;
         let mut warnings = config.warnings.clone();
-        let kept = before.filter(|before| {
-            before.config.tls == config.tls && before.config.http2 == config.http2
-        });
+        let kept = before.filter(|before| before.config.tls == config.tls);
         let tls = match (kept, &config.tls) {
             (Some(before), _) => before.tls.clone(),
             (None, None) => None,
             (None, Some(settings)) => {
-                let built = tls::build(settings, config.http2, &mut warnings);
+                let built = tls::build(settings, http2.unwrap_or(config.http2), &mut warnings);
                 let config = built
                     .map_err(|(line, message)| format!("{}:{line}: {message}", path.display()))?;
                 Some(Tls {
                     config,
+                    verifies: settings.client_auth.verifies(),
                     replaced: CancellationToken::new(),
                 })
             }
@@ -342,7 +365,10 @@ impl Rules {
         let same_users = before.filter(|before| before.config.users == config.users);
         let passwords = match same_users {
             Some(before) => Arc::clone(&before.passwords),
-            None => Arc::new(Passwords::new(config.users.clone())),
+            None => {
+                let before = before.map(|before| &*before.passwords);
+                Arc::new(Passwords::new(config.users.clone(), before))
+            }
         };
         let rules = Self {
             config,

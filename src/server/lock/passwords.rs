@@ -59,8 +59,15 @@ pub(super) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
 }
 
 impl Passwords {
-    pub(super) fn new(users: HashMap<String, PasswordHash>) -> Self {
+    /// These users; of those that were the same before, it is remembered who has signed in.
+    pub(super) fn new(users: HashMap<String, PasswordHash>, before: Option<&Self>) -> Self {
         let cost = users.values().map(|hash| hash.cost).max().unwrap_or(10);
+        let mut known = HashMap::new();
+        if let Some(before) = before {
+            known.clone_from(&before.known.lock().unwrap_or_else(PoisonError::into_inner));
+            known.retain(|user, _| users.get(user) == before.users.get(user));
+        }
+        let key = before.and_then(|before| before.key.clone());
         Self {
             users,
             nobody: PasswordHash {
@@ -68,8 +75,10 @@ impl Passwords {
                 salt: Some([0; 16]),
                 digest: Vec::new(),
             },
-            known: Mutex::default(),
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),
+            known: Mutex::new(known),
+            key: key.or_else(|| {
+                hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()
+            }),
         }
     }
 
@@ -191,7 +200,7 @@ mod tests {
         let users = names
             .iter()
             .map(|(name, password)| ((*name).to_owned(), hash(password)));
-        Arc::new(Passwords::new(users.collect()))
+        Arc::new(Passwords::new(users.collect(), None))
     }
 
     fn given(text: &str) -> HeaderMap {
@@ -234,11 +243,29 @@ mod tests {
         assert_eq!(passwords.known.lock().unwrap().len(), 1);
     }
 
+    #[tokio::test]
+    async fn who_stays_is_still_known_after_a_change_of_others() {
+        let before = users(
+            4,
+            &[("amy", "secret"), ("ben", "secret"), ("cleo", "secret")],
+        );
+        for user in ["amy", "ben", "cleo"] {
+            assert!(knows(&before, user, "secret").await);
+        }
+        let mut changed = users(4, &[("amy", "secret"), ("ben", "other")])
+            .users
+            .clone();
+        changed.extend(users(4, &[("dan", "secret")]).users.clone());
+        let after = Passwords::new(changed, Some(&before));
+        let known = after.known.lock().unwrap();
+        assert_eq!(known.keys().collect::<Vec<_>>(), ["amy"]);
+    }
+
     #[test]
     fn an_unknown_user_costs_as_much_as_the_most_expensive() {
         let mut all = users(5, &[("amy", "secret")]).users.clone();
         all.extend(users(4, &[("ben", "secret")]).users.clone());
-        assert_eq!(Passwords::new(all).nobody.cost, 5);
+        assert_eq!(Passwords::new(all, None).nobody.cost, 5);
     }
 
     #[test]

@@ -55,10 +55,7 @@ impl Clients {
         if auth == ClientAuth::NoClientCert {
             return Ok(None);
         }
-        let is_verified = matches!(
-            auth,
-            ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert
-        );
+        let is_verified = auth.verifies();
         let authorities: Vec<_> = match &settings.client_ca {
             Some(pem) => certificates(pem),
             // As in Go, which takes the authorities of the system where none are named.
@@ -221,6 +218,15 @@ impl Authority {
     }
 }
 
+/// Whether a certificate has expired, or cannot be read. A session may be resumed long after its certificate was
+/// verified.
+pub(in crate::server) fn has_expired(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::from_der(certificate).map_or(true, |certificate| {
+        let end = certificate.tbs_certificate().validity().not_after;
+        end.to_unix_duration().as_secs() < UnixTime::now().as_secs()
+    })
+}
+
 /// An extension of a certificate, if it has it.
 fn extension<'a, T>(certificate: &'a Certificate) -> Result<Option<T>, Error>
 where
@@ -269,13 +275,8 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.auth {
-            ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert => {
-                self.verify(certificate, intermediates, now)?;
-            }
-            ClientAuth::NoClientCert
-            | ClientAuth::RequestClientCert
-            | ClientAuth::RequireAnyClientCert => {}
+        if self.auth.verifies() {
+            self.verify(certificate, intermediates, now)?;
         }
         self.check_names(certificate)?;
         Ok(ClientCertVerified::assertion())

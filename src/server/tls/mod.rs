@@ -14,6 +14,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use self::clients::Clients;
+pub(super) use self::clients::has_expired;
 use self::pems::{Wrong, certificates, wrong};
 use crate::config::web::{Curve, Suite, TlsSettings};
 
