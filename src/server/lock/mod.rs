@@ -363,12 +363,11 @@ impl Rules {
             }
         };
         let same_users = before.filter(|before| before.config.users == config.users);
-        let passwords = match same_users {
-            Some(before) => Arc::clone(&before.passwords),
-            None => {
-                let before = before.map(|before| &*before.passwords);
-                Arc::new(Passwords::new(config.users.clone(), before))
-            }
+        let passwords = if let Some(before) = same_users {
+            Arc::clone(&before.passwords)
+        } else {
+            let before = before.map(|before| &*before.passwords);
+            Arc::new(Passwords::new(config.users.clone(), before))
         };
         let rules = Self {
             config,
