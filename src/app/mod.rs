@@ -270,7 +270,6 @@ impl Exporter {
     }
 
     /// Polls everything once. Returns the exposition and how many polls failed.
-    ///
     pub async fn poll_once(self) -> (String, u64) {
         let failures = self.scheduler.run_once().await;
         let mut text = exposition::render(&self.snapshots.borrow(), self.clock.now());

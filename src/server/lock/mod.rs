@@ -389,18 +389,12 @@ impl Rules {
 
     /// Whether a client that is connected might not be let in any more.
     fn admits_others_than(&self, before: &Self) -> bool {
-        let admission = |rules: &Self| {
-            let tls = rules.config.tls.as_ref();
-            tls.map(|tls: &TlsSettings| {
-                let names = tls.client_allowed_sans.clone();
-                (
-                    tls.client_auth,
-                    tls.client_ca.clone().map(|pem| pem.text),
-                    names,
-                )
-            })
-        };
-        admission(self) != admission(before)
+        fn admission(tls: &TlsSettings) -> impl PartialEq {
+            let authorities = tls.client_ca.as_ref().map(|pem| &pem.text);
+            (tls.client_auth, authorities, &tls.client_allowed_sans)
+        }
+        let [now, before] = [self, before].map(|rules| rules.config.tls.as_ref().map(admission));
+        now != before
     }
 
     /// The answer with the configured headers.
