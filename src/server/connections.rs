@@ -5,9 +5,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -138,27 +139,34 @@ async fn speak(stream: TcpStream, shared: &Shared, connection: &Arc<Connection>)
 }
 
 /// What hyper calls for each request.
-macro_rules! service {
-    ($shared:expr, $connection:expr, $replaced:expr) => {
-        service_fn(move |mut request: http::Request<Incoming>| {
-            let answer = $connection.begin();
-            let pages = Arc::clone(&$shared.pages);
-            let replaced = $replaced.clone();
-            let extensions = request.extensions_mut();
-            extensions.insert(Arc::clone(&$shared.traffic));
-            extensions.insert(Arc::clone($connection));
-            async move {
-                let response = pages.answer(request).await;
-                // This client may be one of those that are not let in any more.
-                if replaced.is_cancelled() {
-                    return Err(io::Error::other(
-                        "the web configuration admits other clients from now on",
-                    ));
-                }
-                Ok(response.map(|body| Watched::new(body, answer)))
+fn service(
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    replaced: &CancellationToken,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Watched>,
+    Error = io::Error,
+    Future: Send + 'static,
+> + use<> {
+    let (pages, traffic) = (Arc::clone(&shared.pages), Arc::clone(&shared.traffic));
+    let (connection, replaced) = (Arc::clone(connection), replaced.clone());
+    service_fn(move |mut request: Request<Incoming>| {
+        let answer = connection.begin();
+        let (pages, replaced) = (Arc::clone(&pages), replaced.clone());
+        request.extensions_mut().insert(Arc::clone(&traffic));
+        request.extensions_mut().insert(Arc::clone(&connection));
+        async move {
+            let response = pages.answer(request).await;
+            // This client may be one of those that are not let in any more.
+            if replaced.is_cancelled() {
+                return Err(io::Error::other(
+                    "the web configuration admits other clients from now on",
+                ));
             }
-        })
-    };
+            Ok(response.map(|body| Watched::new(body, answer)))
+        }
+    })
 }
 
 async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin>(
@@ -171,7 +179,7 @@ async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin>(
         // Not hyper's concern: the traffic is watched as a whole.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES.into())
-        .serve_connection(TokioIo::new(stream), service!(shared, connection, replaced));
+        .serve_connection(TokioIo::new(stream), service(shared, connection, replaced));
     until_its_end(shared, replaced, pin!(served), |served| {
         served.graceful_shutdown();
     })
@@ -191,7 +199,7 @@ async fn speak_http2<S: AsyncRead + AsyncWrite + Unpin>(
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(MAX_RESETS)
         .max_send_buf_size(STREAM_BUFFER)
-        .serve_connection(TokioIo::new(stream), service!(shared, connection, replaced));
+        .serve_connection(TokioIo::new(stream), service(shared, connection, replaced));
     until_its_end(shared, replaced, pin!(served), |served| {
         served.graceful_shutdown();
     })
