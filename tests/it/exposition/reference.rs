@@ -17,7 +17,6 @@ use super::snapshots::{any_snapshot, any_text};
 const CASES: u32 = 500;
 
 #[test]
-#[ignore = "needs PyPI's prometheus_client: tests/run exposition"]
 fn the_reference_parsers_find_what_was_written() {
     let mut runner = TestRunner::new(Config {
         rng_seed: proptest::test_runner::RngSeed::Fixed(13),
@@ -41,7 +40,10 @@ fn the_reference_parsers_find_what_was_written() {
     }
     drop(stdin);
     let output = parser.wait_with_output().unwrap();
-    assert!(output.status.success(), "see above");
+    assert!(
+        output.status.success(),
+        "see above; the stage test of tests/run installs PyPI's prometheus_client"
+    );
     assert_eq!(
         String::from_utf8_lossy(&output.stdout).trim(),
         CASES.to_string()
